@@ -1,0 +1,48 @@
+"""What travels between the rooms: frozen records that know how to show themselves."""
+
+from .data import Column, Data
+from .events import Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
+from .models import Artifact, Bento, Card
+from .monitoring import Drift, FeatureDrift, Health, Traffic
+from .pipelines import PipelineRun, Step, StepStatus
+from .runs import Metric, Run, Runs, RunStatus, ago, duration
+from .serving import Deployment, Deployments, Predictions
+from .shown import Result, Table, plain
+
+__all__ = [
+    "Artifact",
+    "Bento",
+    "Card",
+    "Column",
+    "Data",
+    "Deployment",
+    "Deployments",
+    "Drift",
+    "Epoch",
+    "Event",
+    "Failed",
+    "FeatureDrift",
+    "Finished",
+    "Health",
+    "Metric",
+    "Note",
+    "PipelineRun",
+    "Predictions",
+    "Progress",
+    "Report",
+    "Result",
+    "Run",
+    "RunStatus",
+    "Runs",
+    "Started",
+    "Step",
+    "StepStatus",
+    "Table",
+    "Traffic",
+    "ago",
+    "decode",
+    "duration",
+    "encode",
+    "plain",
+    "silent",
+]

@@ -1,0 +1,81 @@
+"""What is known of a loaded data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .shown import Result, Table
+
+__all__ = ["Column", "Data"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input of a model.
+
+    Args:
+        name: column name, or `input` for an array.
+        kind: `number` (float64, NaN = missing), `category` (text, None = missing) or `array` (float32).
+        shape: shape of one row's value; empty for a scalar.
+        categories: the values of a category seen in the training part, sorted.
+        low: smallest value seen in the training part (number and array).
+        high: largest value seen in the training part (number and array).
+    """
+
+    name: str
+    kind: Literal["number", "category", "array"]
+    shape: tuple[int, ...] = ()
+    categories: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Data(Result):
+    """A loaded data set. Its text is its hash, so it passes from step to step as a parameter.
+
+    Args:
+        id: SHA-256 over the rows, the split and the options that made them (hexadecimal).
+        name: where it came from, for people.
+        path: its folder under `.lepton/data`.
+        kind: `table` (named columns) or `array` (one input tensor per row).
+        task: what the target asks for.
+        target: name of the target.
+        classes: class names, in the order of the network's outputs.
+        columns: the inputs, in order; one `array` column for array data.
+        rows: number of rows per part (`train`, `validation`, `test`).
+        feature_shape: shape of one row as the network sees it, such as (30,) or (1, 8, 8).
+        split: how the rows were split (`seed`, `strategy`, the parts' sizes).
+    """
+
+    id: str
+    name: str
+    path: Path
+    kind: Literal["table", "array"]
+    task: Literal["classification"]
+    target: str
+    classes: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows: Mapping[str, int]
+    feature_shape: tuple[int, ...]
+    split: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.id
+
+    def table(self) -> Table:
+        """Name, parts and shapes."""
+        shape = " x ".join(map(str, self.feature_shape))
+        return Table(
+            f"data {self.name}",
+            (),
+            (
+                ("hash", self.id[:12]),
+                ("rows", ", ".join(f"{part} {count}" for part, count in self.rows.items())),
+                ("inputs", f"{len(self.columns)} columns" if self.kind == "table" else f"array {shape}"),
+                ("target", f"{self.target} ({len(self.classes)} classes)"),
+            ),
+        )

@@ -1,0 +1,154 @@
+"""What a long piece of work says while it runs. Hosts draw it; the run's `events.jsonl` keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ..errors import FormatError
+
+__all__ = [
+    "Epoch",
+    "Event",
+    "Failed",
+    "Finished",
+    "Note",
+    "Progress",
+    "Report",
+    "Started",
+    "decode",
+    "encode",
+    "silent",
+]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    Args:
+        time: seconds since the epoch.
+    """
+
+    kind: ClassVar[str] = ""
+    time: float
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """The work began.
+
+    Args:
+        title: what it is, for people.
+        total: units of work, 0 when unknown.
+    """
+
+    kind: ClassVar[str] = "started"
+    title: str
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """Some of the work is done.
+
+    Args:
+        done: units of work finished.
+        total: units of work in all, 0 when unknown.
+        text: what is being done now.
+    """
+
+    kind: ClassVar[str] = "progress"
+    done: int
+    total: int
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Epoch(Event):
+    """An epoch ended.
+
+    Args:
+        epoch: counted from 0.
+        step: optimizer steps so far.
+        metrics: values at its end.
+        best: whether the weights of this epoch are the best so far.
+    """
+
+    kind: ClassVar[str] = "epoch"
+    epoch: int
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Note(Event):
+    """A line for people."""
+
+    kind: ClassVar[str] = "note"
+    text: str
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The work ended as it should, or was stopped on request.
+
+    Args:
+        status: `finished` or `stopped`.
+        text: a closing line.
+    """
+
+    kind: ClassVar[str] = "finished"
+    status: str = "finished"
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The work ended badly.
+
+    Args:
+        error: class name of the exception.
+        message: its message, one line.
+    """
+
+    kind: ClassVar[str] = "failed"
+    error: str
+    message: str
+
+
+Report = Callable[[Event], None]
+
+_KINDS = {event.kind: event for event in (Started, Progress, Epoch, Note, Finished, Failed)}
+
+
+def silent(event: Event) -> None:
+    """A report that nobody reads."""
+
+
+def encode(event: Event) -> bytes:
+    """One JSON line, with its format and kind."""
+    body = {"format": _FORMAT, "kind": event.kind, **dataclasses.asdict(event)}
+    return json.dumps(body).encode() + b"\n"
+
+
+def decode(line: bytes) -> Event:
+    """The event of one line.
+
+    Raises:
+        FormatError: the line is torn, of an unknown kind or newer than this version.
+    """
+    try:
+        body = json.loads(line)
+        version, kind = body.pop("format"), _KINDS[body.pop("kind")]
+        if version > _FORMAT:
+            raise FormatError(f"run event of format {version}", expected=f"format {_FORMAT} or older")
+        return kind(**body)
+    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+        raise FormatError("unreadable run event", expected="one JSON object of a known kind", got=str(cause)) from cause

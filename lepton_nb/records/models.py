@@ -1,0 +1,116 @@
+"""What a trained model becomes: an artifact, a card, a Bento."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .shown import Result, Table
+
+__all__ = ["Artifact", "Bento", "Card"]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One self-contained `model.onnx` with its signature, reference and manifest.
+
+    Args:
+        path: folder that holds the files.
+        sha256: SHA-256 of `model.onnx`.
+        model_bytes: size of `model.onnx`.
+        parity: largest absolute difference between ONNX Runtime and the network on the held-out batch.
+    """
+
+    path: Path
+    sha256: str
+    model_bytes: int
+    parity: float
+
+
+@dataclass(frozen=True)
+class Card(Result):
+    """How good a model is, and what it costs, measured on the artifact that is shipped.
+
+    Args:
+        run: id of the run.
+        data: hash of the data set.
+        part: which part was measured.
+        rows: number of rows measured.
+        classes: class names.
+        metrics: accuracy, f1 (macro), roc_auc (one against rest, macro), log_loss (nats),
+            calibration_error (expected, 15 bins).
+        confusion: rows are the true classes, columns the predicted ones, in counts.
+        parameters: number of trainable and frozen values of the network.
+        model_bytes: size of `model.onnx`.
+        latency_p50_ms: median milliseconds for one row, one thread, in process.
+        latency_p95_ms: 95th percentile of the same.
+        peak_memory_mb: peak resident MiB of a fresh process that loads the artifact and predicts.
+    """
+
+    run: str
+    data: str
+    part: str
+    rows: int
+    classes: tuple[str, ...]
+    metrics: Mapping[str, float]
+    confusion: tuple[tuple[int, ...], ...]
+    parameters: int
+    model_bytes: int
+    latency_p50_ms: float
+    latency_p95_ms: float
+    peak_memory_mb: float
+
+    def table(self) -> Table:
+        """Quality first, then cost."""
+        rows: list[tuple[object, ...]] = [(name, value) for name, value in self.metrics.items()]
+        rows += [
+            ("parameters", f"{self.parameters:,}"),
+            ("model size", f"{self.model_bytes:,} bytes"),
+            ("latency p50 / p95", f"{self.latency_p50_ms:.3f} / {self.latency_p95_ms:.3f} ms"),
+            ("peak memory", f"{self.peak_memory_mb:.0f} MiB"),
+        ]
+        return Table(f"card of run {self.run[:8]} on {self.rows} {self.part} rows", (), rows)
+
+
+@dataclass(frozen=True)
+class Bento(Result):
+    """A package in the Bento store. Its text is its tag.
+
+    Args:
+        tag: `name:version`.
+        path: folder of the built Bento.
+        run: id of the run it came from.
+        sha256: SHA-256 of its `model.onnx`.
+        model_bytes: size of its `model.onnx`.
+        created: seconds since the epoch.
+    """
+
+    tag: str
+    path: Path
+    run: str
+    sha256: str
+    model_bytes: int
+    created: float
+
+    def __str__(self) -> str:
+        return self.tag
+
+    @property
+    def model(self) -> Path:
+        """Folder with `model.onnx`, `signature.json`, `reference.json`, `card.json`, `manifest.json`."""
+        return self.path / "src" / "model"
+
+    def table(self) -> Table:
+        """Tag, origin and size."""
+        return Table(
+            f"Bento {self.tag}",
+            (),
+            (
+                ("run", self.run),
+                ("model size", f"{self.model_bytes:,} bytes"),
+                ("sha256", self.sha256),
+                ("path", str(self.path)),
+            ),
+            f"next: lepton serve {self.tag}",
+        )

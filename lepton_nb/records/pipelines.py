@@ -1,0 +1,71 @@
+"""Pipeline runs and their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .runs import duration
+from .shown import Result, Table
+
+__all__ = ["PipelineRun", "Step", "StepStatus"]
+
+StepStatus = Literal["waiting", "running", "completed", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The record of one step; it, never the notebook, says what was done.
+
+    Args:
+        name: unique in the pipeline.
+        status: `skipped` means that a step it needs failed.
+        notebook: the executed notebook.
+        parameters: as they were after references were resolved.
+        outputs: what the notebook reported with `%lepton output`.
+        seconds: wall time.
+        peak_memory_mb: peak resident MiB of the step's processes; None when it did not run.
+        error: one line; empty when it did not fail.
+    """
+
+    name: str
+    status: StepStatus
+    notebook: Path
+    parameters: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    seconds: float = 0.0
+    peak_memory_mb: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PipelineRun(Result):
+    """A run of a pipeline. Its text is its id.
+
+    Args:
+        id: unique in the workspace.
+        pipeline: name of the pipeline.
+        status: `running` is only said of a process that lives.
+        steps: in the order of the plan.
+        path: its folder under `.lepton/pipelines`.
+        seconds: wall time.
+    """
+
+    id: str
+    pipeline: str
+    status: Literal["running", "completed", "failed"]
+    steps: tuple[Step, ...]
+    path: Path
+    seconds: float
+
+    def __str__(self) -> str:
+        return self.id
+
+    def table(self) -> Table:
+        """One line per step."""
+        rows = [(s.name, s.status, duration(s.seconds), s.peak_memory_mb, s.error or None) for s in self.steps]
+        title = f"pipeline {self.pipeline}: {self.status} in {duration(self.seconds)}"
+        note = f"executed notebooks: {self.path}"
+        return Table(title, ("step", "status", "time", "peak MiB", "error"), rows, note)

@@ -1,0 +1,1 @@
+"""What a Bento carries: the served app, with relative imports only."""
