@@ -1,1 +1,45 @@
-"""What a Bento carries: the served app, with relative imports only."""
+"""What does a served model run on? Copied into every Bento as `lepton_runtime`; imports nothing of the floors above.
+
+Here are the formats, which need the standard library alone; `.model` and `.summary` need numpy, `.asgi` is the app.
+"""
+
+from .errors import ModelError, RequestError
+from .formats import (
+    CHAMPION,
+    FORMAT,
+    Distribution,
+    Input,
+    Manifest,
+    Reference,
+    Signature,
+    Slot,
+    manifest_of,
+    read_object,
+    read_reference,
+    read_signature,
+    read_slots,
+    slots_object,
+    uuid7,
+    verify_manifest,
+)
+
+__all__ = [
+    "CHAMPION",
+    "FORMAT",
+    "Distribution",
+    "Input",
+    "Manifest",
+    "ModelError",
+    "Reference",
+    "RequestError",
+    "Signature",
+    "Slot",
+    "manifest_of",
+    "read_object",
+    "read_reference",
+    "read_signature",
+    "read_slots",
+    "slots_object",
+    "uuid7",
+    "verify_manifest",
+]

@@ -1,0 +1,337 @@
+"""The files a served model is made of, and the identifier of a prediction. Standard library only.
+
+Every file is one JSON object with `format: 1`. A newer number is refused; unknown keys are ignored.
+
+A prediction line (one per row answered, in `log-<pid>-<seq>.jsonl`) reads
+`{"format": 1, "id": UUIDv7, "time": s, "slot": "champion", "version": "name:tag", "inputs": {column: value},
+"outputs": {"label": text, "probabilities": [...]}, "latency_ms": x}`; a request that failed is one line
+`{"format": 1, "id", "time", "slot", "version", "error": code, "status": 422, "latency_ms": x}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import ModelError
+
+__all__ = [
+    "CHAMPION",
+    "FORMAT",
+    "Distribution",
+    "Input",
+    "Manifest",
+    "Reference",
+    "Signature",
+    "Slot",
+    "manifest_of",
+    "read_object",
+    "read_reference",
+    "read_signature",
+    "read_slots",
+    "slots_object",
+    "uuid7",
+    "verify_manifest",
+]
+
+FORMAT = 1
+CHAMPION = "champion"
+
+MODEL_FILE = "model.onnx"
+SIGNATURE_FILE = "signature.json"
+REFERENCE_FILE = "reference.json"
+MANIFEST_FILE = "manifest.json"
+SLOTS_FILE = "slots.json"
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of one file of ours.
+
+    Raises:
+        ModelError: the file is absent, not an object of ours, or newer than `FORMAT`.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+        version = int(value["format"])
+    except OSError as cause:
+        raise ModelError(f"{path} cannot be read: {cause.strerror}") from cause
+    except (ValueError, KeyError, TypeError) as cause:
+        raise ModelError(f"{path} is not a JSON object with a format number") from cause
+    if version > FORMAT:
+        raise ModelError(f"{path} has format {version}, newer than format {FORMAT}, which this version reads")
+    return dict(value)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a model.
+
+    Args:
+        name: column name, or `input` for an array.
+        kind: `number` (float64, NaN = missing), `category` (text, "" = missing) or `array` (float32).
+        shape: shape of one row's value; empty for a scalar.
+        categories: the values seen in training (category).
+        low: smallest value seen in training (number and array).
+        high: largest value seen in training (number and array).
+    """
+
+    name: str
+    kind: Literal["number", "category", "array"]
+    shape: tuple[int, ...] = ()
+    categories: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and what it answers: `signature.json`.
+
+    Args:
+        task: `classification`.
+        classes: class names, in the order of the probabilities.
+        inputs: the inputs, in order.
+
+    Example:
+        >>> one = Signature("classification", ("no", "yes"), (Input("age", "number"),))
+        >>> Signature.from_dict(one.to_dict()) == one
+        True
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    inputs: tuple[Input, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, with its format number."""
+        return {"format": FORMAT, **json.loads(json.dumps(asdict(self)))}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Signature:
+        """The signature of a JSON object.
+
+        Raises:
+            ModelError: a key is missing or of the wrong type.
+        """
+        try:
+            inputs = tuple(
+                Input(
+                    str(one["name"]),
+                    one["kind"],
+                    tuple(int(size) for size in one.get("shape") or ()),
+                    tuple(one.get("categories") or ()),
+                    one.get("low"),
+                    one.get("high"),
+                )
+                for one in value["inputs"]
+            )
+            signature = cls(str(value["task"]), tuple(map(str, value["classes"])), inputs)
+        except (KeyError, TypeError, ValueError) as cause:
+            raise ModelError(f"not a model signature: {type(cause).__name__} {cause}") from cause
+        if unknown := [one.kind for one in inputs if one.kind not in ("number", "category", "array")]:
+            raise ModelError(f"not a model signature: input kind {unknown[0]!r}, expected number, category or array")
+        return signature
+
+
+def read_signature(folder: Path) -> Signature:
+    """The signature that lies in a model folder."""
+    return Signature.from_dict(read_object(folder / SIGNATURE_FILE))
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Counted values of one feature.
+
+    Args:
+        kind: `number` or `category`.
+        counts: one per bin, `len(edges) + 1` of them; or one per category and a last one for unseen values.
+        edges: inner bin edges, ascending (number).
+        categories: the known values (category).
+        missing: rows without a value.
+    """
+
+    kind: Literal["number", "category"]
+    counts: tuple[int, ...]
+    edges: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+    missing: int = 0
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Distribution:
+        """The distribution of a JSON object."""
+        return cls(
+            value.get("kind", "category"),
+            tuple(int(count) for count in value["counts"]),
+            tuple(float(edge) for edge in value.get("edges") or ()),
+            tuple(value.get("categories") or ()),
+            int(value.get("missing", 0)),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object: edges or categories, whichever the kind has."""
+        bins = {"edges": list(self.edges)} if self.kind == "number" else {"categories": list(self.categories)}
+        return {"kind": self.kind, **bins, "counts": list(self.counts), "missing": self.missing}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the training data looked like, to compare traffic with: `reference.json`.
+
+    Args:
+        features: one distribution per feature of `features_of`.
+        prediction: predicted classes on the training data.
+        rows: rows counted.
+    """
+
+    features: Mapping[str, Distribution]
+    prediction: Distribution
+    rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, with its format number."""
+        features = {name: one.to_dict() for name, one in self.features.items()}
+        prediction = {"categories": list(self.prediction.categories), "counts": list(self.prediction.counts)}
+        return {"format": FORMAT, "features": features, "prediction": prediction, "rows": self.rows}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Reference:
+        """The reference of a JSON object.
+
+        Raises:
+            ModelError: a key is missing or of the wrong type.
+        """
+        try:
+            features = {str(name): Distribution.from_dict(one) for name, one in value["features"].items()}
+            return cls(features, Distribution.from_dict(value["prediction"]), int(value["rows"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as cause:
+            raise ModelError(f"not a training reference: {type(cause).__name__} {cause}") from cause
+
+
+def read_reference(folder: Path) -> Reference:
+    """The training reference that lies in a model folder."""
+    return Reference.from_dict(read_object(folder / REFERENCE_FILE))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Which files belong to a model, and where it came from: `manifest.json`.
+
+    Args:
+        files: SHA-256 (hexadecimal) per file name.
+        run: id of the training run.
+        data: hash of the data set.
+        created: seconds since the epoch.
+    """
+
+    files: Mapping[str, str]
+    run: str
+    data: str
+    created: float = field(default_factory=time.time)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, with its format number."""
+        return {"format": FORMAT, **asdict(self)}
+
+
+def manifest_of(folder: Path, *, run: str, data: str) -> Manifest:
+    """The manifest of every file that lies in `folder` now, itself excepted."""
+    files = {path.name: _sha256(path) for path in sorted(folder.iterdir()) if path.name != MANIFEST_FILE}
+    return Manifest(files, run, data)
+
+
+def verify_manifest(folder: Path) -> Manifest:
+    """The manifest of a model folder, when every file is there, unchanged, and nothing else is.
+
+    Raises:
+        ModelError: a file is missing, changed, not listed, or not a plain file; the message names it.
+    """
+    value = read_object(folder / MANIFEST_FILE)
+    try:
+        manifest = Manifest(dict(value["files"]), str(value["run"]), str(value["data"]), float(value["created"]))
+    except (KeyError, TypeError, ValueError) as cause:
+        raise ModelError(f"{folder / MANIFEST_FILE} is not a manifest: {type(cause).__name__} {cause}") from cause
+    found = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
+    if unlisted := sorted(found - set(manifest.files)):
+        raise ModelError(f"{folder / unlisted[0]} is not listed in {MANIFEST_FILE}")
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if name not in found:
+            raise ModelError(f"{path} is listed in {MANIFEST_FILE} but missing")
+        if path.is_symlink() or not path.is_file():
+            raise ModelError(f"{path} is not a plain file")
+        if _sha256(path) != expected:
+            raise ModelError(f"{path} is not the file that {MANIFEST_FILE} lists: its SHA-256 differs")
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What answers in one slot.
+
+    Args:
+        bento: `name:tag`, the version that predictions are logged under.
+        path: the model folder, absolute.
+    """
+
+    bento: str
+    path: Path
+
+
+def slots_object(slots: Mapping[str, Slot]) -> dict[str, Any]:
+    """The JSON object of `slots.json`."""
+    return {
+        "format": FORMAT,
+        "slots": {name: {"bento": one.bento, "path": str(one.path)} for name, one in slots.items()},
+    }
+
+
+def read_slots(path: Path) -> dict[str, Slot]:
+    """The slots of a `slots.json`.
+
+    Raises:
+        ModelError: it cannot be read, or names no champion.
+    """
+    value = read_object(path)
+    try:
+        slots = {str(name): Slot(str(one["bento"]), Path(one["path"])) for name, one in value["slots"].items()}
+    except (KeyError, TypeError, AttributeError) as cause:
+        raise ModelError(f"{path} is not a slots file: {type(cause).__name__} {cause}") from cause
+    if CHAMPION not in slots:
+        raise ModelError(f"{path} names no slot {CHAMPION!r}")
+    return slots
+
+
+_ticks_lock = threading.Lock()
+_last_tick = 0
+
+
+def uuid7() -> str:
+    """A new UUIDv7 as text: its order is the order of time, strictly so within a process.
+
+    The 12 bits after the milliseconds hold the fraction of a millisecond (RFC 9562, section 6.2, method 3), and
+    a call within the same tick takes the next one.
+
+    Example:
+        >>> first, second = uuid7(), uuid7()
+        >>> first < second, first[14], len(first)
+        (True, '7', 36)
+    """
+    global _last_tick  # noqa: PLW0603 - the last tick given out belongs to the process
+    with _ticks_lock:
+        _last_tick = tick = max(time.time_ns() * 4096 // 1_000_000, _last_tick + 1)
+    tail = int.from_bytes(os.urandom(8), "big") & 0x3FFF_FFFF_FFFF_FFFF
+    value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | tail
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

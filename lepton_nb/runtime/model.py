@@ -1,0 +1,93 @@
+"""The model itself: one verified `model.onnx`, from typed inputs to probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import ModelError
+from .formats import MODEL_FILE, Manifest, Signature, read_signature, verify_manifest
+
+__all__ = ["Model"]
+
+# What ONNX Runtime calls the type of each kind of input.
+_TYPES = {"number": "tensor(double)", "category": "tensor(string)", "array": "tensor(float)"}
+OUTPUT = "probabilities"
+
+
+class Model:
+    """A model folder, loaded. Made by `Model.load`.
+
+    Args:
+        signature: what it takes and what it answers.
+        manifest: its files and its origin.
+        session: the ONNX Runtime session.
+    """
+
+    def __init__(self, signature: Signature, manifest: Manifest, session: Any) -> None:
+        self.signature, self.manifest, self._session = signature, manifest, session
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 1) -> Model:
+        """Load a model folder after checking every file of it against its manifest.
+
+        Args:
+            folder: holds `model.onnx`, `signature.json` and `manifest.json`.
+            threads: threads of one prediction; workers scale better than threads.
+
+        Raises:
+            ModelError: a file is missing or changed, the graph is not in one file, or it does not fit its signature.
+        """
+        import onnxruntime as ort
+
+        manifest = verify_manifest(folder)
+        signature = read_signature(folder)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            # From bytes, not from the path: these bytes are the ones that were hashed, whatever happens to the file.
+            session = ort.InferenceSession(
+                (folder / MODEL_FILE).read_bytes(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as cause:
+            raise ModelError(f"{folder / MODEL_FILE} is not a model that ONNX Runtime loads: {cause}") from cause
+        _check_graph(folder / MODEL_FILE, session, signature)
+        return cls(signature, manifest, session)
+
+    def predict(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Probabilities of N rows.
+
+        Args:
+            inputs: per input N values: numbers float64 [N] or [N, 1] (NaN = missing), categories text [N] or [N, 1]
+                (None or "" = missing), arrays float32 [N, *shape].
+
+        Returns:
+            float32 [N, C], one column per class of the signature.
+        """
+        feed = {one.name: _column(inputs[one.name], one.kind, one.shape) for one in self.signature.inputs}
+        answer: np.ndarray[Any, np.dtype[np.float32]] = self._session.run([OUTPUT], feed)[0]
+        return answer
+
+
+def _column(values: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    array = np.asarray(values)
+    if kind == "number":
+        return array.astype(np.float64, copy=False).reshape(len(array), 1)
+    if kind == "array":
+        return np.ascontiguousarray(array, np.float32).reshape(len(array), *shape)
+    texts = ["" if value is None else str(value) for value in array.reshape(len(array))]
+    return np.array(texts, dtype=object).reshape(len(array), 1)
+
+
+def _check_graph(path: Path, session: Any, signature: Signature) -> None:
+    found = {one.name: one.type for one in session.get_inputs()}
+    expected = {one.name: _TYPES[one.kind] for one in signature.inputs}
+    if found != expected:
+        raise ModelError(f"{path} takes {found}, but its signature says {expected}")
+    if OUTPUT not in [one.name for one in session.get_outputs()]:
+        raise ModelError(f"{path} has no output {OUTPUT!r}")
