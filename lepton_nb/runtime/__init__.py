@@ -7,21 +7,19 @@ from .errors import ModelError, RequestError
 from .formats import (
     CHAMPION,
     FORMAT,
-    Distribution,
     Input,
     Manifest,
-    Reference,
     Signature,
     Slot,
     manifest_of,
     read_object,
-    read_reference,
     read_signature,
     read_slots,
     slots_object,
     uuid7,
     verify_manifest,
 )
+from .reference import Distribution, Reference, read_reference
 
 __all__ = [
     "CHAMPION",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["ModelError", "RequestError"]
 
 
@@ -16,11 +18,17 @@ class RequestError(Exception):
         status: HTTP status.
         code: one word for programs, such as `invalid_row`.
         message: one line for people.
+        row: the row at fault, counted from 0, where it is one row's fault.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        self.status, self.code, self.message = status, code, message
-        super().__init__(status, code, message)
+    def __init__(self, status: int, code: str, message: str, row: int | None = None) -> None:
+        self.status, self.code, self.message, self.row = status, code, message, row
+        super().__init__(status, code, message, row)
 
     def __str__(self) -> str:
         return self.message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The body of the answer: `{"error": {"code", "message"}}`, with `row` where it is one row's fault."""
+        row = {} if self.row is None else {"row": self.row}
+        return {"error": {"code": self.code, "message": self.message, **row}}

@@ -25,15 +25,12 @@ from .errors import ModelError
 __all__ = [
     "CHAMPION",
     "FORMAT",
-    "Distribution",
     "Input",
     "Manifest",
-    "Reference",
     "Signature",
     "Slot",
     "manifest_of",
     "read_object",
-    "read_reference",
     "read_signature",
     "read_slots",
     "slots_object",
@@ -46,7 +43,6 @@ CHAMPION = "champion"
 
 MODEL_FILE = "model.onnx"
 SIGNATURE_FILE = "signature.json"
-REFERENCE_FILE = "reference.json"
 MANIFEST_FILE = "manifest.json"
 SLOTS_FILE = "slots.json"
 
@@ -143,80 +139,6 @@ class Signature:
 def read_signature(folder: Path) -> Signature:
     """The signature that lies in a model folder."""
     return Signature.from_dict(read_object(folder / SIGNATURE_FILE))
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """Counted values of one feature.
-
-    Args:
-        kind: `number` or `category`.
-        counts: one per bin, `len(edges) + 1` of them; or one per category and a last one for unseen values.
-        edges: inner bin edges, ascending (number).
-        categories: the known values (category).
-        missing: rows without a value.
-    """
-
-    kind: Literal["number", "category"]
-    counts: tuple[int, ...]
-    edges: tuple[float, ...] = ()
-    categories: tuple[str, ...] = ()
-    missing: int = 0
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Distribution:
-        """The distribution of a JSON object."""
-        return cls(
-            value.get("kind", "category"),
-            tuple(int(count) for count in value["counts"]),
-            tuple(float(edge) for edge in value.get("edges") or ()),
-            tuple(value.get("categories") or ()),
-            int(value.get("missing", 0)),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object: edges or categories, whichever the kind has."""
-        bins = {"edges": list(self.edges)} if self.kind == "number" else {"categories": list(self.categories)}
-        return {"kind": self.kind, **bins, "counts": list(self.counts), "missing": self.missing}
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What the training data looked like, to compare traffic with: `reference.json`.
-
-    Args:
-        features: one distribution per feature of `features_of`.
-        prediction: predicted classes on the training data.
-        rows: rows counted.
-    """
-
-    features: Mapping[str, Distribution]
-    prediction: Distribution
-    rows: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object, with its format number."""
-        features = {name: one.to_dict() for name, one in self.features.items()}
-        prediction = {"categories": list(self.prediction.categories), "counts": list(self.prediction.counts)}
-        return {"format": FORMAT, "features": features, "prediction": prediction, "rows": self.rows}
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Reference:
-        """The reference of a JSON object.
-
-        Raises:
-            ModelError: a key is missing or of the wrong type.
-        """
-        try:
-            features = {str(name): Distribution.from_dict(one) for name, one in value["features"].items()}
-            return cls(features, Distribution.from_dict(value["prediction"]), int(value["rows"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as cause:
-            raise ModelError(f"not a training reference: {type(cause).__name__} {cause}") from cause
-
-
-def read_reference(folder: Path) -> Reference:
-    """The training reference that lies in a model folder."""
-    return Reference.from_dict(read_object(folder / REFERENCE_FILE))
 
 
 @dataclass(frozen=True)

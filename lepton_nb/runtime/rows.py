@@ -1,0 +1,150 @@
+"""JSON rows become arrays, strictly: nothing is guessed, and a fault names its row and its field."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import orjson
+
+from .errors import RequestError
+from .formats import Input, Signature
+
+__all__ = ["arrays_of", "decode_rows"]
+
+_NUMBERS = frozenset({int, float, type(None)})
+_TEXTS = frozenset({str, type(None)})
+_VALUES = frozenset({int, float})
+
+
+def decode_rows(body: bytes) -> list[dict[str, Any]]:
+    """The rows of a request body `{"rows": [{column: value, ...}, ...]}`.
+
+    Raises:
+        RequestError: 400 when it is not JSON, 422 when it is not such an object.
+    """
+    value = _parse(body)
+    if not isinstance(value, dict) or value.keys() != {"rows"} or not isinstance(value["rows"], list):
+        raise RequestError(422, "invalid_body", 'the body is not {"rows": [{column: value, ...}, ...]}')
+    if not value["rows"]:
+        raise RequestError(422, "invalid_body", "rows is empty, expected at least one row")
+    rows: list[dict[str, Any]] = value["rows"]
+    return rows
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as cause:
+        if b"NaN" in body or b"Infinity" in body:
+            # Not JSON, but Python writes it: read it the same way, so that the fault can name its row and field.
+            try:
+                return json.loads(body)
+            except (ValueError, RecursionError):
+                pass
+        raise RequestError(400, "invalid_json", f"the body is not JSON: {cause}") from None
+
+
+def arrays_of(rows: Sequence[Any], signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
+    """The model's inputs from N rows.
+
+    Args:
+        rows: one object per row; null is a missing number or category.
+        signature: the inputs, every one of which each row must hold, and no other.
+
+    Returns:
+        Per input: float64 [N] (NaN = missing), object text [N] ("" = missing), float32 [N, *shape].
+
+    Raises:
+        RequestError: 422, naming the first row and field that do not fit.
+
+    Example:
+        >>> one = Signature("classification", ("a", "b"), (Input("x", "number"), Input("c", "category")))
+        >>> arrays_of([{"x": 1, "c": "red"}, {"x": None, "c": None}], one)["x"]
+        array([ 1., nan])
+        >>> arrays_of([{"x": "1", "c": "red"}], one)
+        Traceback (most recent call last):
+        lepton_nb.runtime.errors.RequestError: row 0, field 'x': expected a number or null, got "1"
+    """
+    names = {one.name for one in signature.inputs}
+    for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise _fault(index, None, "an object", row)
+        if row.keys() != names:
+            _refuse_names(index, row, names)
+    return {one.name: _READERS[one.kind]([row[one.name] for row in rows], one) for one in signature.inputs}
+
+
+def _numbers(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
+    if not _NUMBERS.issuperset(map(type, values)):
+        index = next(i for i, value in enumerate(values) if type(value) not in _NUMBERS)
+        raise _fault(index, one.name, "a number or null", values[index])
+    array = np.array(values, np.float64)
+    if not np.isfinite(array).all():
+        for index, value in enumerate(values):
+            if value is not None and not math.isfinite(array[index]):
+                raise _fault(index, one.name, "a finite number or null", value)
+    return array
+
+
+def _texts(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
+    if not _TEXTS.issuperset(map(type, values)):
+        index = next(i for i, value in enumerate(values) if type(value) not in _TEXTS)
+        raise _fault(index, one.name, "text or null", values[index])
+    return np.array(["" if value is None else value for value in values], dtype=object)
+
+
+def _arrays(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
+    flat = [_flat(index, value, one) for index, value in enumerate(values)]
+    with np.errstate(over="ignore"):
+        array = np.array(flat, np.float64).astype(np.float32).reshape(len(values), *one.shape)
+    finite = np.isfinite(array).reshape(len(values), -1).all(1)
+    if not finite.all():
+        raise RequestError(
+            422,
+            "invalid_row",
+            f"row {int(finite.argmin())}, field {one.name!r}: expected finite float32 numbers",
+            row=int(finite.argmin()),
+        )
+    return array
+
+
+def _flat(index: int, value: Any, one: Input) -> list[Any]:
+    """The numbers of one nested list, when it has the shape of the input and holds numbers alone."""
+    level = [value]
+    for size in one.shape:
+        for part in level:
+            if type(part) is not list or len(part) != size:
+                raise _fault(index, one.name, f"nested lists of shape {list(one.shape)}", part)
+        level = list(chain.from_iterable(level))
+    if not _VALUES.issuperset(map(type, level)):
+        wrong = next(part for part in level if type(part) not in _VALUES)
+        raise _fault(index, one.name, f"nested lists of shape {list(one.shape)} of numbers", wrong)
+    return level
+
+
+_READERS = {"number": _numbers, "category": _texts, "array": _arrays}
+
+
+def _refuse_names(index: int, row: dict[str, Any], names: set[str]) -> None:
+    if missing := sorted(names - row.keys()):
+        message = f"row {index}: field {missing[0]!r} is missing, expected {_listed(sorted(names))}"
+    else:
+        unknown = min(row.keys() - names)
+        message = f"row {index}: unknown field {unknown[:80]!r}, expected {_listed(sorted(names))}"
+    raise RequestError(422, "invalid_row", message, row=index)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
+
+
+def _fault(index: int, field: str | None, expected: str, got: Any) -> RequestError:
+    where = f"row {index}" + (f", field {field!r}" if field else "")
+    text = json.dumps(got)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return RequestError(422, "invalid_row", f"{where}: expected {expected}, got {text}", row=index)
