@@ -1,10 +1,11 @@
 """What travels between the rooms: frozen records that know how to show themselves."""
 
 from .data import Column, Data
+from .doctor import Diagnosis, Finding
 from .events import Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
-from .pipelines import PipelineRun, Step, StepStatus
+from .pipelines import Outputs, PipelineRun, Step, StepStatus
 from .runs import Metric, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
 from .shown import Result, Table, plain
@@ -17,15 +18,18 @@ __all__ = [
     "Data",
     "Deployment",
     "Deployments",
+    "Diagnosis",
     "Drift",
     "Epoch",
     "Event",
     "Failed",
     "FeatureDrift",
+    "Finding",
     "Finished",
     "Health",
     "Metric",
     "Note",
+    "Outputs",
     "PipelineRun",
     "Predictions",
     "Progress",

@@ -17,7 +17,8 @@ class FeatureDrift:
     Args:
         name: the input's name, or `prediction` for the predicted class.
         psi: population stability index.
-        js: Jensen-Shannon distance (base 2, 0 to 1): the effect size.
+        js: Jensen-Shannon distance (base 2, 0 to 1).
+        effect: the same distance with what chance alone adds at these sample sizes taken off: the effect size.
         p_value: chi-square test on the binned counts.
         adjusted: the p-value corrected over the features (Benjamini-Hochberg).
         drifted: significant and large enough.
@@ -26,6 +27,7 @@ class FeatureDrift:
     name: str
     psi: float
     js: float
+    effect: float
     p_value: float
     adjusted: float
     drifted: bool
@@ -54,9 +56,9 @@ class Drift(Result):
 
     def table(self) -> Table:
         """One line per feature, the ten most drifted."""
-        rows = [(f.name, f.psi, f.js, f.adjusted, f.drifted) for f in self.features[:10]]
+        rows = [(f.name, f.psi, f.effect, f.adjusted, f.drifted) for f in self.features[:10]]
         title = f"drift: {self.verdict} ({self.rows} rows)"
-        return Table(title, ("feature", "PSI", "JS distance", "adjusted p", "drifted"), rows)
+        return Table(title, ("feature", "PSI", "effect", "adjusted p", "drifted"), rows)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Traffic:
         start: start of the window, seconds since the epoch.
         seconds: its length.
         predictions: rows answered.
+        requests: requests answered or refused; one request may ask for many rows.
         errors: requests that failed.
         p50_ms: median latency in milliseconds, or None without predictions; p95 and p99 alike.
         labels: predictions per predicted class.
@@ -75,6 +78,7 @@ class Traffic:
     start: float
     seconds: float
     predictions: int
+    requests: int
     errors: int
     p50_ms: float | None
     p95_ms: float | None

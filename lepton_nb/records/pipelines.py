@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .runs import duration
 from .shown import Result, Table
 
-__all__ = ["PipelineRun", "Step", "StepStatus"]
+__all__ = ["Outputs", "PipelineRun", "Step", "StepStatus"]
 
 StepStatus = Literal["waiting", "running", "completed", "failed", "skipped"]
 
@@ -69,3 +69,21 @@ class PipelineRun(Result):
         title = f"pipeline {self.pipeline}: {self.status} in {duration(self.seconds)}"
         note = f"executed notebooks: {self.path}"
         return Table(title, ("step", "status", "time", "peak MiB", "error"), rows, note)
+
+
+@dataclass(frozen=True)
+class Outputs(Result):
+    """What a notebook reported.
+
+    Args:
+        values: names and values, in order.
+        recorded: whether a pipeline took them; False outside of one.
+    """
+
+    values: tuple[tuple[str, Any], ...]
+    recorded: bool
+
+    def table(self) -> Table:
+        """One line per value."""
+        note = "" if self.recorded else "not inside a pipeline: shown, not recorded"
+        return Table("outputs", (), self.values, note)

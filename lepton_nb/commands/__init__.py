@@ -1,0 +1,19 @@
+"""Which verbs are there, and what does each one do?"""
+
+from .host import Host, PlainHost, current_host, hosted, import_object
+from .progress import Progress
+from .tree import VERBS, Outcome, face, invoke, root
+
+__all__ = [
+    "VERBS",
+    "Host",
+    "Outcome",
+    "PlainHost",
+    "Progress",
+    "current_host",
+    "face",
+    "hosted",
+    "import_object",
+    "invoke",
+    "root",
+]

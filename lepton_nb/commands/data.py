@@ -1,0 +1,61 @@
+"""`lepton data`: data sets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from ..records import Check, Data, Profile
+from ..workspace import current
+from .declare import Arg, Opt
+from .find import source_of
+
+_SOURCE = Arg("a .csv or .parquet file, a scikit-learn name such as digits, a DataFrame or (X, y).", "SOURCE")
+
+
+def data_load(
+    source: Annotated[object, _SOURCE],
+    *,
+    target: Annotated[str | None, Opt("Column to predict.", "COLUMN")] = None,
+    name: Annotated[str | None, Opt("A name for people.")] = None,
+    test_size: Annotated[float, Opt("Share of the rows kept for the test.")] = 0.2,
+    validation_size: Annotated[float, Opt("Share of the rows kept for validation.")] = 0.1,
+    seed: Annotated[int, Opt("Seed of the split.")] = 0,
+    split: Annotated[Literal["stratified", "random", "time"], Opt("How rows are split.")] = "stratified",
+    time_column: Annotated[str | None, Opt("Column to sort by, for a split by time.", "COLUMN")] = None,
+) -> Data:
+    """Load data, split it and keep it under its hash.
+
+    Returns:
+        The handle; its text is the hash, so it passes between notebooks.
+    """
+    from .. import data
+
+    return data.load(
+        current(),
+        source_of(source),
+        target=target,
+        name=name,
+        test_size=test_size,
+        validation_size=validation_size,
+        seed=seed,
+        split=split,
+        time_column=time_column,
+    )
+
+
+def data_check(
+    source: Annotated[object, _SOURCE], *, target: Annotated[str | None, Opt("Column to predict.", "COLUMN")] = None
+) -> Check:
+    """Look for what would spoil a model: leaks, constants, duplicates, imbalance."""
+    from .. import data
+
+    return data.check(current(), source_of(source), target=target)
+
+
+def data_profile(
+    source: Annotated[object, _SOURCE], *, target: Annotated[str | None, Opt("Column to predict.", "COLUMN")] = None
+) -> Profile:
+    """Describe each column: type, missing, unique, quantiles, and the balance of the classes."""
+    from .. import data
+
+    return data.profile(current(), source_of(source), target=target)

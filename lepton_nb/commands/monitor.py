@@ -1,0 +1,43 @@
+"""`lepton monitor`: how a deployment is doing."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from ..errors import UsageError
+from ..records import Health
+from ..workspace import current
+from .declare import Arg, Opt
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def monitor(
+    deployment: Annotated[str, Arg("name of a deployment, running or stopped.", "DEPLOYMENT")],
+    *,
+    since: Annotated[str | None, Opt("Only this far back: 30m, 24h, 7d (default: everything).", "AGE")] = None,
+) -> Health:
+    """Show latency, errors and drift of a deployment, and say whether it is healthy."""
+    from .. import monitoring, serving
+
+    ws = current()
+    return monitoring.health(ws, serving.get(ws, str(deployment)).name, since=seconds_of(since))
+
+
+def seconds_of(age: str | None) -> float | None:
+    """An age such as `30m` in seconds.
+
+    Example:
+        >>> seconds_of("30m"), seconds_of(None)
+        (1800.0, None)
+
+    Raises:
+        UsageError: the age is not a number and a unit.
+    """
+    if age is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", age)
+    if not found:
+        raise UsageError(f"age {age!r} is not understood", expected="a number and s, m, h or d, such as 24h")
+    return float(found[1]) * _UNITS[found[2]]

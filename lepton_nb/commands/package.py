@@ -1,0 +1,23 @@
+"""`lepton package`: a run becomes a Bento."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from ..records import Bento
+from ..workspace import current
+from .declare import Arg, Opt
+from .find import data_of, run_of
+
+
+def package(
+    run: Annotated[object, Arg("id, unique prefix, name or last.", "[RUN]")] = "last",
+    *,
+    name: Annotated[str | None, Opt("Name of the Bento (default: the run's).")] = None,
+) -> Bento:
+    """Turn a run into a Bento that serves without torch and without this package."""
+    from .. import packaging
+
+    ws = current()
+    found = run_of(ws, run)
+    return packaging.package(ws, found, data_of(ws, found.data), name=name)

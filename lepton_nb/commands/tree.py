@@ -1,0 +1,140 @@
+"""Every verb, by the path a person types; one module each, imported when it is called or explained."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..errors import UsageError
+from .declare import command_of
+from .host import Host, hosted
+
+__all__ = ["VERBS", "Outcome", "face", "invoke", "root"]
+
+# Path of words -> module of this package. The function in it is named by the words, joined by '_'.
+VERBS = {
+    "data load": "data",
+    "data check": "data",
+    "data profile": "data",
+    "train": "train",
+    "runs": "runs",
+    "runs show": "runs",
+    "runs delete": "runs",
+    "evaluate": "evaluate",
+    "package": "package",
+    "serve": "serve",
+    "deployments": "deployments",
+    "predict": "predict",
+    "monitor": "monitor",
+    "stop": "stop",
+    "pipeline run": "pipeline",
+    "pipeline status": "pipeline",
+    "pipeline graph": "pipeline",
+    "output": "output",
+    "dashboard": "dashboard",
+    "doctor": "doctor",
+}
+
+_GROUP_HELP = {
+    "data": "Load, check and profile data sets.",
+    "pipeline": "Run notebooks as the steps of a pipeline.",
+}
+
+
+def face(name: str) -> Callable[..., Any]:
+    """The Python function of a verb, by its flattened name such as `data_load`.
+
+    Raises:
+        AttributeError: there is no such verb.
+    """
+    for path, module in VERBS.items():
+        if path.replace(" ", "_") == name:
+            function: Callable[..., Any] = getattr(importlib.import_module(f".{module}", __package__), name)
+            return function
+    raise AttributeError(name)
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module only when that verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The first words, in the order of a model's life."""
+        return list(dict.fromkeys(path.split()[0] for path in VERBS))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb, or the group of verbs, that begins with this word."""
+        paths = [path for path in VERBS if path.split()[0] == cmd_name]
+        if not paths:
+            return None
+        if paths == [cmd_name]:
+            return command_of(face(cmd_name), cmd_name)
+        group = (
+            command_of(face(cmd_name), cmd_name, group=True)
+            if cmd_name in VERBS
+            else click.Group(cmd_name, help=_GROUP_HELP[cmd_name])
+        )
+        assert isinstance(group, click.Group)
+        for path in paths:
+            if path != cmd_name:
+                group.add_command(command_of(face(path.replace(" ", "_")), path.split()[1]))
+        return group
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb of these words; an unknown one is met with the nearest that exist."""
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+
+def root() -> click.Group:
+    """The tree of all verbs."""
+    group = _Verbs("lepton", help="Train, evaluate, package, serve and monitor models.", no_args_is_help=True)
+    group.params.append(_version_option())
+    return group
+
+
+def _version_option() -> click.Option:
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            from .. import __version__
+
+            click.echo(f"lepton_nb {__version__}")
+            ctx.exit()
+
+    return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Version.")
+
+
+class Outcome:
+    """What a verb returned, and whether JSON was asked for."""
+
+    def __init__(self, result: Any, as_json: bool) -> None:
+        self.result, self.as_json = result, as_json
+
+
+def invoke(words: list[str], host: Host) -> Outcome:
+    """Run the verb that `words` spell, in `host`.
+
+    `make_context` and `invoke` instead of `main`, which would turn Ctrl-C into an Abort.
+
+    Raises:
+        UsageError: the words are wrong; the message says what would be right.
+        LeptonError: the verb failed.
+    """
+    group = root()
+    try:
+        with hosted(host), group.make_context("lepton", list(words)) as context:
+            result = group.invoke(context)
+            return Outcome(result, bool(context.meta.get("lepton.json")))
+    except click.exceptions.Exit:
+        return Outcome(None, as_json=False)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        click.echo(shown.ctx.get_help() if shown.ctx else "")
+        return Outcome(None, as_json=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "lepton"
+        raise UsageError(error.format_message().rstrip("."), hint=f"{where} --help") from None

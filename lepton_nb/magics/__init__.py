@@ -1,0 +1,5 @@
+"""How does a notebook call a verb?"""
+
+from .magic import LeptonMagic, load
+
+__all__ = ["LeptonMagic", "load"]
