@@ -59,6 +59,18 @@ class Model:
         _check_graph(folder / MODEL_FILE, session, signature)
         return cls(signature, manifest, session)
 
+    def warm_up(self) -> None:
+        """Answer one empty row, so that the first request does not pay for what the session sets up.
+
+        Raises:
+            ModelError: the graph cannot be run.
+        """
+        empty = {"number": np.nan, "category": "", "array": 0.0}
+        try:
+            self.predict({one.name: np.full((1, *one.shape), empty[one.kind]) for one in self.signature.inputs})
+        except Exception as cause:
+            raise ModelError(f"the model fails on an empty row: {cause}") from cause
+
     def predict(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Probabilities of N rows.
 
@@ -89,5 +101,9 @@ def _check_graph(path: Path, session: Any, signature: Signature) -> None:
     expected = {one.name: _TYPES[one.kind] for one in signature.inputs}
     if found != expected:
         raise ModelError(f"{path} takes {found}, but its signature says {expected}")
-    if OUTPUT not in [one.name for one in session.get_outputs()]:
+    outputs = {one.name: one.shape for one in session.get_outputs()}
+    if OUTPUT not in outputs:
         raise ModelError(f"{path} has no output {OUTPUT!r}")
+    width, classes = outputs[OUTPUT][-1] if outputs[OUTPUT] else None, len(signature.classes)
+    if isinstance(width, int) and width != classes:
+        raise ModelError(f"{path} answers {width} probabilities, but its signature names {classes} classes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Sequence
@@ -45,37 +46,36 @@ class PredictionLog:
             return
         with self._lock:
             try:
-                if self._file is None or self._written >= self._segment:
-                    self._next_segment(self._folder)
-                done = os.write(self._file or 0, lines)
-                self._written += done
+                done = os.write(self._current(self._folder), lines)
             except OSError as cause:
                 raise RequestError(503, "log_failed", "the prediction could not be logged") from cause
+            self._written += done
             if done < len(lines):
                 # A torn tail: the next line must not be glued to it.
-                self._written = self._segment
+                self._close()
                 raise RequestError(503, "log_failed", "the prediction could not be logged whole")
 
     def close(self) -> None:
         """Close the current file; a later line begins the next one."""
         with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-            self._file = None
+            self._close()
 
-    def _next_segment(self, folder: Path) -> None:
+    def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def _current(self, folder: Path) -> int:
+        if self._written >= self._segment:
+            self._close()
         while self._file is None:
             self._sequence += 1
+            self._written = 0
             path = folder / f"log-{os.getpid()}-{self._sequence}.jsonl"
-            try:
-                # Never an existing file: an earlier process with this id may have left it with a torn tail.
+            # Never an existing file: an earlier process with this id may have left it with a torn tail.
+            with contextlib.suppress(FileExistsError):
                 self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                continue
-        self._written = 0
+        return self._file
 
 
 def prediction_lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -40,12 +41,17 @@ def _parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as cause:
-        if b"NaN" in body or b"Infinity" in body:
-            # Not JSON, but Python writes it: read it the same way, so that the fault can name its row and field.
-            try:
-                return json.loads(body)
-            except (ValueError, RecursionError):
-                pass
+        constants: list[float] = []
+
+        def constant(text: str) -> float:
+            constants.append(float(text))
+            return constants[-1]
+
+        # NaN and Infinity are not JSON, but Python writes them: read them, so that the fault can name row and field.
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(body, parse_constant=constant)
+            if constants:
+                return value
         raise RequestError(400, "invalid_json", f"the body is not JSON: {cause}") from None
 
 
@@ -145,6 +151,13 @@ def _listed(names: list[str]) -> str:
 
 def _fault(index: int, field: str | None, expected: str, got: Any) -> RequestError:
     where = f"row {index}" + (f", field {field!r}" if field else "")
-    text = json.dumps(got)
-    text = text if len(text) <= 60 else text[:57] + "..."
-    return RequestError(422, "invalid_row", f"{where}: expected {expected}, got {text}", row=index)
+    return RequestError(422, "invalid_row", f"{where}: expected {expected}, got {_shown(got)}", row=index)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
