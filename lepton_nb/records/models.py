@@ -20,12 +20,14 @@ class Artifact:
         sha256: SHA-256 of `model.onnx`.
         model_bytes: size of `model.onnx`.
         parity: largest absolute difference between ONNX Runtime and the network on the held-out batch.
+        parameters: number of trainable and frozen values of the network.
     """
 
     path: Path
     sha256: str
     model_bytes: int
     parity: float
+    parameters: int
 
 
 @dataclass(frozen=True)
