@@ -1,0 +1,20 @@
+"""Which network is trained, and how is a trained one kept and loaded?"""
+
+from .shipped import ship, unship
+from .spec import Spec, is_lightning, specify
+from .trained import load_trained
+from .weights import load_weights, save_weights
+from .zoo import build, names
+
+__all__ = [
+    "Spec",
+    "build",
+    "is_lightning",
+    "load_trained",
+    "load_weights",
+    "names",
+    "save_weights",
+    "ship",
+    "specify",
+    "unship",
+]

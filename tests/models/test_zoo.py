@@ -1,0 +1,71 @@
+import inspect
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lepton_nb import models
+from lepton_nb.errors import UsageError
+from lepton_nb.models import zoo
+from lepton_nb.models.cnn import CNN
+from lepton_nb.models.mlp import MLP
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (1, 5, 7), (1, 1, 1)])
+def test_a_cnn_turns_images_of_any_size_into_one_logit_per_class(shape):
+    network = models.build("cnn", shape, 10).eval()
+    assert network(torch.zeros(3, *shape)).shape == (3, 10)
+
+
+@pytest.mark.parametrize("shape", [(30,), (1,), (1, 8, 8)])
+def test_an_mlp_takes_rows_of_any_shape(shape):
+    network = models.build("mlp", shape, 2, hidden=[16]).eval()
+    assert network(torch.zeros(5, *shape)).shape == (5, 2)
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_every_schedule_can_be_chosen(schedule):
+    assert models.build("mlp", (3,), 2, schedule=schedule).schedule == schedule
+
+
+def test_the_same_seed_builds_the_same_weights():
+    built = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        built.append(models.build("cnn", (1, 8, 8), 10).state_dict())
+    assert all(torch.equal(built[0][name], built[1][name]) for name in built[0])
+
+
+def test_an_unknown_network_is_refused_with_the_nearest_name():
+    with pytest.raises(UsageError, match=r"no network is called 'cmn'; expected one of cnn, mlp.*did you mean cnn\?"):
+        models.build("cmn", (1, 8, 8), 10)
+
+
+def test_an_unknown_option_is_refused_with_the_legal_ones():
+    with pytest.raises(UsageError, match="mlp has no option 'depth'; expected one of hidden, dropout"):
+        models.build("mlp", (3,), 2, depth=3)
+
+
+def test_a_cnn_refuses_rows_that_are_no_images_and_names_what_takes_them():
+    with pytest.raises(UsageError, match=r"cnn needs images; .*got rows of shape \(30,\); next: use mlp"):
+        models.build("cnn", (30,), 2)
+
+
+def test_an_option_of_the_wrong_kind_is_a_usage_error():
+    with pytest.raises(UsageError, match="mlp cannot be built"):
+        models.build("mlp", (3,), 2, hidden="wide")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("cnn", CNN), ("mlp", MLP)])
+def test_the_options_told_without_torch_are_those_of_the_signature(name, kind):
+    parameters = inspect.signature(kind).parameters.values()
+    assert zoo._ZOO[name].options == tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def test_choosing_a_network_by_name_imports_no_torch():
+    code = (
+        "import sys; from lepton_nb import models; models.specify('cnn', (1, 8, 8), 10, {'dropout': 0.2}, 1e-3);"
+        "assert not {'torch', 'pytorch_lightning', 'sklearn', 'mlflow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
