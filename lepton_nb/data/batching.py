@@ -1,0 +1,28 @@
+"""The data set as Lightning takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..records import Data
+
+if TYPE_CHECKING:
+    from .batches import BatchedData
+
+__all__ = ["module"]
+
+
+def module(data: Data, batch_size: int = 64, seed: int = 0) -> BatchedData:
+    """A LightningDataModule over whole tensors: each batch is one slice, nothing is collated row by row.
+
+    Args:
+        data: a loaded data set.
+        batch_size: rows per batch.
+        seed: of the order of the training rows, which is a new one in each epoch.
+
+    Returns:
+        The module; each batch is (features float32 [B, *data.feature_shape], classes int64 [B]).
+    """
+    from .batches import BatchedData
+
+    return BatchedData(data, batch_size, seed)

@@ -1,0 +1,141 @@
+"""One column of a table as numbers, categories or moments, whatever it was stored as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import DataError
+
+__all__ = ["MISSING", "TypedColumn", "first_rows", "refuse_infinite", "typed"]
+
+# What people write when a value is not known. The empty text is missing in every format of ours.
+MISSING = ("", "?", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None")
+
+_DAY = r"(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4})"
+_DATE = rf"^{_DAY}([T ]\d{{1,2}}:\d{{2}}.*)?$"
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """A column whose kind is known.
+
+    Args:
+        name: column name.
+        kind: `number`, `category`, or `date`.
+        cells: Arrow array of float64 (number, null = missing), string (category and dates that are
+            text), or timestamp (date).
+        whole: every number is an integer, as in a column of counts or codes.
+        order: the categories in the order that the source gives them, when it does.
+    """
+
+    name: str
+    kind: Literal["number", "category", "date"]
+    cells: Any
+    whole: bool = False
+    order: tuple[str, ...] = ()
+
+
+def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bool = False) -> TypedColumn:
+    """Find out what a column holds.
+
+    Args:
+        name: column name.
+        column: Arrow array or chunked array.
+        parse_text: text that reads as numbers throughout is numbers (a CSV file has nothing but text).
+        decimal_comma: such text may write 1,5 for 1.5.
+
+    Raises:
+        DataError: the column holds something that is neither a number, text, a truth value nor a date.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.types as kinds
+
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind = values.type
+    if kinds.is_dictionary(kind):
+        # A pandas Categorical: its values are categories even when they are numbers.
+        order = tuple(str(value) for value in values.dictionary.to_pylist())
+        return TypedColumn(name, "category", _text(values.cast(kind.value_type)), order=order)
+    if kinds.is_null(kind):
+        return TypedColumn(name, "number", pa.nulls(len(values), pa.float64()))
+    if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
+        numbers = values.cast(pa.float64(), safe=False)
+        numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+        return TypedColumn(name, "number", numbers, kinds.is_integer(kind) or _whole(numbers))
+    if kinds.is_boolean(kind):
+        return TypedColumn(name, "category", _text(pc.if_else(values, "True", "False")))
+    if kinds.is_temporal(kind) and not kinds.is_duration(kind):
+        return TypedColumn(name, "date", values)
+    if kinds.is_string(kind) or kinds.is_large_string(kind) or str(kind) == "string_view":
+        return _from_text(name, _text(values), parse_text=parse_text, decimal_comma=decimal_comma)
+    raise DataError(
+        f"column {name!r} holds {kind}",
+        expected="numbers, text, truth values or dates",
+        hint=f"leave it out with ignore={name!r}, or turn it into columns of its own",
+    )
+
+
+def first_rows(mask: Any, most: int = 5) -> str:
+    """The first rows where an Arrow or NumPy mask is true, for people: the first row is 1.
+
+    Example:
+        >>> import numpy as np
+        >>> first_rows(np.array([True, False, True]))
+        'rows 1, 3'
+    """
+    import numpy as np
+
+    where = np.flatnonzero(np.asarray(mask)) + 1
+    more = ", ..." if len(where) > most else ""
+    return ("rows " if len(where) > 1 else "row ") + ", ".join(map(str, where[:most])) + more
+
+
+def refuse_infinite(column: TypedColumn) -> None:
+    """Raise when a number column holds infinities, which nothing can be scaled by."""
+    import pyarrow.compute as pc
+
+    if column.kind != "number":
+        return
+    infinite = pc.fill_null(pc.is_inf(column.cells), False).to_numpy(zero_copy_only=False)
+    if infinite.any():
+        raise DataError(
+            f"column {column.name!r} has {int(infinite.sum())} infinite values ({first_rows(infinite)})",
+            expected="finite numbers, or nothing where a value is missing",
+            hint="replace them before loading",
+        )
+
+
+def _from_text(name: str, text: Any, *, parse_text: bool, decimal_comma: bool) -> TypedColumn:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if text.null_count == len(text):
+        return TypedColumn(name, "number", pa.nulls(len(text), pa.float64()))
+    if parse_text:
+        for candidate in (text, pc.replace_substring(text, ",", ".") if decimal_comma else text):
+            try:
+                numbers = candidate.cast(pa.float64())
+            except pa.ArrowInvalid:
+                continue
+            return TypedColumn(name, "number", numbers, _whole(numbers))
+    dates = pc.match_substring_regex(text, _DATE)
+    return TypedColumn(name, "date" if pc.all(dates).as_py() else "category", text)
+
+
+def _text(values: Any) -> Any:
+    """Text without blanks around it; whatever says that a value is missing becomes null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    missing = pc.is_in(trimmed, value_set=pa.array(MISSING, pa.string()))
+    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+
+
+def _whole(numbers: Any) -> bool:
+    import pyarrow.compute as pc
+
+    finite = pc.filter(numbers, pc.fill_null(pc.is_finite(numbers), False))
+    return bool(len(finite)) and bool(pc.all(pc.equal(finite, pc.floor(finite))).as_py())

@@ -1,0 +1,100 @@
+"""The target column as class names and class indices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from .columns import TypedColumn, first_rows
+
+__all__ = ["classes_of"]
+
+_FEW = 20
+
+
+def classes_of(column: TypedColumn) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Class names, and the class of each row as an index into them.
+
+    The names are in the order of a Categorical, or else sorted: numbers by size, text by its characters.
+
+    Args:
+        column: the target.
+
+    Returns:
+        The names, and int64 [N].
+
+    Raises:
+        DataError: a label is missing, there is only one class, or the target is no class at all.
+    """
+    import pyarrow.compute as pc
+
+    _refuse_missing(column)
+    if column.kind == "date":
+        raise DataError(
+            f"target {column.name!r} holds dates", expected="classes, such as text or whole numbers", hint=_OTHER
+        )
+    distinct = pc.unique(column.cells)
+    _refuse_one(column, distinct)
+    _refuse_continuous(column, len(distinct))
+    ordered = _ordered(distinct, column.order)
+    index = pc.index_in(column.cells, value_set=ordered).to_numpy(zero_copy_only=False)
+    names = [_name(value) for value in ordered.to_pylist()]
+    return tuple(names), index.astype(np.int64)
+
+
+_OTHER = "pass another target"
+
+
+def _name(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _ordered(distinct: Any, order: tuple[str, ...]) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if order:
+        present = set(distinct.to_pylist())
+        return pa.array([value for value in order if value in present], pa.string())
+    return pc.take(distinct, pc.sort_indices(distinct))
+
+
+def _refuse_missing(column: TypedColumn) -> None:
+    if count := column.cells.null_count:
+        mask = column.cells.is_null().to_numpy(zero_copy_only=False)
+        raise DataError(
+            f"target {column.name!r} is missing in {count} of {len(mask)} rows ({first_rows(mask)})",
+            expected="a class in every row",
+            hint="remove these rows or fill in their labels",
+        )
+
+
+def _refuse_one(column: TypedColumn, distinct: Any) -> None:
+    if len(distinct) < 2:
+        shown = _name(distinct[0].as_py()) if len(distinct) else "none"
+        raise DataError(
+            f"target {column.name!r} has one class, {shown!r}",
+            expected="at least two classes to tell apart",
+            hint=_OTHER,
+        )
+
+
+def _refuse_continuous(column: TypedColumn, distinct: int) -> None:
+    rows = len(column.cells)
+    if column.kind == "category":
+        if distinct > max(_FEW, rows // 2):
+            raise DataError(
+                f"target {column.name!r} is text with {distinct} distinct values in {rows} rows",
+                expected="classes that repeat",
+                hint=_OTHER,
+            )
+        return
+    if not column.whole or distinct > max(_FEW, rows // 10):
+        raise DataError(
+            f"target {column.name!r} looks continuous: {distinct} distinct numbers in {rows} rows",
+            expected="classes (this version trains classifiers only)",
+            hint="pass another target; cut the numbers into classes; or make the codes text if they are classes",
+        )

@@ -1,0 +1,138 @@
+"""What a network sees of raw rows.
+
+It is learned from the training part alone, and learned anew from the kept rows wherever it is needed: nothing
+fitted is ever stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Data
+from .reading import Part, read
+from .store import open_folder
+
+__all__ = ["Normaliser", "features", "preprocessing"]
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Subtracts a mean and divides by a standard deviation, per channel.
+
+    Args:
+        mean: one value per channel, in the units of the input.
+        std: one value per channel; 1 where the channel is constant.
+
+    Example:
+        >>> Normaliser((2.0,), (4.0,))(np.array([[[[6.0]]]])).tolist()
+        [[[[1.0]]]]
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, array: NDArray[Any]) -> NDArray[np.float32]:
+        """Rows as the network sees them.
+
+        Args:
+            array: [N, *shape]; the first axis of a shape with three axes holds the channels, any other shape
+                is one channel.
+
+        Returns:
+            float32 [N, *shape].
+        """
+        mean, std = self.broadcast(array.ndim)
+        return np.asarray((array.astype(np.float32) - mean) / std, dtype=np.float32)
+
+    def broadcast(self, ndim: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and standard deviation as float32 arrays that fit a batch of `ndim` axes."""
+        shape = (1, -1) + (1,) * (ndim - 2)
+        return np.array(self.mean, np.float32).reshape(shape), np.array(self.std, np.float32).reshape(shape)
+
+
+def preprocessing(data: Data) -> Any:
+    """From raw inputs to features, fitted on the training part.
+
+    Args:
+        data: a loaded data set.
+
+    Returns:
+        For a table a fitted scikit-learn ColumnTransformer that takes a DataFrame (see `frame_of`) of float64
+        numbers and text categories and gives float32 [N, features]: numbers standardised, gaps filled with
+        the median; categories one-hot, and nothing for a missing or unseen one. For arrays a `Normaliser`.
+    """
+    return _fitted(str(data.path), data.id)
+
+
+def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """One part as the network sees it.
+
+    Args:
+        data: a loaded data set.
+        part: `train`, `validation` or `test`.
+
+    Returns:
+        float32 [N, *data.feature_shape], and the classes, int64 [N].
+    """
+    inputs, targets = read(data, part)
+    fitted = preprocessing(data)
+    if data.kind == "array":
+        return fitted(inputs["input"]), targets
+    return np.asarray(fitted.transform(frame_of(inputs)), dtype=np.float32), targets
+
+
+def frame_of(inputs: Mapping[str, NDArray[Any]]) -> Any:
+    """Raw inputs as the DataFrame that the fitted ColumnTransformer takes."""
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in inputs.items()})
+
+
+# A folder of the store never changes its rows, so its path stands for them.
+@lru_cache(maxsize=4)
+def _fitted(folder: str, sha: str) -> Any:
+    data = open_folder(Path(folder))
+    inputs, _ = read(data, "train")
+    if data.kind == "array":
+        return _normaliser(inputs["input"])
+    # All-missing columns have no mean: NumPy says so, and the imputer turns them into zeros.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _transformer(data).fit(frame_of(inputs))
+
+
+def _normaliser(array: NDArray[np.float32]) -> Normaliser:
+    axes = (0, 2, 3) if array.ndim == 4 else None
+    mean = np.atleast_1d(array.mean(axis=axes, dtype=np.float64))
+    std = np.atleast_1d(array.std(axis=axes, dtype=np.float64))
+    std[std == 0] = 1.0
+    return Normaliser(tuple(map(float, mean)), tuple(map(float, std)))
+
+
+def _transformer(data: Data) -> Any:
+    from skl2onnx.sklapi import CastTransformer
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = [c.name for c in data.columns if c.kind == "number"]
+    categories = [c for c in data.columns if c.kind == "category"]
+    steps: list[tuple[str, Any, list[str]]] = []
+    if numbers:
+        # Scaled in float64 before it is narrowed: large numbers with a small spread (years, timestamps) keep
+        # their differences. ONNX Runtime fills gaps in float32 only, hence the cast in between.
+        fill = SimpleImputer(strategy="median", keep_empty_features=True)
+        steps.append(("number", make_pipeline(StandardScaler(), CastTransformer(dtype=np.float32), fill), numbers))
+    if categories:
+        # A column without a value in the training part still needs one category: the missing one.
+        values = [np.array(c.categories or ("",), dtype=object) for c in categories]
+        encoder = OneHotEncoder(categories=values, handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+        steps.append(("category", encoder, [c.name for c in categories]))
+    return ColumnTransformer(steps, remainder="drop")

@@ -1,0 +1,51 @@
+"""The raw rows of one part of a data set."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..records import Data
+from .splits import PARTS
+
+__all__ = ["Part", "read"]
+
+Part = Literal["train", "validation", "test"]
+
+
+def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+    """The raw inputs and the classes of one part, in the order of the source.
+
+    Args:
+        data: a loaded data set.
+        part: `train`, `validation` or `test`.
+
+    Returns:
+        Per input: number float64 [N], NaN where it is missing; category object [N] of text, `""` where it is
+        missing; array float32 [N, *shape]. And the classes, int64 [N].
+
+    Raises:
+        UsageError: there is no such part.
+    """
+    if part not in PARTS:
+        raise UsageError(f"part {part!r} is unknown", expected=f"one of {', '.join(PARTS)}")
+    with np.load(data.path / "split.npz", allow_pickle=False) as stored:
+        rows = stored[part]
+    targets = np.load(data.path / "targets.npy", allow_pickle=False)[rows]
+    if data.kind == "array":
+        return {"input": np.load(data.path / "inputs.npy", mmap_mode="r", allow_pickle=False)[rows]}, targets
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(data.path / "table.parquet").read()
+    inputs: dict[str, NDArray[Any]] = {}
+    for column in data.columns:
+        values = table.column(column.name)
+        if column.kind == "category":
+            inputs[column.name] = pc.fill_null(values, "").to_numpy().astype(object)[rows]
+        else:
+            inputs[column.name] = values.to_numpy().astype(np.float64)[rows]
+    return inputs, targets

@@ -1,0 +1,207 @@
+"""Where rows come from: a name scikit-learn ships, a file, a DataFrame, or arrays."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, NotFoundError, UsageError
+from .columns import TypedColumn, typed
+
+__all__ = ["BUILT_IN", "Source", "open_source"]
+
+# Names that scikit-learn ships with its own files; nothing is downloaded.
+BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
+_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows whose columns are typed but not yet split into inputs and target.
+
+    Args:
+        name: for people, a legal name.
+        columns: the columns of a table, target included; the target alone of an array.
+        array: float32 [N, *shape], or None for a table.
+        target: name of the target where the source knows it.
+    """
+
+    name: str
+    columns: tuple[TypedColumn, ...]
+    array: Any = None
+    target: str | None = None
+
+
+def open_source(source: Any, target: str | None = None) -> Source:
+    """Read a source.
+
+    Args:
+        source: `digits`, `breast_cancer`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
+            file; a pandas DataFrame or an Arrow table; or a pair (X, y) of arrays.
+        target: name of the target column, when it is known.
+
+    Raises:
+        NotFoundError: there is no such file or name.
+        DataError: the rows cannot be used as they are.
+        UsageError: `source` is none of these.
+    """
+    import pyarrow as pa
+
+    if isinstance(source, (str, Path)):
+        text = str(source)
+        name = text.removeprefix("sklearn:")
+        if text != name or name in BUILT_IN:
+            return _built_in(name)
+        return _file(Path(source).expanduser())
+    if isinstance(source, tuple) and len(source) == 2:
+        return _pair(*source, target or "target")
+    if isinstance(source, pa.Table):
+        return Source("table", _columns(source))
+    if hasattr(source, "columns") and hasattr(source, "dtypes"):
+        return Source("frame", _frame(source))
+    raise UsageError(
+        f"{type(source).__name__} is no data source",
+        expected=f"a name ({', '.join(BUILT_IN)}), a .csv or .parquet file, a DataFrame, or a pair (X, y)",
+    )
+
+
+def _built_in(name: str) -> Source:
+    import sklearn.datasets
+
+    if name not in (*BUILT_IN, "diabetes"):
+        raise NotFoundError(f"scikit-learn ships no data set {name!r}", expected=f"one of {', '.join(BUILT_IN)}")
+    bunch = getattr(sklearn.datasets, f"load_{name}")()
+    labels = bunch.target
+    if name == "digits":
+        return Source(name, (_array_column("target", labels),), bunch.images[:, None].astype(np.float32), "target")
+    if hasattr(bunch, "target_names"):
+        labels = _categorical(labels, bunch.target_names)
+    columns = [_array_column(str(n), v) for n, v in zip(bunch.feature_names, bunch.data.T, strict=True)]
+    return Source(name, (*columns, _array_column("target", labels)), target="target")
+
+
+def _file(path: Path) -> Source:
+    from .csv_file import read_csv
+
+    if path.is_dir():
+        raise DataError(f"{path} is a folder", expected="a file", hint="pass one of the files in it")
+    if not path.exists():
+        raise NotFoundError(
+            f"data {str(path)!r} does not exist",
+            expected=f"a file, or one of {', '.join(BUILT_IN)}",
+            hint=f"check the path; the current folder is {Path.cwd()}",
+        )
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise DataError(
+            f"{path} is of a kind that is not read", expected=" or ".join(_SUFFIXES), got=suffix or "no suffix"
+        )
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty", expected="a line of column names, then rows")
+    name = re.sub(r"[^a-z0-9_.-]+", "_", path.stem.lower()).lstrip("_.-")[:63] or "file"
+    if suffix in {".parquet", ".pq"}:
+        return Source(name, _parquet(path))
+    return Source(name, read_csv(path))
+
+
+def _parquet(path: Path) -> tuple[TypedColumn, ...]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as cause:
+        raise DataError(f"{path} is not a readable Parquet file", got=str(cause)) from cause
+    # pandas keeps an unnamed index in a column of this name; it is no data.
+    index = [n for n in table.column_names if re.fullmatch(r"__index_level_\d+__", n)]
+    return _columns(table.drop_columns(index))
+
+
+def _columns(table: Any) -> tuple[TypedColumn, ...]:
+    refuse_duplicates(table.column_names)
+    if not table.num_rows:
+        raise DataError("the table has no rows", expected="at least 3 rows")
+    return tuple(typed(name, table.column(name)) for name in table.column_names)
+
+
+def _frame(frame: Any) -> tuple[TypedColumn, ...]:
+    refuse_duplicates([str(name) for name in frame.columns])
+    if not len(frame):
+        raise DataError("the table has no rows", expected="at least 3 rows")
+    return tuple(_series(str(name), frame[name]) for name in frame.columns)
+
+
+def _series(name: str, series: Any) -> TypedColumn:
+    import pyarrow as pa
+
+    try:
+        return typed(name, pa.array(series, from_pandas=True))
+    except (pa.ArrowException, TypeError, ValueError):
+        # Numbers and text mixed: what remains is their text.
+        text = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
+        return typed(name, pa.array(text, pa.string()))
+
+
+def refuse_duplicates(names: list[str]) -> None:
+    """Raise when a column name occurs twice, or is empty."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"column names occur more than once: {', '.join(map(repr, twice))}",
+            expected="every column to have a name of its own",
+            hint="rename or remove one of them",
+        )
+    if "" in names:
+        raise DataError(f"column {names.index('') + 1} has no name", expected="a name for every column")
+
+
+def _pair(x: Any, y: Any, target: str) -> Source:
+    values, labels = np.asarray(x), np.asarray(y)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"the array holds {values.dtype}", expected="numbers", hint="pass text columns as a DataFrame")
+    if values.ndim < 2 or labels.ndim != 1 or len(values) != len(labels):
+        raise DataError(
+            f"arrays of shape {values.shape} and {labels.shape} do not fit",
+            expected="X [rows, ...] and y [rows], one class per row",
+            hint="y.argmax(axis=1) turns one-hot rows into classes" if labels.ndim == 2 else "",
+        )
+    if not len(values):
+        raise DataError("the arrays have no rows", expected="at least 3 rows")
+    labelled = _array_column(target, labels)
+    if values.ndim > 2:
+        return Source("arrays", (labelled,), _finite(values), target)
+    columns = [_array_column(f"x{i}", values[:, i]) for i in range(values.shape[1])]
+    return Source("arrays", (*columns, labelled), target=target)
+
+
+def _finite(values: Any) -> Any:
+    from .columns import first_rows
+
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(values, dtype=np.float32)
+    bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"{int(bad.sum())} rows hold NaN, infinities or numbers beyond float32 ({first_rows(bad)})",
+            expected="finite numbers throughout an array",
+            hint="remove these rows, or pass a table, whose columns may have gaps",
+        )
+    return array
+
+
+def _array_column(name: str, values: Any) -> TypedColumn:
+    import pyarrow as pa
+
+    if isinstance(values, pa.Array):
+        return typed(name, values)
+    return typed(name, pa.array(values.tolist() if values.dtype.kind in "OU" else np.ascontiguousarray(values)))
+
+
+def _categorical(codes: Any, names: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array([str(name) for name in names]))

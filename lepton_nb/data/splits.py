@@ -1,0 +1,115 @@
+"""Which row goes into which part. Pure functions of a seed; the parts' row numbers are sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+
+__all__ = ["PARTS", "by_time", "part_sizes", "random", "stratified"]
+
+PARTS = ("train", "validation", "test")
+
+Index = NDArray[np.int64]
+Parts = dict[str, Index]
+
+
+def part_sizes(rows: int, test_size: float, validation_size: float) -> tuple[int, int, int]:
+    """Rows of the training, validation and test part; each has at least one.
+
+    Args:
+        rows: rows in all.
+        test_size: share of the test part, between 0 and 1.
+        validation_size: share of the validation part, between 0 and 1.
+
+    Raises:
+        DataError: the shares leave nothing to train on, or there are fewer than three rows.
+
+    Example:
+        >>> part_sizes(10, 0.2, 0.1)
+        (7, 1, 2)
+    """
+    for name, share in (("test_size", test_size), ("validation_size", validation_size)):
+        if not 0 < share < 1:
+            raise DataError(f"{name} {share:g} leaves an empty part", expected="a share between 0 and 1, such as 0.2")
+    if test_size + validation_size >= 1:
+        raise DataError(
+            f"test_size {test_size:g} and validation_size {validation_size:g} leave nothing to train on",
+            expected="two shares whose sum is below 1",
+        )
+    if rows < 3:
+        raise DataError(
+            f"{rows} rows cannot be split",
+            expected="at least 3 rows, one for each of train, validation and test",
+            hint="load more rows",
+        )
+    test, validation = max(1, round(rows * test_size)), max(1, round(rows * validation_size))
+    return max(1, rows - test - validation), validation, test
+
+
+def random(rows: int, sizes: tuple[int, int, int], seed: int) -> Parts:
+    """Rows drawn without a look at their classes."""
+    order = np.random.default_rng(seed).permutation(rows).astype(np.int64)
+    return _cut(order, sizes)
+
+
+def by_time(times: NDArray[np.int64] | NDArray[np.float64], sizes: tuple[int, int, int]) -> Parts:
+    """The oldest rows train, the newest test; rows of the same moment keep the order of the file."""
+    return _cut(np.argsort(times, kind="stable").astype(np.int64), sizes)
+
+
+def stratified(targets: Index, classes: Sequence[str], sizes: tuple[int, int, int], seed: int) -> Parts:
+    """Every class in every part, as nearly in proportion as whole rows allow.
+
+    Args:
+        targets: [N], class indices.
+        classes: their names.
+        sizes: rows wanted per part (train, validation, test).
+        seed: of the draw.
+
+    Raises:
+        DataError: a class has fewer rows than there are parts.
+    """
+    generator = np.random.default_rng(seed)
+    counts = np.bincount(targets, minlength=len(classes))
+    rare = [f"{name!r} ({count})" for name, count in zip(classes, counts, strict=True) if count < 3]
+    if rare:
+        raise DataError(
+            f"too few rows for a stratified split in {_listed(rare)}",
+            expected="at least 3 rows per class, one for each of train, validation and test",
+            hint="add rows, merge rare classes, or pass split='random'",
+        )
+    validation = _quotas(counts, sizes[1])
+    test = _quotas(counts - validation, sizes[2])
+    parts: dict[str, list[Index]] = {part: [] for part in PARTS}
+    for index in range(len(classes)):
+        rows = generator.permutation(np.flatnonzero(targets == index).astype(np.int64))
+        last, held = test[index], test[index] + validation[index]
+        parts["test"].append(rows[:last])
+        parts["validation"].append(rows[last:held])
+        parts["train"].append(rows[held:])
+    return {part: np.sort(np.concatenate(chunks)) for part, chunks in parts.items()}
+
+
+def _quotas(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """`total` rows shared among classes in proportion, by largest remainder, at least one of each."""
+    share = counts * (total / max(1, int(counts.sum())))
+    quotas = np.floor(share).astype(np.int64)
+    left = total - int(quotas.sum())
+    quotas[np.argsort(quotas - share, kind="stable")[: max(0, left)]] += 1
+    # Two rows of a class must stay for the parts that are drawn after this one.
+    return np.asarray(np.clip(quotas, 1, np.maximum(1, counts - 1)))
+
+
+def _cut(order: Index, sizes: tuple[int, int, int]) -> Parts:
+    train, validation, _ = sizes
+    chunks = np.split(order, [train, train + validation])
+    return {part: np.sort(chunk) for part, chunk in zip(PARTS, chunks, strict=True)}
+
+
+def _listed(items: Sequence[str], most: int = 5) -> str:
+    more = len(items) - most
+    return ", ".join(items[:most]) + (f" and {more} more" if more > 0 else "")
