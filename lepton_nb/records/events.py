@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..errors import FormatError
+from .shown import plain
 
 __all__ = [
     "Epoch",
@@ -76,7 +77,7 @@ class Epoch(Event):
     Args:
         epoch: counted from 0.
         step: optimizer steps so far.
-        metrics: values at its end.
+        metrics: values at its end; NaN for one that is not finite when it comes from a file.
         best: whether the weights of this epoch are the best so far.
     """
 
@@ -133,9 +134,14 @@ def silent(event: Event) -> None:
 
 
 def encode(event: Event) -> bytes:
-    """One JSON line, with its format and kind."""
-    body = {"format": _FORMAT, "kind": event.kind, **dataclasses.asdict(event)}
-    return json.dumps(body).encode() + b"\n"
+    """One line of strict JSON, with its format and kind; a number that is not finite is null.
+
+    Example:
+        >>> encode(Epoch(time=1.0, epoch=0, step=4, metrics={"loss": float("inf")})).strip()
+        b'{"format": 1, "kind": "epoch", "time": 1.0, "epoch": 0, "step": 4, "metrics": {"loss": null}, "best": false}'
+    """
+    body = {"format": _FORMAT, "kind": event.kind, **plain(event)}
+    return json.dumps(body, allow_nan=False).encode() + b"\n"
 
 
 def decode(line: bytes) -> Event:
@@ -149,6 +155,8 @@ def decode(line: bytes) -> Event:
         version, kind = body.pop("format"), _KINDS[body.pop("kind")]
         if version > _FORMAT:
             raise FormatError(f"run event of format {version}", expected=f"format {_FORMAT} or older")
+        if "metrics" in body:
+            body["metrics"] = {name: math.nan if value is None else value for name, value in body["metrics"].items()}
         return kind(**body)
     except (ValueError, KeyError, TypeError, AttributeError) as cause:
         raise FormatError("unreadable run event", expected="one JSON object of a known kind", got=str(cause)) from cause
