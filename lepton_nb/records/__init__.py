@@ -5,7 +5,7 @@ from .doctor import Diagnosis, Finding
 from .events import Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
-from .pipelines import Outputs, PipelineRun, Step, StepStatus
+from .pipelines import Graph, Outputs, PipelineRun, Step, StepStatus
 from .runs import Metric, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
 from .shown import Result, Table, plain
@@ -26,6 +26,7 @@ __all__ = [
     "FeatureDrift",
     "Finding",
     "Finished",
+    "Graph",
     "Health",
     "Metric",
     "Note",

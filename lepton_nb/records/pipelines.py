@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .layers import layers_svg
 from .runs import duration
 from .shown import Result, Table
 
-__all__ = ["Outputs", "PipelineRun", "Step", "StepStatus"]
+__all__ = ["Graph", "Outputs", "PipelineRun", "Step", "StepStatus"]
 
 StepStatus = Literal["waiting", "running", "completed", "failed", "skipped"]
 
@@ -28,6 +29,7 @@ class Step:
         seconds: wall time.
         peak_memory_mb: peak resident MiB of the step's processes; None when it did not run.
         error: one line; empty when it did not fail.
+        cell: number of the cell that failed, as the executed notebook shows it in brackets.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Step:
     seconds: float = 0.0
     peak_memory_mb: float | None = None
     error: str = ""
+    cell: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,3 +90,30 @@ class Outputs(Result):
         """One line per value."""
         note = "" if self.recorded else "not inside a pipeline: shown, not recorded"
         return Table("outputs", (), self.values, note)
+
+
+@dataclass(frozen=True)
+class Graph(Result):
+    """The steps of a pipeline and what they wait for.
+
+    Args:
+        pipeline: its name.
+        layers: step names; a step stands one layer behind the last of those it needs.
+        needs: for each step, those it waits for.
+    """
+
+    pipeline: str
+    layers: tuple[tuple[str, ...], ...]
+    needs: Mapping[str, tuple[str, ...]]
+
+    def table(self) -> Table:
+        """One line per step, in the order of the plan."""
+        rows = [(number, name, self.needs[name]) for number, layer in enumerate(self.layers, 1) for name in layer]
+        return Table(f"pipeline {self.pipeline}", ("layer", "step", "needs"), rows)
+
+    def svg(self) -> str:
+        """The graph drawn from left to right."""
+        return layers_svg(self.layers, self.needs, f"pipeline {self.pipeline}")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.as_text(), "image/svg+xml": self.svg()}

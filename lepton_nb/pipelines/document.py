@@ -1,0 +1,106 @@
+"""YAML as a pipeline file means it: nothing is dropped, and a plain scalar is a number only when it reads like one.
+
+PyYAML follows YAML 1.1, where a repeated key silently wins, `1e-3` is text, `no` is false, `010` is eight and
+`12:30` is 750. Here a repeated key is an error and scalars follow YAML 1.2's core schema.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import NotFoundError, PipelineError
+
+__all__ = ["parse_yaml", "read_yaml", "typed"]
+
+_WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+# An id of hexadecimal digits can look like a huge power of ten; a number that a person writes is shorter.
+_FLOAT = re.compile(r"[-+]?(?=[0-9.]{1,20}(e|$))([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]{1,3})?", re.IGNORECASE)
+
+
+def typed(text: str) -> Any:
+    """What a plain scalar means: nothing, a truth value, a number, else the text itself.
+
+    Leading zeros make text (an id stays an id), as does a number too large for a float.
+
+    Example:
+        >>> [typed(text) for text in ("3", "1e-3", "true", "null", "007", "no", "2026-01-31", "1e999")]
+        [3, 0.001, True, None, '007', 'no', '2026-01-31', '1e999']
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own shape
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise _DuplicateKeyError(key.value, seen[key.value], key.start_mark.line + 1)
+            seen[key.value] = key.start_mark.line + 1
+        return dict(super().construct_mapping(node, deep=deep))
+
+
+class _DuplicateKeyError(yaml.YAMLError):
+    def __init__(self, key: str, first: int, again: int) -> None:
+        super().__init__(key, first, again)
+        self.key, self.first, self.again = key, first, again
+
+
+def _scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    text = loader.construct_scalar(node)
+    return typed(text) if node.style is None else text
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("<<"), ["<"])
+_Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        yaml.YAMLError: it is not YAML.
+    """
+    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader: it builds plain values only
+
+
+def read_yaml(path: Path) -> Any:
+    """The value of a YAML file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        PipelineError: it is not YAML, or a key stands twice in one mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as cause:
+        raise NotFoundError(f"no pipeline file {path}", hint="name a .yml file: lepton pipeline run FILE") from cause
+    except UnicodeDecodeError as cause:
+        raise PipelineError(f"{path} is not text", expected="YAML in UTF-8") from cause
+    try:
+        return parse_yaml(text)
+    except _DuplicateKeyError as twice:
+        raise PipelineError(
+            f"{path}: {twice.key!r} stands twice, in lines {twice.first} and {twice.again}",
+            expected="each step and each key once",
+            hint="rename or remove one of them",
+        ) from None
+    except yaml.MarkedYAMLError as cause:
+        line = cause.problem_mark.line + 1 if cause.problem_mark else 1
+        raise PipelineError(f"{path} line {line}: {cause.problem}", expected="YAML") from cause
+    except (yaml.YAMLError, ValueError) as cause:
+        raise PipelineError(f"{path} cannot be read: {cause}", expected="YAML") from cause
