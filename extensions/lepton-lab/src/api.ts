@@ -1,0 +1,53 @@
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+
+/** One training run, as the server's list tells it. */
+export interface Run {
+  readonly id: string;
+  readonly name: string;
+  /** `running`, `finished`, `failed` or `stopped`. */
+  readonly status: string;
+  /** Name of the main metric, null before anything was measured. */
+  readonly metric: string | null;
+  /** Its value, null when there is none or it is not a finite number. */
+  readonly value: number | null;
+  /** Seconds since the run was created. */
+  readonly age_s: number;
+}
+
+/** The Lepton routes of the Jupyter server that this page came from. */
+export class LeptonApi {
+  constructor(private readonly settings: ServerConnection.ISettings) {}
+
+  /** The runs of the project, newest first. */
+  async runs(): Promise<readonly Run[]> {
+    const { runs } = await this.request<{ runs?: Run[] }>('runs', 'GET');
+    if (!Array.isArray(runs)) {
+      throw new Error('The server answered without a list of runs.');
+    }
+    return runs;
+  }
+
+  /** Start the deployments dashboard, or find it running, and tell its address. */
+  async dashboard(): Promise<string> {
+    const { url } = await this.request<{ url?: string }>('dashboard', 'POST');
+    // An address from elsewhere must not become `javascript:` in a window that we open.
+    if (!url || !/^https?:$/.test(new URL(url).protocol)) {
+      throw new Error('The server answered without the address of a web page.');
+    }
+    return url;
+  }
+
+  private async request<T>(route: string, method: 'GET' | 'POST'): Promise<T> {
+    const url = URLExt.join(this.settings.baseUrl, 'lepton', 'api', route);
+    const response = await ServerConnection.makeRequest(url, { method }, this.settings);
+    if (response.ok) {
+      return (await response.json()) as T;
+    }
+    if (response.status === 404) {
+      throw new Error('The Jupyter server does not know Lepton. Next: install lepton_nb where it runs, and restart it.');
+    }
+    const body = (await response.json().catch(() => null)) as { message?: string } | null;
+    throw new Error(body?.message ?? `The server answered ${response.status} ${response.statusText}.`);
+  }
+}
