@@ -31,6 +31,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    from .commands import VERBS
+    from .commands import FUNCTIONS, VERBS
 
-    return sorted([*globals(), *(path.replace(" ", "_") for path in VERBS)])
+    return sorted([*globals(), *FUNCTIONS, *(path.replace(" ", "_") for path in VERBS)])

@@ -2,9 +2,10 @@
 
 from .host import Host, PlainHost, current_host, hosted, import_object
 from .progress import Progress
-from .tree import VERBS, Outcome, face, invoke, root
+from .tree import FUNCTIONS, VERBS, Outcome, face, invoke, root
 
 __all__ = [
+    "FUNCTIONS",
     "VERBS",
     "Host",
     "Outcome",

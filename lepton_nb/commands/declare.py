@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
 
-__all__ = ["Arg", "Opt", "command_of"]
+__all__ = ["Arg", "Opt", "command_of", "group_of"]
 
 
 @dataclass(frozen=True)
@@ -53,41 +53,53 @@ class _Anything(click.ParamType):
         return value
 
 
-def command_of(function: Callable[..., Any], name: str, *, group: bool = False) -> click.Command:
+def command_of(function: Callable[..., Any], name: str) -> click.Command:
     """The click command of a verb.
 
     Args:
         function: its parameters are annotated `Annotated[type, Arg(...)]` or `Annotated[type, Opt(...)]`;
             its docstring is the help, up to the section of its arguments.
         name: what it is called on the command line.
-        group: make a group that runs `function` when no verb of the group is named.
 
     Returns:
         A command whose callback is `function`; `--json` is noted in the context's `meta`.
     """
     hints = get_type_hints(function, include_extras=True)
+    text = _with_arguments(_help(function), function, hints)
+    return click.Command(name, callback=function, params=_parameters(function, hints), help=text)
+
+
+def group_of(function: Callable[..., Any], name: str) -> click.Group:
+    """The click group of a verb that has verbs below it, and runs `function` when none of them is named.
+
+    Args:
+        function: as in `command_of`.
+        name: what it is called on the command line.
+    """
+
+    def unless_named(**values: Any) -> Any:
+        return None if click.get_current_context().invoked_subcommand else function(**values)
+
+    params = _parameters(function, get_type_hints(function, include_extras=True))
+    return click.Group(name, callback=unless_named, params=params, help=_help(function), invoke_without_command=True)
+
+
+def _help(function: Callable[..., Any]) -> str:
+    return inspect.cleandoc(function.__doc__ or "").split("\nArgs:")[0].split("\nReturns:")[0].strip()
+
+
+def _parameters(function: Callable[..., Any], hints: dict[str, Any]) -> list[click.Parameter]:
     params = [
-        _parameter(parameter, hints[parameter.name])
-        for parameter in inspect.signature(function).parameters.values()
+        _parameter(parameter, hints[parameter.name]) for parameter in inspect.signature(function).parameters.values()
     ]
-    params.append(
-        click.Option(["--json"], is_flag=True, expose_value=False, callback=_note_json, help="Print one JSON object.")
+    flag = click.Option(
+        ["--json"], is_flag=True, expose_value=False, callback=_note_json, help="Print one JSON object."
     )
-    text = inspect.cleandoc(function.__doc__ or "").split("\nArgs:")[0].split("\nReturns:")[0].strip()
-    if group:
-        return click.Group(name, callback=_unless_named(function), params=params, help=text, invoke_without_command=True)
-    return click.Command(name, callback=function, params=params, help=_with_arguments(text, function, hints))
+    return [*params, flag]
 
 
 def _note_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     ctx.meta["lepton.json"] = value or ctx.meta.get("lepton.json", False)
-
-
-def _unless_named(function: Callable[..., Any]) -> Callable[..., Any]:
-    def callback(**values: Any) -> Any:
-        return None if click.get_current_context().invoked_subcommand else function(**values)
-
-    return callback
 
 
 def _with_arguments(text: str, function: Callable[..., Any], hints: dict[str, Any]) -> str:
@@ -104,7 +116,8 @@ def _with_arguments(text: str, function: Callable[..., Any], hints: dict[str, An
 def _parameter(parameter: inspect.Parameter, hint: Any) -> click.Parameter:
     kind, mark = get_args(hint)[:2]
     required = parameter.default is inspect.Parameter.empty
-    default = None if required else parameter.default
+    # To click a default of None is a default: a required parameter must have none at all.
+    default: dict[str, Any] = {"required": True} if required else {"default": parameter.default}
     many = get_origin(kind) is tuple
     shape = _click_type(get_args(kind)[0] if many else kind)
     if isinstance(mark, Arg):
@@ -112,22 +125,20 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> click.Parameter:
         return click.Argument(
             [parameter.name],
             type=shape,
-            required=required,
-            default=default,
             nargs=-1 if many else 1,
-            metavar=metavar if required else f"[{metavar}]",
+            metavar=metavar if required or metavar.startswith("[") else f"[{metavar}]",
+            **default,
         )
     flag = mark.flag or "--" + parameter.name.replace("_", "-")
     return click.Option(
         [flag, parameter.name],
         type=shape,
-        required=required,
-        default=default,
         multiple=many,
         is_flag=kind is bool,
         help=mark.help,
         metavar=mark.metavar or None,
-        show_default=not (default is None or default is False or default == ()),
+        show_default=not required and parameter.default is not False and parameter.default not in (None, ()),
+        **default,
     )
 
 

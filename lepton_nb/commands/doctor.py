@@ -37,7 +37,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "firefox
 def doctor() -> Diagnosis:
     """Say what is installed, what is missing for which verb, and whether store, kernel and browser work."""
     ws = current()
-    return Diagnosis(tuple([_python(), *_packages(), _extension(), _store(ws), _kernel(), _browser()]))
+    return Diagnosis((_python(), *_packages(), _extension(), _store(ws), _kernel(), _browser()))
 
 
 def _python() -> Finding:

@@ -22,6 +22,4 @@ def serve(
     from .. import serving
 
     ws = current()
-    return serving.serve(
-        ws, bento_of(ws, bento), name=name, port=port, workers=workers, report=current_host().report
-    )
+    return serving.serve(ws, bento_of(ws, bento), name=name, port=port, workers=workers, report=current_host().report)

@@ -31,7 +31,8 @@ def stop(name: Annotated[object, Arg("deployment, run or dashboard.", "NAME")]) 
         raise AmbiguousError(f"{text!r} names more than one thing: {', '.join(found)}", hint="stop the run by its id")
     if not found:
         known = [d.name for d in serving.deployments(ws).deployments if d.status == "running"]
-        raise NotFoundError(f"nothing that runs is called {text!r}", expected=f"one of {', '.join(known) or '(nothing)'}")
+        running = f"one of {', '.join(known)}" if known else ""
+        raise NotFoundError(f"nothing that runs is called {text!r}", expected=running, hint="lepton deployments")
     return stops[found[0]](ws, text)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from .declare import command_of
+from .declare import command_of, group_of
 from .host import Host, hosted
 
-__all__ = ["VERBS", "Outcome", "face", "invoke", "root"]
+__all__ = ["FUNCTIONS", "VERBS", "Outcome", "face", "invoke", "root"]
 
 # Path of words -> module of this package. The function in it is named by the words, joined by '_'.
 VERBS = {
@@ -38,6 +38,9 @@ VERBS = {
     "doctor": "doctor",
 }
 
+# Functions for notebooks that are no verbs, and their modules.
+FUNCTIONS = {"read_data": "reading", "network_probabilities": "reading"}
+
 _GROUP_HELP = {
     "data": "Load, check and profile data sets.",
     "pipeline": "Run notebooks as the steps of a pipeline.",
@@ -45,16 +48,16 @@ _GROUP_HELP = {
 
 
 def face(name: str) -> Callable[..., Any]:
-    """The Python function of a verb, by its flattened name such as `data_load`.
+    """The Python function of a verb, by its flattened name such as `data_load`, or one of `FUNCTIONS`.
 
     Raises:
-        AttributeError: there is no such verb.
+        AttributeError: there is no such function.
     """
-    for path, module in VERBS.items():
-        if path.replace(" ", "_") == name:
-            function: Callable[..., Any] = getattr(importlib.import_module(f".{module}", __package__), name)
-            return function
-    raise AttributeError(name)
+    modules = FUNCTIONS | {path.replace(" ", "_"): module for path, module in VERBS.items()}
+    if name not in modules:
+        raise AttributeError(name)
+    function: Callable[..., Any] = getattr(importlib.import_module(f".{modules[name]}", __package__), name)
+    return function
 
 
 class _Verbs(click.Group):
@@ -72,11 +75,10 @@ class _Verbs(click.Group):
         if paths == [cmd_name]:
             return command_of(face(cmd_name), cmd_name)
         group = (
-            command_of(face(cmd_name), cmd_name, group=True)
+            group_of(face(cmd_name), cmd_name)
             if cmd_name in VERBS
             else click.Group(cmd_name, help=_GROUP_HELP[cmd_name])
         )
-        assert isinstance(group, click.Group)
         for path in paths:
             if path != cmd_name:
                 group.add_command(command_of(face(path.replace(" ", "_")), path.split()[1]))

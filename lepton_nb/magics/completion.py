@@ -13,10 +13,7 @@ _LINE = re.compile(r"^\s*(?:\w+\s*=\s*)?%{1,2}lepton\s(?P<words>.*)$")
 
 def question(lines: list[str]) -> list[str]:
     """`%lepton VERB?` becomes `%lepton VERB --help`."""
-    return [
-        f"%lepton {match['words']} --help\n" if (match := _QUESTION.match(line)) else line
-        for line in lines
-    ]
+    return [f"%lepton {match['words']} --help\n" if (match := _QUESTION.match(line)) else line for line in lines]
 
 
 def complete(text: str) -> list[str]:

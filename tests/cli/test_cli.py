@@ -1,0 +1,56 @@
+"""The shell command, as a process."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def lepton(tmp_path):
+    def run(*words, **env):
+        environment = {**os.environ, "LEPTON_HOME": str(tmp_path / ".lepton"), **env}
+        command = [sys.executable, "-m", "lepton_nb.cli", *words]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120)
+
+    return run
+
+
+def test_a_result_is_text_on_standard_output(lepton) -> None:
+    done = lepton("output", "a=1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a  1" in done.stdout
+
+
+def test_json_is_one_object(lepton) -> None:
+    assert json.loads(lepton("output", "a=1.5", "--json").stdout) == {"values": [["a", 1.5]], "recorded": False}
+
+
+def test_wrong_words_exit_with_two_and_one_line(lepton) -> None:
+    done = lepton("trian")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "UsageError: No such command 'trian'. Did you mean 'train'?; next: lepton --help"
+    ]
+
+
+def test_a_failure_exits_with_one_and_one_line(lepton) -> None:
+    done = lepton("data", "load", "nothing.csv")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "NotFoundError" in done.stderr
+    assert "nothing.csv" in done.stderr
+
+
+def test_a_failing_verb_leaves_no_workspace_behind(lepton, tmp_path) -> None:
+    for words in (["data", "load", "nothing.csv"], ["train", "cnn", "--data", "nothing"], ["runs", "show", "nothing"]):
+        assert lepton(*words).returncode == 1
+    assert not (tmp_path / ".lepton" / "data").exists()
+
+
+def test_a_closed_pipe_is_no_traceback(tmp_path) -> None:
+    command = f"{sys.executable} -m lepton_nb.cli --help | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert "Traceback" not in done.stderr
