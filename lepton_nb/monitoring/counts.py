@@ -1,0 +1,125 @@
+"""What is kept of a stretch of time: counts, and nothing but counts, so that any two stretches add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import Distribution, Reference
+from ..scores import LATENCY_EDGES_MS
+
+__all__ = ["Counts", "ModelCounts", "total"]
+
+_LATENCY_BINS = len(LATENCY_EDGES_MS) + 1
+
+
+@dataclass
+class ModelCounts:
+    """What one model version saw and answered.
+
+    Args:
+        rows: predictions.
+        labels: predictions per class name.
+        features: per feature the rows per bin of that version's training reference, the missing ones last, int64.
+    """
+
+    rows: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def add(self, other: ModelCounts) -> None:
+        """Count what `other` counted as well."""
+        self.rows += other.rows
+        self.labels.update(other.labels)
+        for name, counts in other.features.items():
+            self.features[name] = counts + self.features.get(name, 0)
+
+    def like(self, reference: Reference) -> Reference:
+        """The same counts in the form of the training reference, to compare the two.
+
+        Predicted names that the reference does not know count as unseen.
+        """
+        features = {}
+        for name, before in reference.features.items():
+            if (counts := self.features.get(name)) is not None:
+                bins = tuple(counts[:-1].tolist())
+                features[name] = Distribution(before.kind, bins, before.edges, before.categories, int(counts[-1]))
+        classes = reference.prediction.categories
+        known = [self.labels[name] for name in classes]
+        unseen = self.labels.total() - sum(known)
+        return Reference(features, Distribution("category", (*known, unseen), categories=classes), self.rows)
+
+
+@dataclass
+class Counts:
+    """What happened in one stretch of time.
+
+    Args:
+        requests: requests answered or refused.
+        errors: failed requests per HTTP status and code, such as `422 invalid_row`.
+        latency: answered requests per bin of `scores.LATENCY_EDGES_MS`, int64.
+        models: predictions per model version.
+    """
+
+    requests: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    latency: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_LATENCY_BINS, dtype=np.int64))
+    models: dict[str, ModelCounts] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Predictions of all versions."""
+        return sum(model.rows for model in self.models.values())
+
+    @property
+    def labels(self) -> Counter[str]:
+        """Predictions per class name, of all versions."""
+        return sum((model.labels for model in self.models.values()), Counter())
+
+    def add(self, other: Counts) -> None:
+        """Count what `other` counted as well."""
+        self.requests += other.requests
+        self.errors.update(other.errors)
+        self.latency = self.latency + other.latency
+        for version, model in other.models.items():
+            self.models.setdefault(version, ModelCounts()).add(model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object; empty latency bins are left out."""
+        return {
+            "requests": self.requests,
+            "errors": dict(self.errors),
+            "latency": {str(i): int(self.latency[i]) for i in np.flatnonzero(self.latency)},
+            "models": {
+                version: {
+                    "rows": model.rows,
+                    "labels": dict(model.labels),
+                    "features": {name: counts.tolist() for name, counts in model.features.items()},
+                }
+                for version, model in self.models.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Counts:
+        """The counts of a JSON object."""
+        counts = cls(int(value["requests"]), Counter(value["errors"]))
+        for place, number in value["latency"].items():
+            counts.latency[int(place)] = number
+        for version, model in value["models"].items():
+            features = {name: np.array(bins, dtype=np.int64) for name, bins in model["features"].items()}
+            counts.models[version] = ModelCounts(int(model["rows"]), Counter(model["labels"]), features)
+        return counts
+
+
+def total(many: Iterable[Counts]) -> Counts:
+    """The sum of any number of stretches."""
+    result = Counts()
+    for one in many:
+        result.add(one)
+    return result

@@ -1,0 +1,147 @@
+"""How is a deployment? Its traffic, and a verdict with reasons."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Literal
+
+from ..records import Deployment, Drift, Health, Traffic
+from ..runtime import CHAMPION, ModelError, read_reference, read_slots
+from ..scores import quantile
+from ..workspace import Workspace
+from .counts import Counts, ModelCounts, total
+from .lines import SECONDS
+from .verdict import MINIMUM_ROWS, drift
+from .windows import Observed, folder_of, observe
+
+__all__ = ["health", "traffic", "traffic_of"]
+
+# The share of requests that may fail before a verdict says so.
+_FAILING_SHARE = 0.05
+
+_Verdict = Literal["healthy", "warning", "drifting", "failing"]
+_WORST_FIRST: tuple[_Verdict, ...] = ("failing", "drifting", "warning", "healthy")
+
+
+def health(ws: Workspace, deployment: Deployment | str, since: float | None = None) -> Health:
+    """The state of a deployment: is it up, does it answer, does it still see what it was trained on?
+
+    Args:
+        ws: the workspace.
+        deployment: the deployment, or its name; by name alone nothing is known of its process.
+        since: look at the last so many seconds, in whole windows; None looks at everything.
+
+    Raises:
+        NotFoundError: there is no such deployment.
+        FormatError: its log or its windows cannot be read.
+    """
+    name = str(deployment)
+    observed = observe(ws, name)
+    now = time.time()
+    counts = observed.since(None if since is None else now - since)
+    drifting, hints = _drift(ws, name, counts)
+    found = _process(deployment) + _failures(counts) + hints + _unread(observed)
+    verdict = next(level for level in _WORST_FIRST if level == "healthy" or level in [one for one, _ in found])
+    reasons = [text for level in _WORST_FIRST for one, text in found if one == level]
+    return Health(name, verdict, tuple(reasons), _whole(observed, counts, since, now), drifting)
+
+
+def traffic(
+    ws: Workspace, deployment: Deployment | str, since: float | None = None, step_seconds: float = SECONDS
+) -> tuple[Traffic, ...]:
+    """What a deployment did, step by step up to now.
+
+    Args:
+        ws: the workspace.
+        deployment: the deployment, or its name.
+        since: begin so many seconds ago; None begins with the first window.
+        step_seconds: length of a step, rounded up to whole windows of a minute.
+
+    Returns:
+        One entry per step, oldest first, quiet ones too; empty when nothing was ever asked and `since` is None.
+
+    Raises:
+        NotFoundError: there is no such deployment.
+    """
+    return traffic_of(observe(ws, str(deployment)), time.time(), since, step_seconds)
+
+
+def traffic_of(
+    observed: Observed, now: float, since: float | None, step_seconds: float = SECONDS
+) -> tuple[Traffic, ...]:
+    """The steps of `traffic`, as a function of what was observed and of the clock."""
+    step = math.ceil(step_seconds / SECONDS) * SECONDS
+    steps: dict[int, list[Counts]] = {}
+    for span, counts in observed.windows.items():
+        steps.setdefault(span.start // step, []).append(counts)
+    first = int((now - since) // step) if since is not None else min(steps, default=None)
+    if first is None:
+        return ()
+    last = max(int(now // step), max(steps, default=0))
+    return tuple(_traffic(i * step, step, total(steps.get(i, []))) for i in range(first, last + 1))
+
+
+def _traffic(start: float, seconds: float, counts: Counts) -> Traffic:
+    p50, p95, p99 = (quantile(counts.latency, q) for q in (0.5, 0.95, 0.99))
+    errors = counts.errors.total()
+    return Traffic(start, seconds, counts.rows, counts.requests, errors, p50, p95, p99, dict(counts.labels))
+
+
+def _whole(observed: Observed, counts: Counts, since: float | None, now: float) -> Traffic:
+    begun = now - since if since is not None else min((span.start for span in observed.windows), default=now)
+    return _traffic(begun, now - begun, counts)
+
+
+def _drift(ws: Workspace, name: str, counts: Counts) -> tuple[Drift, list[tuple[_Verdict, str]]]:
+    """The drift of the champion, and what hinders the comparison."""
+    try:
+        champion = read_slots(folder_of(ws, name) / "slots.json")[CHAMPION]
+        reference = read_reference(champion.path)
+    except ModelError as cause:
+        return _no_drift(), [("warning", f"drift is unknown: {cause}")]
+    seen = counts.models.get(champion.bento, ModelCounts())
+    # Rows that are counted without features were read while their model could not be.
+    found = drift(reference, seen.like(reference)) if seen.features else _no_drift()
+    if found.drifted:
+        moved = [one.name for one in found.features if one.drifted]
+        more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+        return found, [("drifting", f"{', '.join(moved[:3])}{more} moved away from the training data")]
+    if found.drifted is None and found.rows:
+        return found, [("healthy", f"too few rows for a drift verdict ({found.rows} of {found.minimum})")]
+    return found, []
+
+
+def _no_drift() -> Drift:
+    return Drift(None, 0, MINIMUM_ROWS, ())
+
+
+def _process(deployment: Deployment | str) -> list[tuple[_Verdict, str]]:
+    if isinstance(deployment, str) or deployment.status == "running":
+        return []
+    if deployment.status == "failed":
+        return [("failing", f"its process (pid {deployment.pid}) is gone; see {deployment.path / 'log'}")]
+    return [("warning", "it is stopped")]
+
+
+def _failures(counts: Counts) -> list[tuple[_Verdict, str]]:
+    if not counts.requests:
+        return [("healthy", "no predictions yet")]
+    found: list[tuple[_Verdict, str]] = []
+    refused = {kind: number for kind, number in counts.errors.items() if not kind.startswith("5")}
+    if (number := sum(refused.values())) >= _FAILING_SHARE * counts.requests and number:
+        found.append(("warning", f"{number} of {counts.requests} requests were refused ({_listed(refused)})"))
+    broken = {kind: number for kind, number in counts.errors.items() if kind.startswith("5")}
+    if number := sum(broken.values()):
+        level: _Verdict = "failing" if number >= _FAILING_SHARE * counts.requests else "warning"
+        found.append((level, f"{number} of {counts.requests} requests failed in the server ({_listed(broken)})"))
+    return found
+
+
+def _listed(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind}: {number}" for kind, number in sorted(kinds.items()))
+
+
+def _unread(observed: Observed) -> list[tuple[_Verdict, str]]:
+    return [("warning", f"{observed.broken} lines of the prediction log are broken")] if observed.broken else []

@@ -1,0 +1,169 @@
+"""Prediction lines become counts: parsed one by one, counted many at a time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ..errors import FormatError
+from ..runtime import FORMAT, Reference, RequestError, Signature
+from ..scores import count_category, count_number, latency_histogram
+from .counts import Counts, ModelCounts
+
+__all__ = ["SECONDS", "Batch", "Bins", "bin_features", "count_lines"]
+
+# The length of a window. Others are whole multiples of it.
+SECONDS = 60
+
+# Seconds since the epoch that a clock can show: to the year 9999.
+_LATEST = 253_402_300_800.0
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Where the rows of one model version are counted.
+
+    Args:
+        signature: its inputs.
+        reference: its training reference, whose bins are used.
+    """
+
+    signature: Signature
+    reference: Reference
+
+
+@dataclass
+class Batch:
+    """What a stretch of the log held.
+
+    Args:
+        windows: counts per window, by its start in seconds since the epoch.
+        broken: lines that are not prediction lines.
+        last: time and latency of the last answered request, whose rows may go on in the next stretch.
+    """
+
+    windows: dict[int, Counts]
+    broken: int
+    last: tuple[float, float] | None
+
+
+def count_lines(
+    lines: Sequence[bytes], bins: Callable[[str], Bins | None], last: tuple[float, float] | None = None
+) -> Batch:
+    """Count prediction lines into windows of `SECONDS`.
+
+    Args:
+        lines: whole lines, in the order of one worker's log.
+        bins: where the rows of a version are counted; None counts them without features.
+        last: the `last` of the lines before these.
+
+    Raises:
+        FormatError: a line has a newer format than this version reads.
+    """
+    batch = Batch({}, 0, last)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    latencies: dict[int, list[float]] = {}
+    for line in lines:
+        entry = _parse(line)
+        if entry is None:
+            batch.broken += 1
+            continue
+        start = int(entry["time"] // SECONDS) * SECONDS
+        if "error" in entry:
+            batch.windows.setdefault(start, Counts()).add(
+                Counts(requests=1, errors=Counter([f"{entry['status']} {entry['error']}"]))
+            )
+            continue
+        rows.setdefault(entry["version"], []).append(entry)
+        # The rows of one request share its time and its latency, and stand together.
+        request = (float(entry["time"]), float(entry["latency_ms"]))
+        if request != batch.last:
+            latencies.setdefault(start, []).append(request[1])
+            batch.last = request
+    for start, values in latencies.items():
+        answered = Counts(requests=len(values), latency=latency_histogram(values))
+        batch.windows.setdefault(start, Counts()).add(answered)
+    for version, entries in rows.items():
+        _count_version(batch, version, entries, bins(version))
+    return batch
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The entry of one line, or None when it is broken."""
+    try:
+        entry = orjson.loads(line)
+        number, time, latency = int(entry["format"]), float(entry["time"]), float(entry["latency_ms"])
+        sound = isinstance(entry["version"], str) and 0 <= time < _LATEST and math.isfinite(latency)
+        if "error" in entry:
+            sound = sound and isinstance(entry["status"], int)
+        else:
+            sound = sound and isinstance(entry["inputs"], dict) and isinstance(entry["outputs"]["label"], str)
+    except (ValueError, TypeError, KeyError):
+        return None
+    if number > FORMAT:
+        raise FormatError(
+            f"the prediction log has lines of format {number}",
+            expected=f"format {FORMAT} or older",
+            hint="upgrade lepton_nb to the version that serves this deployment",
+        )
+    return entry if sound else None
+
+
+def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bins: Bins | None) -> None:
+    """Count the answered rows of one version; a row that does not fit its signature is broken."""
+    features: Mapping[str, NDArray[Any]] = {}
+    if bins is not None:
+        try:
+            features = _features(entries, bins)
+        except (RequestError, ValueError, TypeError):
+            # Some row does not fit. Halving finds it in few steps, and the others are still counted together.
+            if len(entries) == 1:
+                batch.broken += 1
+                return
+            for half in (entries[: len(entries) // 2], entries[len(entries) // 2 :]):
+                _count_version(batch, version, half, bins)
+            return
+    starts = np.array([int(entry["time"] // SECONDS) * SECONDS for entry in entries], dtype=np.int64)
+    order = np.argsort(starts, kind="stable")
+    cuts = np.flatnonzero(np.diff(starts[order])) + 1
+    for part in np.split(order, cuts):
+        model = ModelCounts(len(part))
+        model.labels.update(entries[place]["outputs"]["label"] for place in part)
+        if bins is not None:
+            model.features = bin_features({name: values[part] for name, values in features.items()}, bins.reference)
+        batch.windows.setdefault(int(starts[part[0]]), Counts()).add(Counts(models={version: model}))
+
+
+def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, NDArray[Any]]:
+    from ..runtime.rows import arrays_of
+    from ..runtime.summary import features_of
+
+    return features_of(arrays_of([entry["inputs"] for entry in entries], bins.signature), bins.signature)
+
+
+def bin_features(features: Mapping[str, NDArray[Any]], reference: Reference) -> dict[str, NDArray[np.int64]]:
+    """Count values into the bins of a training reference.
+
+    Args:
+        features: per feature N values, as `features_of` makes them.
+        reference: the bins.
+
+    Returns:
+        Per feature of the reference int64 [bins + 1], the missing values last.
+    """
+    counted = {}
+    for name, distribution in reference.features.items():
+        values = features[name]
+        if distribution.kind == "number":
+            counts = count_number(values, np.array(distribution.edges, dtype=np.float64))
+        else:
+            counts = count_category(values, distribution.categories)
+        counted[name] = np.append(counts, len(values) - counts.sum())
+    return counted

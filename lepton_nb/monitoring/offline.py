@@ -1,0 +1,65 @@
+"""Drift of rows that no server has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, FormatError
+from ..records import Drift
+from ..runtime import ModelError, Reference, read_reference
+from .lines import bin_features
+from .verdict import drift
+
+__all__ = ["check_drift", "reference_of"]
+
+
+def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drift:
+    """Compare rows, and what the model answers to them, with the model's training reference.
+
+    Args:
+        model: a model folder, such as `Bento.model`.
+        inputs: per input N values: float64 [N] (NaN = missing), text [N] (None or "" = missing), float32 [N, *shape].
+
+    Raises:
+        FormatError: the model folder cannot be read.
+        DataError: an input is missing or has another shape.
+    """
+    from ..runtime.model import Model
+    from ..runtime.summary import features_of
+
+    try:
+        loaded = Model.load(model)
+        reference = read_reference(model)
+    except ModelError as cause:
+        raise FormatError(str(cause), hint="package the run again") from cause
+    if missing := [one.name for one in loaded.signature.inputs if one.name not in inputs]:
+        raise DataError(f"input {missing[0]!r} is missing", expected=f"the inputs of {model}")
+    try:
+        features = features_of(inputs, loaded.signature)
+        answers = loaded.predict(inputs).argmax(axis=1)
+    except ValueError as cause:
+        raise DataError(f"the rows do not fit the model {model}", got=str(cause)) from cause
+    labels = np.array(loaded.signature.classes, dtype=object)[answers]
+    return drift(reference, reference_of(features, labels, reference))
+
+
+def reference_of(
+    features: Mapping[str, np.ndarray[Any, Any]], labels: np.ndarray[Any, Any], like: Reference
+) -> Reference:
+    """Count rows in the bins of a reference.
+
+    Args:
+        features: per feature N values, as `features_of` makes them.
+        labels: N predicted class names.
+        like: the bins.
+    """
+    from .counts import ModelCounts
+
+    model = ModelCounts(len(labels))
+    model.labels.update(labels.tolist())
+    model.features = bin_features(features, like)
+    return model.like(like)

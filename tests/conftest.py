@@ -1,0 +1,115 @@
+"""What several rooms' tests stand on: a deployment whose prediction log was written by the runtime's own writer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lepton_nb.runtime import (
+    CHAMPION,
+    Distribution,
+    Input,
+    Reference,
+    RequestError,
+    Signature,
+    Slot,
+    read_slots,
+    slots_object,
+    uuid7,
+)
+from lepton_nb.runtime.predlog import PredictionLog, failure_line, prediction_lines
+from lepton_nb.scores import count_category, count_number, edges_of
+from lepton_nb.workspace import Workspace, write_json
+
+AGE = Input("age", "number")
+CITY = Input("city", "category", categories=("oslo", "rome"))
+
+
+class LoggedDeployment:
+    """A deployment folder with slots, a model's signature and reference, and a real prediction log; no server."""
+
+    def __init__(self, ws: Workspace, name: str = "demo", *, inputs: Sequence[Input] = (AGE, CITY)) -> None:
+        self.ws, self.name, self.folder = ws, name, ws.deployment(name)
+        self.signature = Signature("classification", ("no", "yes"), tuple(inputs))
+        self.log = PredictionLog(self.folder)
+        self.folder.mkdir(parents=True)
+        self.promote(f"{name}:v1")
+
+    def promote(self, version: str) -> None:
+        model = self.ws.home / "models" / version.replace(":", "-")
+        model.mkdir(parents=True, exist_ok=True)
+        rows = self.rows(1000, seed=99)
+        features: dict[str, Distribution] = {}
+        for one in self.signature.inputs:
+            values = [row[one.name] for row in rows]
+            if one.kind == "number":
+                edges = edges_of(values)
+                counts = tuple(count_number(values, edges).tolist())
+                features[one.name] = Distribution("number", counts, edges=tuple(edges.tolist()))
+            else:
+                counts = tuple(count_category(values, one.categories).tolist())
+                features[one.name] = Distribution("category", counts, categories=one.categories)
+        prediction = Distribution("category", (500, 500), categories=("no", "yes"))
+        (model / "signature.json").write_text(json.dumps(self.signature.to_dict()))
+        (model / "reference.json").write_text(json.dumps(Reference(features, prediction, 1000).to_dict()))
+        slots = slots_object({CHAMPION: Slot(version, model)})
+        write_json(self.folder / "slots.json", {"slots": slots["slots"]})
+        self.version = version
+
+    def rows(self, count: int, *, seed: int = 0, shift: float = 0.0) -> list[dict[str, Any]]:
+        rng = np.random.default_rng(seed)
+        values = rng.normal(40 + shift, 10, (count, len(self.signature.inputs)))
+        places = [("oslo", "rome")[place] for place in rng.integers(0, 2, count)]
+        return [
+            {
+                one.name: float(values[i, j]) if one.kind == "number" else places[i]
+                for j, one in enumerate(self.signature.inputs)
+            }
+            for i in range(count)
+        ]
+
+    def answer(
+        self, rows: list[dict[str, Any]], *, at: float | None = None, ms: float = 2.0, labels: Sequence[str] = ()
+    ) -> None:
+        """Log one request."""
+        chosen = labels or [("no", "yes")[i % 2] for i in range(len(rows))]
+        answers = [{"id": uuid7(), "label": label, "probabilities": [0.5, 0.5]} for label in chosen]
+        moment = time.time() if at is None else at
+        lines = prediction_lines(rows, answers, time=moment, slot=CHAMPION, version=self.version, ms=ms)
+        self.log.append(lines)
+
+    def fail(self, status: int = 422, code: str = "invalid_row", *, at: float | None = None) -> None:
+        """Log one request that failed."""
+        moment = time.time() if at is None else at
+        fault = RequestError(status, code, "no")
+        line = failure_line(fault, identifier=uuid7(), time=moment, slot=CHAMPION, version=self.version, ms=0.1)
+        self.log.append(line)
+
+    @property
+    def segments(self) -> list[Path]:
+        return sorted(self.folder.glob("log-*.jsonl"))
+
+    @property
+    def model(self) -> Path:
+        return read_slots(self.folder / "slots.json")[CHAMPION].path
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every line of the log, read plainly."""
+        return [json.loads(line) for path in self.segments for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture
+def logged(tmp_path: Path) -> Callable[..., LoggedDeployment]:
+    """Makes deployments with a log in one workspace."""
+    ws = Workspace(tmp_path / ".lepton")
+
+    def make(name: str = "demo", **options: Any) -> LoggedDeployment:
+        return LoggedDeployment(ws, name, **options)
+
+    return make
