@@ -26,6 +26,7 @@ class Deployment(Result):
         workers: number of worker processes.
         created: seconds since the epoch.
         path: its folder under `.lepton/deployments`.
+        cause: why it failed, one line.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Deployment(Result):
     workers: int
     created: float
     path: Path
+    cause: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -48,20 +50,18 @@ class Deployment(Result):
 
     def table(self) -> Table:
         """Address, model and age."""
-        return Table(
-            f"deployment {self.name}",
-            (),
-            (
-                ("status", self.status),
-                ("url", self.url),
-                ("bento", self.bento),
-                ("workers", self.workers),
-                ("pid", self.pid),
-                ("age", ago(self.created)),
-                ("token", str(self.token_file)),
-            ),
-            f"next: lepton predict {self.name} --data FILE",
-        )
+        rows: list[tuple[object, ...]] = [
+            ("status", self.status),
+            ("url", self.url),
+            ("bento", self.bento),
+            ("workers", self.workers),
+            ("pid", self.pid),
+            ("age", ago(self.created)),
+            ("token", str(self.token_file)),
+        ]
+        rows += [("cause", self.cause)] if self.cause else []
+        note = f"next: lepton predict {self.name} --data FILE" if self.status == "running" else ""
+        return Table(f"deployment {self.name}", (), rows, note)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Deployments(Result):
     def table(self) -> Table:
         """One line per deployment."""
         rows = [(d.name, d.status, d.url, d.bento, ago(d.created)) for d in self.deployments]
-        note = "" if rows else "nothing is deployed; next: lepton serve BENTO"
+        note = "; ".join(f"{d.name}: {d.cause}" for d in self.deployments if d.cause)
+        note = note if rows else "nothing is deployed; next: lepton serve BENTO"
         return Table("deployments", ("name", "status", "url", "bento", "age"), rows, note)
 
 

@@ -1,0 +1,199 @@
+"""Asking a model: over HTTP from a deployment, or in this process from a Bento."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import DataError, ServingError
+from ..records import Bento, Deployment, Predictions
+from ..runtime import ModelError, RequestError
+from ..workspace import Workspace
+from .deployed import get
+
+if TYPE_CHECKING:
+    import httpx
+    import pandas as pd
+
+    Inputs = Sequence[Mapping[str, Any]] | Mapping[str, Any] | pd.DataFrame
+
+__all__ = ["predict", "predict_bento", "rows_of"]
+
+_CHUNK_ROWS = 500
+# Under the server's default limit of 10 MiB, headers and all.
+_CHUNK_BYTES = 8 * 1024 * 1024
+_TIMEOUT_S = 60.0
+
+
+def predict(ws: Workspace, deployment: Deployment, inputs: Inputs) -> Predictions:
+    """Ask a deployment over HTTP; what it answers is on its prediction log.
+
+    Args:
+        ws: the workspace.
+        deployment: the one to ask; it is looked up again, for it may have been served anew.
+        inputs: rows as objects, a DataFrame, or one array per input; None and NaN are missing values.
+
+    Returns:
+        One answer per row, in order.
+
+    Raises:
+        DataError: the inputs are not rows, or the server refused one; the message names row and field.
+        ServingError: the deployment does not run, cannot be reached, or failed.
+    """
+    import httpx
+
+    rows = rows_of(inputs)
+    deployment = get(ws, deployment.name)
+    if deployment.status != "running":
+        raise ServingError(
+            f"deployment {deployment.name!r} is {deployment.status}", got=deployment.cause, hint="lepton serve BENTO"
+        )
+    answers: list[dict[str, Any]] = []
+    version = ""
+    try:
+        headers = {"authorization": f"Bearer {deployment.token_file.read_text().strip()}"}
+        # Loopback is never asked through a proxy.
+        with httpx.Client(base_url=deployment.url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
+            classes = tuple(_answer(client.get("/signature"), deployment)["classes"])
+            for body in _bodies(rows):
+                answer = _answer(_post(client, body), deployment, len(answers))
+                version = answer["version"]
+                answers += answer["predictions"]
+    except (httpx.HTTPError, OSError) as cause:
+        raise ServingError(
+            f"deployment {deployment.name!r} at {deployment.url} cannot be asked",
+            got=f"{type(cause).__name__} {cause}",
+            hint="lepton deployments",
+        ) from cause
+    return Predictions(
+        model=version,
+        ids=tuple(one["id"] for one in answers),
+        labels=tuple(one["label"] for one in answers),
+        probabilities=tuple(tuple(one["probabilities"]) for one in answers),
+        classes=classes,
+    )
+
+
+def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
+    """Ask a Bento's model in this process; no server, no log.
+
+    Args:
+        bento: what to ask.
+        inputs: as for `predict`.
+
+    Returns:
+        One answer per row, in order, without ids.
+
+    Raises:
+        DataError: the inputs are not rows of this model; the message names row and field.
+        ServingError: the Bento's model cannot be loaded.
+    """
+    from ..runtime.model import Model
+    from ..runtime.rows import arrays_of
+
+    rows = rows_of(inputs)
+    try:
+        model = Model.load(bento.model)
+    except ModelError as cause:
+        raise ServingError(f"{bento.tag} cannot be asked", got=str(cause), hint="package the run again") from cause
+    probabilities: list[tuple[float, ...]] = []
+    for first in range(0, len(rows), _CHUNK_ROWS):
+        try:
+            arrays = arrays_of(rows[first : first + _CHUNK_ROWS], model.signature)
+        except RequestError as fault:
+            _refused(fault.message, fault.row, first)
+        probabilities += map(tuple, model.predict(arrays).tolist())
+    classes = model.signature.classes
+    labels = tuple(classes[row.index(max(row))] for row in probabilities)
+    return Predictions(bento.tag, (), labels, tuple(probabilities), classes)
+
+
+def rows_of(inputs: Inputs) -> list[dict[str, Any]]:
+    """Rows as JSON has them, from rows, a DataFrame or one array per input.
+
+    Raises:
+        DataError: they are none of these, of unequal length, or empty.
+
+    Example:
+        >>> rows_of({"x": [1.5, float("nan")], "color": ["red", None]})
+        [{'x': 1.5, 'color': 'red'}, {'x': None, 'color': None}]
+    """
+    # A DataFrame is recognised by what it has: pandas is not imported to ask.
+    by_column: Any = inputs if isinstance(inputs, Mapping) or hasattr(inputs, "columns") else None
+    if by_column is not None:
+        columns = {str(name): _listed(values) for name, values in by_column.items()}
+        lengths = {name: len(values) for name, values in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError("the inputs differ in length", expected="one value per row in each", got=str(lengths))
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    elif isinstance(inputs, Sequence) and all(isinstance(row, Mapping) for row in inputs):
+        rows = [{str(name): _plain(value) for name, value in row.items()} for row in inputs]
+    else:
+        raise DataError(
+            "the inputs are not rows",
+            expected="a list of {column: value}, a DataFrame, or one array per input",
+            got=type(inputs).__name__,
+        )
+    if not rows:
+        raise DataError("there are no rows to predict", expected="at least one")
+    return rows
+
+
+def _listed(values: Any) -> list[Any]:
+    return [_plain(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it; a missing scalar is None, and pandas' own markers of one are too."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value
+
+
+def _bodies(rows: list[dict[str, Any]]) -> Iterator[bytes]:
+    """Request bodies of at most `_CHUNK_ROWS` rows and, where rows can be parted, `_CHUNK_BYTES`."""
+    for first in range(0, len(rows), _CHUNK_ROWS):
+        yield from _halved(rows[first : first + _CHUNK_ROWS])
+
+
+def _halved(rows: list[dict[str, Any]]) -> Iterator[bytes]:
+    import orjson
+
+    try:
+        body = orjson.dumps({"rows": rows})
+    except orjson.JSONEncodeError as cause:
+        raise DataError("a row is not JSON", expected="numbers, text, lists or None", got=str(cause)) from cause
+    if len(body) <= _CHUNK_BYTES or len(rows) == 1:
+        yield body
+    else:
+        yield from _halved(rows[: len(rows) // 2])
+        yield from _halved(rows[len(rows) // 2 :])
+
+
+def _post(client: httpx.Client, body: bytes) -> httpx.Response:
+    return client.post("/predict", content=body, headers={"content-type": "application/json"})
+
+
+def _answer(response: httpx.Response, deployment: Deployment, first: int = 0) -> dict[str, Any]:
+    """The answer's object, or the error that its status means."""
+    try:
+        value: dict[str, Any] = response.json()
+        if response.is_success:
+            return value
+        fault = value["error"]
+        message, row = str(fault["message"]), fault.get("row")
+    except (ValueError, KeyError, TypeError) as cause:
+        raise ServingError(f"{deployment.url} answered {response.status_code} without an object of ours") from cause
+    if response.status_code in (400, 413, 422):
+        _refused(message, row, first)
+    raise ServingError(f"deployment {deployment.name!r} answered {response.status_code}", got=message)
+
+
+def _refused(message: str, row: int | None, first: int) -> NoReturn:
+    """Raise the refusal of a chunk, its row counted from the first row of all."""
+    if row is not None:
+        message = message.replace(f"row {row}", f"row {first + row}", 1)
+    raise DataError(message)
