@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, NotFoundError, UsageError
+from ..errors import DataError, NotFoundError
 from ..records import Bento, Data, Run
 from ..workspace import Workspace
 from .host import current_host
@@ -88,7 +88,7 @@ def network_of(value: object) -> object:
 
 
 def options_of(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """`k=v` pairs with values read as YAML.
+    """`name=value` pairs with typed values.
 
     Example:
         >>> options_of(("hidden=[64, 32]", "dropout=0.1"))
@@ -97,15 +97,9 @@ def options_of(pairs: tuple[str, ...]) -> dict[str, Any]:
     Raises:
         UsageError: a pair has no `=`.
     """
-    import yaml
+    from .. import pipelines
 
-    options = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.isidentifier():
-            raise UsageError(f"option {pair!r} is not understood", expected="name=value")
-        options[name] = yaml.safe_load(value)
-    return options
+    return dict(pipelines.parse_assignment(pair) for pair in pairs)
 
 
 def rows_of(ws: Workspace, value: object, part: str) -> Any:
