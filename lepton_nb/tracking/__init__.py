@@ -1,0 +1,27 @@
+"""What was run, with which parameters, and how well did it do?"""
+
+from .address import uri
+from .deleting import delete
+from .liveness import mark_process, process_of
+from .reading import find, get, recorded, runs
+from .template import create
+from .writing import finish_run, flush, log_files, log_metrics, set_tags, spool_metrics, start_run
+
+__all__ = [
+    "create",
+    "delete",
+    "find",
+    "finish_run",
+    "flush",
+    "get",
+    "log_files",
+    "log_metrics",
+    "mark_process",
+    "process_of",
+    "recorded",
+    "runs",
+    "set_tags",
+    "spool_metrics",
+    "start_run",
+    "uri",
+]

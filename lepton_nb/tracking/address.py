@@ -1,0 +1,47 @@
+"""Which tracking store a workspace uses."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ..workspace import Workspace
+
+__all__ = ["experiment", "is_remote", "shown", "sqlite_file", "uri"]
+
+
+def uri(ws: Workspace) -> str:
+    """`MLFLOW_TRACKING_URI` when it is set, else the workspace's own SQLite file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ws.mlflow_db.absolute()}"
+
+
+def experiment() -> str:
+    """`MLFLOW_EXPERIMENT_NAME` when it is set, else `lepton`."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or "lepton"
+
+
+def sqlite_file(address: str) -> Path | None:
+    """The file of an SQLite store, None for any other store.
+
+    Example:
+        >>> sqlite_file("sqlite:////home/ada/.lepton/mlflow.db"), sqlite_file("http://localhost:5000")
+        (PosixPath('/home/ada/.lepton/mlflow.db'), None)
+    """
+    prefix = "sqlite:///"
+    return Path(address.removeprefix(prefix)) if address.startswith(prefix) else None
+
+
+def is_remote(address: str) -> bool:
+    """Whether the store is a server, which may be away for a while."""
+    return address.startswith(("http://", "https://"))
+
+
+def shown(address: str) -> str:
+    """The address without a password.
+
+    Example:
+        >>> shown("https://ada:secret@tracking.example/api?token=1")
+        'https://tracking.example/api'
+    """
+    return re.sub(r"//[^/@]*@", "//", address).split("?")[0]

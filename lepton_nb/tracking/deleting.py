@@ -1,0 +1,46 @@
+"""Runs that nobody needs any more."""
+
+from __future__ import annotations
+
+import shutil
+
+from ..errors import ConflictError, NotFoundError
+from ..records import Run
+from ..workspace import Workspace
+from .address import uri
+from .reading import get
+from .spool import Record
+from .store import asking
+
+__all__ = ["delete"]
+
+
+def delete(ws: Workspace, ref: str) -> Run:
+    """Delete a run: its entry in the store, its files there when they lie in the workspace, its job folder.
+
+    Args:
+        ws: the workspace.
+        ref: as `get` takes it.
+
+    Returns:
+        The run as it was.
+
+    Raises:
+        NotFoundError: nothing fits.
+        AmbiguousError: a prefix fits several runs.
+        ConflictError: it is running.
+        TrackingError: the store refused, or its server does not answer.
+    """
+    run = get(ws, ref)
+    if run.status == "running":
+        raise ConflictError(f"run {run.name} is running", hint=f"lepton stop {run.id[:8]}, then delete it")
+    try:
+        store_id = Record.read(ws, run.id).store_id or run.id
+    except NotFoundError:
+        store_id = run.id
+    with asking(uri(ws)) as client:
+        client.delete_run(store_id)
+    for folder in (ws.artifacts / store_id, ws.run(run.id)):
+        if folder.exists():
+            shutil.rmtree(folder)
+    return run

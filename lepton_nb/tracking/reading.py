@@ -1,0 +1,190 @@
+"""What the tracking store knows of runs, corrected by what this machine knows of their processes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import AmbiguousError, NotFoundError, UsageError
+from ..records import Run, Runs, RunStatus
+from ..workspace import Workspace
+from .address import experiment, sqlite_file, uri
+from .liveness import is_living, last_words, process_of
+from .sending import LOCAL_ID, send_all
+from .spool import Record, lines
+from .store import asking
+from .writing import finish_run
+
+__all__ = ["find", "get", "recorded", "runs"]
+
+_STATUS: dict[str, RunStatus] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
+_HIDDEN = ("lepton.", "mlflow.")
+
+
+def runs(ws: Workspace, limit: int = 20) -> Runs:
+    """The newest runs.
+
+    Args:
+        ws: the workspace.
+        limit: how many at most.
+
+    Raises:
+        UsageError: the limit is below 1.
+        TrackingError: the store refused, or its server does not answer.
+    """
+    if limit < 1:
+        raise UsageError(f"limit {limit} lists nothing", expected="at least 1")
+    return Runs(tuple(_search(ws, "", limit)))
+
+
+def get(ws: Workspace, ref: str) -> Run:
+    """One run.
+
+    Args:
+        ws: the workspace.
+        ref: `last`, an id, a name (the newest of that name), or a unique prefix of an id.
+
+    Raises:
+        NotFoundError: nothing fits; the message lists the newest runs.
+        AmbiguousError: a prefix fits several runs.
+        TrackingError: the store refused, or its server does not answer.
+    """
+    if (found := find(ws, ref)) is not None:
+        return found
+    known = [f"{run.name} ({run.id[:8]})" for run in runs(ws, 5).runs]
+    raise NotFoundError(
+        f"no run is called {ref!r}",
+        expected=f"one of {', '.join(known)}, ..." if known else "",
+        hint="lepton runs" if known else "lepton train cnn --data digits",
+    )
+
+
+def find(ws: Workspace, ref: str) -> Run | None:
+    """As `get`, but None when nothing fits.
+
+    Raises:
+        AmbiguousError: a prefix fits several runs.
+        TrackingError: the store refused, or its server does not answer.
+    """
+    if ref == "last":
+        return next(iter(_search(ws, "", 1)), None)
+    # Neither an id nor a name has other characters, and a quote would end the query's text.
+    if not re.fullmatch(r"[\w.\- ]+", ref):
+        return None
+    for clause in (f"attributes.run_id = '{ref}'", f"tags.`{LOCAL_ID}` = '{ref}'", f"attributes.run_name = '{ref}'"):
+        if found := next(iter(_search(ws, clause, 1)), None):
+            return found
+    fitting = {
+        run.id: run
+        for clause in (f"attributes.run_id LIKE '{ref}%'", f"tags.`{LOCAL_ID}` LIKE '{ref}%'")
+        for run in _search(ws, clause, 10)
+        if run.id.startswith(ref)
+    }
+    if len(fitting) > 1:
+        listed = ", ".join(f"{run.name} ({run.id[:12]})" for run in fitting.values())
+        raise AmbiguousError(f"{ref!r} fits more than one run: {listed}", hint="give more of the id")
+    return next(iter(fitting.values()), None)
+
+
+def recorded(ws: Workspace, run_id: str) -> Run:
+    """A run as its own folder tells it, for when a server does not answer.
+
+    Raises:
+        NotFoundError: no such run was started here.
+    """
+    record, job = Record.read(ws, run_id), ws.run(run_id)
+    metrics: dict[str, float] = {}
+    tags = dict(record.tags)
+    for line in lines(job):
+        if line["kind"] == "metrics":
+            metrics |= {name: math.nan if value is None else value for name, value, _, _ in line["metrics"]}
+        elif line["kind"] == "tags":
+            tags |= line["tags"]
+    status, cause, ended = _ending(ws, run_id) or _overlay(ws, run_id)
+    return Run(
+        id=run_id,
+        name=record.name,
+        status=status,
+        model=tags.get("lepton.model", ""),
+        data=tags.get("lepton.data", ""),
+        created=record.created,
+        ended=ended,
+        params=dict(record.params),
+        metrics=metrics,
+        tags=_shown(tags),
+        path=job,
+        cause=cause,
+    )
+
+
+def _search(ws: Workspace, clause: str, limit: int) -> list[Run]:
+    """Runs of the store, newest first, after what waits in job folders was sent."""
+    address = uri(ws)
+    file = sqlite_file(address)
+    if file is not None and not file.exists():
+        return []
+    with asking(address) as client:
+        send_all(ws, address)
+        found = client.get_experiment_by_name(experiment())
+        if found is None:
+            return []
+        newest = ["attributes.start_time DESC"]
+        stored = client.search_runs([found.experiment_id], filter_string=clause, max_results=limit, order_by=newest)
+        return [_run(ws, one) for one in stored]
+
+
+def _run(ws: Workspace, stored: Any) -> Run:
+    info, data = stored.info, stored.data
+    run_id = data.tags.get(LOCAL_ID, info.run_id)
+    status, cause = _STATUS.get(info.status, "running"), data.tags.get("lepton.cause", "")
+    ended = info.end_time / 1000 if info.end_time else None
+    if status == "running":
+        status, cause, ended = _overlay(ws, run_id)
+    return Run(
+        id=run_id,
+        name=info.run_name,
+        status=status,
+        model=data.tags.get("lepton.model", ""),
+        data=data.tags.get("lepton.data", ""),
+        created=info.start_time / 1000,
+        ended=ended,
+        params=dict(data.params),
+        metrics=dict(data.metrics),
+        tags=_shown(data.tags),
+        path=ws.run(run_id),
+        cause=cause,
+    )
+
+
+def _overlay(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None]:
+    """The truth about a run that the store calls running: status, cause and end.
+
+    A run of another machine has no process here, and is what the store says.
+    """
+    process = process_of(ws, run_id)
+    if process is None or is_living(*process):
+        return "running", "", None
+    # It may have ended well a moment ago, before the store was told.
+    told = _ending(ws, run_id)
+    if told is None:
+        finish_run(ws, run_id, "failed", _cause_of_death(ws, run_id, process[0]))
+        told = _ending(ws, run_id)
+    return told or ("failed", "", None)
+
+
+def _ending(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None] | None:
+    for line in lines(ws.run(run_id)):
+        if line["kind"] == "finish":
+            return line["status"], line["cause"], line["time"]
+    return None
+
+
+def _cause_of_death(ws: Workspace, run_id: str, pid: int) -> str:
+    words = last_words(ws.run(run_id))
+    return f"its process {pid} ended without a word" + (f"; the log ends with: {words[:200]}" if words else "")
+
+
+def _shown(tags: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in tags.items() if not name.startswith(_HIDDEN)}

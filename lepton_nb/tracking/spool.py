@@ -1,0 +1,115 @@
+"""What a run has to tell its tracking store: first kept in the job's folder, then sent.
+
+`spool.jsonl` grows by whole lines; `spool.sent` says how many of its bytes the store has. Sending again what an
+interrupted sender had sent already changes nothing: MLflow keeps one of equal metrics, and the rest is set, not added.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import NotFoundError
+from ..workspace import Workspace, read_json, write_atomic, write_json
+
+__all__ = ["Record", "append", "is_pending", "lines", "mark_sent", "unsent"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was said when a run started: `tracking.json` in its job folder.
+
+    Args:
+        id: the run's id and the name of its folder.
+        store_id: the store's id; None until the store was reached. Differs from `id` only for a run that
+            started while it was not.
+        uri: the tracking URI, as it was at the start.
+        name: for people.
+        params: as the store keeps them.
+        tags: as the store keeps them.
+        created: seconds since the epoch.
+    """
+
+    id: str
+    store_id: str | None
+    uri: str
+    name: str
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    created: float
+    format: int = field(default=_FORMAT, kw_only=True)
+
+    def write(self, ws: Workspace) -> None:
+        """Keep it; the address may hold a password, so nobody else may read it."""
+        write_json(ws.run(self.id) / "tracking.json", asdict(self), mode=0o600)
+
+    @classmethod
+    def read(cls, ws: Workspace, run_id: str) -> Record:
+        """The record of a run that was started here.
+
+        Raises:
+            NotFoundError: no run of that id was started here.
+        """
+        try:
+            return cls(**read_json(ws.run(run_id) / "tracking.json"))
+        except FileNotFoundError:
+            raise NotFoundError(f"run {run_id} was not started in {ws.home}", hint="lepton runs") from None
+
+
+def append(job: Path, kind: str, body: Mapping[str, Any]) -> None:
+    """Add one line; it is on disk for other processes when this returns."""
+    line = json.dumps({"format": _FORMAT, "kind": kind, **body}).encode() + b"\n"
+    handle = os.open(job / "spool.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(handle, line)
+    finally:
+        os.close(handle)
+
+
+def is_pending(job: Path) -> bool:
+    """Whether there are lines that the store has not got."""
+    try:
+        return (job / "spool.jsonl").stat().st_size > _sent(job)
+    except FileNotFoundError:
+        return False
+
+
+def lines(job: Path) -> Iterator[dict[str, Any]]:
+    """Everything the run has told so far, whether it was sent or not."""
+    return (body for _, body in _from(job, 0))
+
+
+def unsent(job: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines that the store has not got, each with the offset behind it."""
+    return _from(job, _sent(job))
+
+
+def _from(job: Path, offset: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with (job / "spool.jsonl").open("rb") as stream:
+            stream.seek(offset)
+            for line in stream:
+                offset += len(line)
+                # A line without its end is still being written.
+                if line.endswith(b"\n"):
+                    yield offset, json.loads(line)
+    except FileNotFoundError:
+        return
+
+
+def mark_sent(job: Path, offset: int) -> None:
+    """The store has everything before `offset`."""
+    write_atomic(job / "spool.sent", str(offset), mode=0o600)
+
+
+def _sent(job: Path) -> int:
+    try:
+        return int((job / "spool.sent").read_text())
+    except FileNotFoundError:
+        return 0

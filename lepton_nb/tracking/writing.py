@@ -1,0 +1,147 @@
+"""What is said of a run while it runs and afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..records import Metric, RunStatus, plain
+from ..workspace import Workspace
+from . import spool
+from .address import uri
+from .liveness import mark_process
+from .provenance import provenance
+from .sending import enter, send
+from .store import Unreachable, reaching
+from .template import create
+
+__all__ = ["finish_run", "flush", "log_files", "log_metrics", "set_tags", "spool_metrics", "start_run"]
+
+_FOREIGN = re.compile(r"[^\w\-. :/]")
+
+
+def start_run(ws: Workspace, name: str, params: Mapping[str, object], tags: Mapping[str, str]) -> str:
+    """Enter a run in the tracking store and make its job folder (mode 0700).
+
+    The git commit, the notebook and a digest of the environment are added to the tags. The run counts as
+    running while this process lives, until `mark_process` names another one.
+
+    Args:
+        ws: the workspace.
+        name: for people; need not be unique.
+        params: what was asked for.
+        tags: `lepton.model` and `lepton.data`, and what the user adds.
+
+    Returns:
+        The run's id: the store's, or one of our own when a server does not answer now. The run is entered there
+        when it does.
+
+    Raises:
+        TrackingError: the store refused.
+    """
+    address = uri(ws)
+    texts = {_key(key): str(value) for key, value in params.items()}
+    record = spool.Record("", None, address, name, texts, {**provenance(ws.root), **tags}, time.time())
+    create(ws)
+    try:
+        with reaching(address) as client:
+            store_id = enter(client, ws, record)
+        record = dataclasses.replace(record, id=store_id, store_id=store_id)
+    except Unreachable:
+        record = dataclasses.replace(record, id=uuid.uuid4().hex)
+    ws.runs.mkdir(parents=True, exist_ok=True)
+    ws.run(record.id).mkdir(mode=0o700)
+    record.write(ws)
+    mark_process(ws, record.id)
+    return record.id
+
+
+def spool_metrics(ws: Workspace, run_id: str, metrics: Iterable[Metric]) -> None:
+    """Keep metrics in the job folder; `flush` sends them."""
+    values = [(_key(m.name), plain(float(m.value)), m.step, m.time) for m in metrics]
+    if values:
+        spool.append(ws.run(run_id), "metrics", {"metrics": values})
+
+
+def flush(ws: Workspace, run_id: str) -> bool:
+    """Send what waits in the job folder.
+
+    Returns:
+        Whether the store has everything; False when the server does not answer, or another process is sending.
+
+    Raises:
+        TrackingError: the store refused.
+    """
+    try:
+        return send(ws, run_id)
+    except Unreachable:
+        return False
+
+
+def log_metrics(ws: Workspace, run_id: str, metrics: Sequence[Metric]) -> None:
+    """Record metrics; what a server cannot take now waits in the job folder.
+
+    Args:
+        ws: the workspace.
+        run_id: the run.
+        metrics: values with their steps and times.
+
+    Raises:
+        NotFoundError: no such run was started here.
+        TrackingError: the store refused.
+    """
+    spool.Record.read(ws, run_id)
+    spool_metrics(ws, run_id, metrics)
+    flush(ws, run_id)
+
+
+def set_tags(ws: Workspace, run_id: str, tags: Mapping[str, str]) -> None:
+    """Set tags, replacing those of the same name.
+
+    Raises:
+        NotFoundError: no such run was started here.
+        TrackingError: the store refused.
+    """
+    spool.Record.read(ws, run_id)
+    spool.append(ws.run(run_id), "tags", {"tags": {_key(key): str(value) for key, value in tags.items()}})
+    flush(ws, run_id)
+
+
+def log_files(ws: Workspace, run_id: str, paths: Sequence[Path]) -> None:
+    """Copy files to the store's artifacts, each with a tag `sha256.NAME`.
+
+    Raises:
+        NotFoundError: no such run was started here, or a file does not exist.
+        TrackingError: the store refused.
+    """
+    spool.Record.read(ws, run_id)
+    spool.append(ws.run(run_id), "files", {"paths": [str(path.resolve(strict=True)) for path in paths]})
+    flush(ws, run_id)
+
+
+def finish_run(ws: Workspace, run_id: str, status: RunStatus, cause: str = "") -> None:
+    """Say how a run ended.
+
+    Args:
+        ws: the workspace.
+        run_id: the run.
+        status: `finished`, `failed` or `stopped`.
+        cause: one line when it failed.
+
+    Raises:
+        NotFoundError: no such run was started here.
+        TrackingError: the store refused.
+    """
+    spool.Record.read(ws, run_id)
+    body = {"status": status, "cause": " ".join(cause.split()), "time": time.time()}
+    spool.append(ws.run(run_id), "finish", body)
+    flush(ws, run_id)
+
+
+def _key(name: str) -> str:
+    """A name that MLflow takes."""
+    return _FOREIGN.sub("_", name)[:250]
