@@ -1,0 +1,120 @@
+"""The files of an artifact, made and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import features, preprocessing, read
+from ..errors import PackagingError
+from ..models import load_trained
+from ..records import Data, Run
+from ..runtime import ModelError
+from ..runtime.model import Model
+from ..workspace import write_atomic, write_json
+from .folder import MODEL, seal
+from .graph import join
+from .network import export_network
+from .preparation import export_preparation
+from .reference import reference_of, signature_of
+from .trained import gives_probabilities, outputs_of, softmax
+
+__all__ = ["Assembled", "assemble"]
+
+_TOLERANCE = 1e-4
+# What serving and monitoring see later, and the network never learned from.
+_HELD_OUT = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What was found while the files were made.
+
+    Args:
+        parity: largest absolute difference to the network on the held-out batch.
+        parameters: number of trainable and frozen values of the network.
+    """
+
+    parity: float
+    parameters: int
+
+
+def assemble(folder: Path, run: Run, data: Data) -> Assembled:
+    """Write `model.onnx`, `signature.json` and `reference.json` into an empty folder.
+
+    Args:
+        folder: an empty folder.
+        run: a run that ended with weights.
+        data: the data it was trained on.
+
+    Raises:
+        PackagingError: the network cannot be expressed, or the graph answers differently.
+    """
+    network = load_trained(run.path)
+    prepared = features(data, "validation")[0]
+    outputs = outputs_of(network, prepared, len(data.classes))
+    is_softmax = not gives_probabilities(outputs)
+    signature = signature_of(data)
+    # Two rows at least: a single one would be taken for a constant of the graph.
+    sample = np.zeros((3, *prepared.shape[1:]), np.float32)
+    sample[: len(prepared)] = prepared[:3]
+    exported = export_network(network, sample, softmax=is_softmax)
+    whole = join(export_preparation(data, preprocessing(data)), exported, [one.name for one in signature.inputs])
+    write_atomic(folder / MODEL, _serialised(whole, type(network).__name__))
+    write_json(folder / "signature.json", signature.to_dict())
+    model = _loaded(folder, run, data)
+    parity = check_parity(
+        model.predict(read(data, "validation")[0]), softmax(outputs) if is_softmax else outputs, run.model
+    )
+    held_out = np.concatenate([model.predict(read(data, part)[0]) for part in _HELD_OUT])
+    reference = reference_of(signature, read(data, "train")[0], held_out)
+    write_json(folder / "reference.json", reference.to_dict())
+    return Assembled(parity, sum(value.numel() for value in network.parameters()))
+
+
+def check_parity(ours: NDArray[Any], theirs: NDArray[np.float64], name: str) -> float:
+    """The largest absolute difference, when all are small enough.
+
+    Args:
+        ours: probabilities of the graph, [N, C].
+        theirs: probabilities of the network, [N, C].
+        name: of the network, for the message.
+
+    Raises:
+        PackagingError: some `|a - b| > 1e-4 * max(1, |b|)`, or the graph gives NaN.
+    """
+    if ours.shape != theirs.shape:
+        raise PackagingError(
+            f"the ONNX graph of {name} answers with another shape", expected=f"{theirs.shape}", got=f"{ours.shape}"
+        )
+    difference = np.abs(ours.astype(np.float64) - theirs)
+    allowed = _TOLERANCE * np.maximum(1, np.abs(theirs))
+    wrong = np.atleast_1d(~(difference <= allowed).all(axis=1))
+    if wrong.any():
+        raise PackagingError(
+            f"the ONNX graph of {name} does not answer as the network does",
+            expected=f"differences up to {_TOLERANCE:g}",
+            got=f"{np.nanmax(difference):.3g} on {int(wrong.sum())} of {len(wrong)} validation rows",
+            hint="a forward that leaves torch (numpy, .item(), Python state) is frozen at export; write it in torch",
+        )
+    return float(difference.max(initial=0.0))
+
+
+def _serialised(model: Any, name: str) -> bytes:
+    try:
+        content: bytes = model.SerializeToString(deterministic=True)
+    except Exception as cause:
+        raise PackagingError(f"network {name} is too large for one ONNX file", expected="up to 2 GiB") from cause
+    return content
+
+
+def _loaded(folder: Path, run: Run, data: Data) -> Model:
+    seal(folder, run=run.id, data=data.id)
+    try:
+        return Model.load(folder)
+    except ModelError as cause:
+        raise PackagingError(f"the ONNX graph of {run.model} cannot be served", got=str(cause)) from cause

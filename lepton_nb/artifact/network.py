@@ -1,0 +1,144 @@
+"""A trained network as an ONNX graph: prepared features in, probabilities out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from ..errors import PackagingError
+
+__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network"]
+
+FEATURES, PROBABILITIES = "features", "probabilities"
+# One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
+OPSET = 20
+
+_LOGGERS = ("torch", "onnxscript", "onnx_ir", "onnx")
+
+
+class _Probabilities(torch.nn.Module):
+    """A network with the softmax that turns its logits into probabilities, when it does not do that itself."""
+
+    def __init__(self, network: torch.nn.Module, *, softmax: bool) -> None:
+        super().__init__()
+        self.network, self.softmax = network, softmax
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.network(features)
+        return (torch.softmax(answer, dim=1) if self.softmax else answer).float()
+
+
+def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, softmax: bool) -> onnx.ModelProto:
+    """The network as ONNX, for any number of rows.
+
+    Args:
+        network: a module in eval mode, on the CPU; its forward takes [N, *feature_shape].
+        sample: at least two prepared rows, float32 [N, *feature_shape]; only their shape matters.
+        softmax: whether the network gives logits.
+
+    Returns:
+        A model with input `features` float32 [rows, *feature_shape] and output `probabilities` float32 [rows, C].
+
+    Raises:
+        PackagingError: ONNX cannot express the network; the message names the operator or the reason.
+    """
+    name = type(network).__name__
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                _Probabilities(network, softmax=softmax).eval(),
+                (torch.from_numpy(sample),),
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("rows", min=1)},),
+                input_names=[FEATURES],
+                output_names=[PROBABILITIES],
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+            model = _without_traces(program.model_proto) if program else onnx.ModelProto()
+    except Exception as cause:
+        reason, hint = _reason(cause)
+        raise PackagingError(f"ONNX cannot express network {name}", got=reason, hint=hint) from cause
+    if not model.graph.input or not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise PackagingError(
+            f"ONNX cannot express network {name} for any number of rows",
+            got=f"a graph for exactly {len(sample)} rows",
+            hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
+        )
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress marks, log records and warnings off the screen; errors still are raised."""
+    existing = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    ours = {logging.getLogger(name) for name in _LOGGERS} | {
+        one for one in existing if one.name.split(".")[0] in _LOGGERS
+    }
+    levels = {one: one.level for one in ours}
+    try:
+        for one in ours:
+            one.setLevel(logging.CRITICAL + 1)
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for one, level in levels.items():
+            one.setLevel(level)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without the stack traces, which hold source paths of this machine."""
+    for graph in [model.graph, *model.functions]:
+        for node in graph.node:
+            _strip_node(node)
+        del graph.value_info[:], graph.metadata_props[:]
+    del model.metadata_props[:]
+    for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
+        del value.metadata_props[:]
+    return model
+
+
+def _strip_node(node: Any) -> None:
+    del node.metadata_props[:]
+    node.doc_string = ""
+    for attribute in node.attribute:
+        for graph in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
+            del graph.value_info[:], graph.metadata_props[:]
+            for inner in graph.node:
+                _strip_node(inner)
+
+
+def _reason(cause: BaseException) -> tuple[str, str]:
+    """What stood in the way, and what to do about it."""
+    chain = [cause]
+    while (below := chain[-1].__cause__ or chain[-1].__context__) and below not in chain:
+        chain.append(below)
+    text = "\n".join(map(str, chain))
+    if found := re.search(r"No ONNX function found for <OpOverload\(op='([\w.:]+)'", text):
+        return f"operator {found[1]}, which ONNX does not have", "compute this part of forward with other operators"
+    if "data-dependent" in text or "GuardOnDataDependent" in text:
+        line = re.search(r"The following call raised this error:\s+File [^\n]*\n\s*([^\n]+)", text)
+        where = f" at `{line[1].strip()}`" if line else ""
+        return (
+            f"a forward that takes another path for other values{where}",
+            "use torch.where instead of a Python condition on a tensor",
+        )
+    root = chain[-1]
+    first = next((line.strip() for line in str(root).splitlines() if line.strip()), "")
+    return f"{type(root).__name__}: {first[:300]}", "change this part of forward to what torch.export accepts"

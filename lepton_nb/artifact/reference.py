@@ -1,0 +1,58 @@
+"""What the model takes, and what its data looked like: `signature.json` and `reference.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Data
+from ..runtime import Distribution, Input, Reference, Signature
+from ..runtime.summary import feature_kinds, features_of
+from ..scores import count_category, count_number, edges_of
+
+__all__ = ["reference_of", "signature_of"]
+
+
+def signature_of(data: Data) -> Signature:
+    """The inputs and classes of a data set, as a served model states them."""
+    inputs = [Input(c.name, c.kind, tuple(c.shape), tuple(c.categories), c.low, c.high) for c in data.columns]
+    return Signature(data.task, tuple(data.classes), tuple(inputs))
+
+
+def reference_of(
+    signature: Signature, training: Mapping[str, NDArray[Any]], held_out: NDArray[np.floating[Any]]
+) -> Reference:
+    """What ordinary traffic looks like.
+
+    The inputs are counted on the training part, the predictions on rows that the network did not learn from: of
+    its own training rows it is too sure, and the classes it predicts there are nearer to the labels than those
+    that it predicts of new rows, which would read as drift for ever.
+
+    Args:
+        signature: of the model.
+        training: raw inputs of the training part.
+        held_out: probabilities [N, C] of rows outside the training part.
+    """
+    kinds = feature_kinds(signature)
+    categories = {one.name: one.categories for one in signature.inputs}
+    features = {
+        name: _numbers(values) if kinds[name] == "number" else _categories(values, categories[name])
+        for name, values in features_of(training, signature).items()
+    }
+    predicted = np.bincount(held_out.argmax(axis=1), minlength=len(signature.classes))
+    counts = Distribution("category", tuple(map(int, predicted)), categories=signature.classes)
+    return Reference(features, counts, rows=len(next(iter(training.values()))))
+
+
+def _numbers(values: NDArray[Any]) -> Distribution:
+    edges = edges_of(values)
+    counts = tuple(map(int, count_number(values, edges)))
+    return Distribution("number", counts, tuple(map(float, edges)), missing=int(np.isnan(values).sum()))
+
+
+def _categories(values: NDArray[Any], known: tuple[str, ...]) -> Distribution:
+    counts = tuple(map(int, count_category(values, known)))
+    return Distribution("category", counts, categories=known, missing=int((values == "").sum()))

@@ -1,0 +1,107 @@
+"""The trained network's own answers, by torch and scikit-learn: what every other path is compared with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import PackagingError
+from ..records import Data, Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["gives_probabilities", "network_probabilities", "outputs_of"]
+
+_ROWS_AT_ONCE = 1024
+# float32 sums of some hundred probabilities; logits are farther off than this on any real batch.
+_SUM_TOLERANCE = 1e-3
+
+
+def network_probabilities(run: Run, data: Data, part: str = "test") -> NDArray[np.float64]:
+    """What the trained network says of one part of its data, without ONNX.
+
+    Args:
+        run: a run that ended with weights.
+        data: the data it was trained on.
+        part: `train`, `validation` or `test`.
+
+    Returns:
+        float64 [N, C]; each row sums to 1.
+    """
+    from ..data import features
+    from ..models import load_trained
+
+    network = load_trained(run.path)
+    classes = len(data.classes)
+    outputs = outputs_of(network, features(data, part)[0], classes)
+    sample = outputs if part == "validation" else outputs_of(network, features(data, "validation")[0], classes)
+    return outputs if gives_probabilities(sample) else softmax(outputs)
+
+
+def outputs_of(network: Any, features: NDArray[np.float32], classes: int) -> NDArray[np.float64]:
+    """What `forward` returns for prepared features.
+
+    Args:
+        network: a module in eval mode.
+        features: float32 [N, *feature_shape].
+        classes: number of classes C.
+
+    Returns:
+        float64 [N, C], logits or probabilities.
+
+    Raises:
+        PackagingError: `forward` fails, or returns something else.
+    """
+    import numpy as np
+    import torch
+
+    name = type(network).__name__
+    try:
+        with torch.no_grad():
+            parts = [network(torch.from_numpy(part)) for part in _batches(features)]
+    except Exception as cause:
+        raise PackagingError(
+            f"forward of {name} fails on prepared rows of shape {list(features.shape[1:])}",
+            got=f"{type(cause).__name__}: {cause}",
+        ) from cause
+    odd = [part for part in parts if not isinstance(part, torch.Tensor) or part.ndim != 2 or part.shape[1] != classes]
+    if odd:
+        shape = list(odd[0].shape) if isinstance(odd[0], torch.Tensor) else type(odd[0]).__name__
+        raise PackagingError(
+            f"forward of {name} does not give one value per class",
+            expected=f"a tensor [rows, {classes}] of logits or probabilities",
+            got=f"{shape} for {min(len(features), _ROWS_AT_ONCE)} rows",
+            hint="return the logits from forward",
+        )
+    values: NDArray[np.float64] = torch.cat(parts).double().numpy()
+    if not np.isfinite(values).all():
+        raise PackagingError(
+            f"{name} gives NaN or infinity on {int((~np.isfinite(values)).any(axis=1).sum())} of {len(values)} rows",
+            hint="train again with a smaller learning rate",
+        )
+    return values
+
+
+def gives_probabilities(outputs: NDArray[np.float64]) -> bool:
+    """Whether rows already are probabilities, so that no softmax is wanted.
+
+    Example:
+        >>> import numpy as np
+        >>> gives_probabilities(np.array([[0.25, 0.75], [1.0, 0.0]])), gives_probabilities(np.array([[0.2, 0.3]]))
+        (True, False)
+    """
+    return bool((outputs >= 0).all() and (abs(outputs.sum(axis=1) - 1) <= _SUM_TOLERANCE).all())
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of logits, row by row."""
+    import numpy as np
+
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _batches(features: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    return [features[start : start + _ROWS_AT_ONCE] for start in range(0, max(len(features), 1), _ROWS_AT_ONCE)]

@@ -1,0 +1,87 @@
+"""Measuring an artifact: its answers, its time and its memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import read
+from ..errors import PackagingError
+from ..records import Data
+from ..runtime.model import Model
+from ..scores import classification_scores, confusion
+
+__all__ = ["Measured", "latencies_ms", "measure", "peak_memory_mb"]
+
+_WARM_UP, _TIMED = 50, 400
+_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured; the names are the card's."""
+
+    rows: int
+    metrics: dict[str, float]
+    confusion: tuple[tuple[int, ...], ...]
+    latency_p50_ms: float
+    latency_p95_ms: float
+    peak_memory_mb: float
+
+
+def measure(folder: Path, data: Data, part: str) -> Measured:
+    """Measure the model in `folder` on one part of a data set."""
+    model = Model.load(folder)
+    inputs, targets = read(data, part)
+    probabilities = model.predict(inputs)
+    counts = confusion(probabilities, targets, len(data.classes))
+    p50, p95 = np.percentile(latencies_ms(model, inputs), [50, 95])
+    return Measured(
+        rows=len(targets),
+        metrics=classification_scores(probabilities, targets),
+        confusion=tuple(tuple(map(int, row)) for row in counts),
+        latency_p50_ms=float(p50),
+        latency_p95_ms=float(p95),
+        peak_memory_mb=peak_memory_mb(folder),
+    )
+
+
+def latencies_ms(model: Model, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Milliseconds per prediction of a single row, in process, on one thread, after a warm-up.
+
+    Args:
+        model: a loaded model.
+        inputs: raw inputs of N rows; they are taken in turn.
+    """
+    count = len(next(iter(inputs.values())))
+    rows = [{name: values[i : i + 1] for name, values in inputs.items()} for i in range(min(count, _TIMED))]
+    spent = np.empty(_WARM_UP + _TIMED)
+    for turn in range(len(spent)):
+        row = rows[turn % len(rows)]
+        began = time.perf_counter_ns()
+        model.predict(row)
+        spent[turn] = (time.perf_counter_ns() - began) / 1e6
+    return spent[_WARM_UP:]
+
+
+def peak_memory_mb(folder: Path) -> float:
+    """Peak resident MiB of a fresh process that loads the model in `folder` and predicts one row."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lepton_nb.evaluation.footprint", str(folder)],
+        cwd=_PACKAGE_PARENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        return float(done.stdout)
+    except ValueError as cause:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise PackagingError(f"a fresh process cannot run the model in {folder}", got=last) from cause

@@ -1,0 +1,6 @@
+"""How does a run become something that serves anywhere? A Bento with the artifact, its card and the runtime."""
+
+from .building import package
+from .store import bentos, find, of_run
+
+__all__ = ["bentos", "find", "of_run", "package"]
