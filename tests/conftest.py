@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lepton_nb.records import Bento, Data, Run
 from lepton_nb.runtime import (
     CHAMPION,
     Distribution,
@@ -111,5 +114,68 @@ def logged(tmp_path: Path) -> Callable[..., LoggedDeployment]:
 
     def make(name: str = "demo", **options: Any) -> LoggedDeployment:
         return LoggedDeployment(ws, name, **options)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run in a workspace of its own, trained by a bare loop in a second: no trainer, no tracking store."""
+
+    ws: Workspace
+    run: Run
+    data: Data
+
+
+def train_quickly(ws: Workspace, data: Data, net: Any, *, run_id: str = "run1", epochs: int = 12) -> Run:
+    """Train a network of the zoo, or a LightningModule, and leave it as the trainer would: in a job folder."""
+    import torch
+
+    from lepton_nb.data import features
+    from lepton_nb.models import save_weights, specify
+
+    spec = specify(net, data.feature_shape, len(data.classes), {})
+    torch.manual_seed(0)
+    module = spec.build()
+    rows, targets = map(torch.from_numpy, features(data, "train"))
+    optimizer = torch.optim.Adam(module.parameters(), 4e-3)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(rows)).split(64):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(rows[chosen]), targets[chosen]).backward()
+            optimizer.step()
+    path = ws.run(run_id)
+    (path / "job").mkdir(parents=True, mode=0o700)
+    write_json(path / "job" / "job.json", {"sys_path": [], "net": spec.write(path / "job")})
+    save_weights(path / "weights.safetensors", module)
+    now = time.time()
+    return Run(run_id, f"{data.name}-{spec.name}", "finished", spec.name, data.id, now - 5, now, {}, {}, {}, path)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """A trained run on a data set of scikit-learn by its name, one per session: leave it as it is."""
+
+    @cache
+    def make(name: str) -> Trained:
+        from lepton_nb.data import load
+
+        ws = Workspace(tmp_path_factory.mktemp(name) / ".lepton")
+        data = load(ws, name)
+        return Trained(ws, train_quickly(ws, data, "cnn" if data.kind == "array" else "mlp"), data)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def packaged(trained: Callable[[str], Trained]) -> Callable[[str], Bento]:
+    """The Bento of such a run, one per session: leave it as it is."""
+
+    @cache
+    def make(name: str) -> Bento:
+        from lepton_nb.packaging import package
+
+        one = trained(name)
+        return package(one.ws, one.run, one.data, name=name.replace("_", "-"))
 
     return make
