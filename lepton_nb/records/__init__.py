@@ -6,6 +6,7 @@ from .events import Epoch, Event, Failed, Finished, Note, Progress, Report, Star
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
 from .pipelines import Graph, Outputs, PipelineRun, Step, StepStatus
+from .profiles import Check, ColumnProfile, Problem, Profile
 from .runs import Metric, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
 from .shown import Result, Table, plain
@@ -14,7 +15,9 @@ __all__ = [
     "Artifact",
     "Bento",
     "Card",
+    "Check",
     "Column",
+    "ColumnProfile",
     "Data",
     "Deployment",
     "Deployments",
@@ -33,6 +36,8 @@ __all__ = [
     "Outputs",
     "PipelineRun",
     "Predictions",
+    "Problem",
+    "Profile",
     "Progress",
     "Report",
     "Result",
