@@ -1,5 +1,6 @@
 """What travels between the rooms: frozen records that know how to show themselves."""
 
+from .dashboards import Dashboard
 from .data import Column, Data
 from .doctor import Diagnosis, Finding
 from .events import Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
@@ -18,6 +19,7 @@ __all__ = [
     "Check",
     "Column",
     "ColumnProfile",
+    "Dashboard",
     "Data",
     "Deployment",
     "Deployments",
