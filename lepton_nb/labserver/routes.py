@@ -89,10 +89,10 @@ def routes(base_url: str, root: Path) -> list[tuple[str, type[LeptonHandler], di
 
 
 def _runs(workspace: Workspace) -> dict[str, Any]:
-    from .. import tracking
+    from ..tracking import runs
 
     now = time.time()
-    return {"runs": [_row(run, now) for run in tracking.runs(workspace, limit=_SHOWN).runs]}
+    return {"runs": [_row(run, now) for run in runs(workspace, limit=_SHOWN).runs]}
 
 
 def _row(run: Run, now: float) -> dict[str, Any]:
@@ -109,6 +109,6 @@ def _row(run: Run, now: float) -> dict[str, Any]:
 
 
 def _dashboard(workspace: Workspace) -> dict[str, Any]:
-    from .. import dashboards
+    from ..dashboards import launch
 
-    return {"url": dashboards.launch(workspace).open_url}
+    return {"url": launch(workspace).open_url}

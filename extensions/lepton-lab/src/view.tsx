@@ -41,11 +41,13 @@ function Waiting(): React.JSX.Element {
 }
 
 function Failure({ error, stale, retry }: { error: string; stale: boolean; retry: () => void }): React.JSX.Element {
+  const [what, next] = error.split('; next: ');
   return (
     <div className="lepton-Runs-error" role="alert">
       <errorIcon.react tag="span" className="lepton-Runs-icon" />
       <div>
-        <p>{error}</p>
+        <p>{what}</p>
+        {next !== undefined && <p>Next: {next}</p>}
         {stale && <p>The list below may be out of date.</p>}
         <button className="jp-Button lepton-Runs-retry" onClick={retry}>
           Try again
@@ -131,14 +133,16 @@ function RunRow({ run, reachable, onFocus, onClick }: RowProps): React.JSX.Eleme
       onClick={onClick}
     >
       <Icon tag="span" className="lepton-Runs-icon" />
-      <span className="lepton-Runs-name">{run.name}</span>
-      <span className="lepton-Runs-age">{text.age(run.age_s)}</span>
-      <span className="lepton-Runs-status">{run.status}</span>
-      <span className="lepton-Runs-metric">
+      <span className="lepton-Runs-line">
+        <span className="lepton-Runs-name">{run.name}</span>
+        <span className="lepton-Runs-small">{text.age(run.age_s)}</span>
+      </span>
+      <span className="lepton-Runs-line lepton-Runs-small">
+        <span>{run.status}</span>
         {run.metric !== null && (
-          <>
+          <span className="lepton-Runs-metric">
             {run.metric} <b>{run.value === null ? '–' : text.value(run.value)}</b>
-          </>
+          </span>
         )}
       </span>
     </button>
