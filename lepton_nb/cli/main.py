@@ -23,15 +23,14 @@ def main(words: list[str] | None = None) -> None:
     """
     try:
         outcome = invoke(sys.argv[1:] if words is None else words, PlainHost())
+        _show(outcome.result, as_json=outcome.as_json)
+        sys.stdout.flush()
     except LeptonError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(_INTERRUPTED)
-    try:
-        _show(outcome.result, as_json=outcome.as_json)
-        sys.stdout.flush()
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; keep the interpreter from saying so at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -43,7 +43,7 @@ def main() -> None:
     for name, code in (("load_ext", LOADED), ("load_ext_and_first_verb", FIRST_HELP)):
         pairs = extra(code, options.runs)
         ours = round(statistics.median(pairs), 2)
-        print(f"{name}: {ours} ms over bare IPython (median of {len(pairs)} pairs, {min(pairs):.1f} to {max(pairs):.1f})")
+        print(f"{name}: {ours} ms over bare IPython (median of {len(pairs)}, {min(pairs):.1f} to {max(pairs):.1f})")
         cases.append({"case": name, "ours": ours, "peer": None, "unit": "ms", "ratio": None, "runs": len(pairs)})
     if options.json:
         print(json.dumps({"name": "load_ext", "cases": cases}))
