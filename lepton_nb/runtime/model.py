@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from .errors import ModelError
 from .formats import MODEL_FILE, Manifest, Signature, read_signature, verify_manifest
+from .onnxfile import stands_alone
 
 __all__ = ["Model"]
 
@@ -45,18 +47,24 @@ class Model:
 
         manifest = verify_manifest(folder)
         signature = read_signature(folder)
+        path = folder / MODEL_FILE
+        if MODEL_FILE not in manifest.files:
+            raise ModelError(f"{path} is missing")
+        # The bytes that are checked are the ones that are run, whatever happens to the file meanwhile.
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != manifest.files[MODEL_FILE]:
+            raise ModelError(f"{path} is not the file that manifest.json lists: its SHA-256 differs")
+        if not stands_alone(content):
+            raise ModelError(f"{path} refers to other files; a model is one file")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            # From bytes, not from the path: these bytes are the ones that were hashed, whatever happens to the file.
-            session = ort.InferenceSession(
-                (folder / MODEL_FILE).read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
+            session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as cause:
-            raise ModelError(f"{folder / MODEL_FILE} is not a model that ONNX Runtime loads: {cause}") from cause
-        _check_graph(folder / MODEL_FILE, session, signature)
+            raise ModelError(f"{path} is not a model that ONNX Runtime loads: {cause}") from cause
+        _check_graph(path, session, signature)
         return cls(signature, manifest, session)
 
     def warm_up(self) -> None:

@@ -41,16 +41,19 @@ def _parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as cause:
-        constants: list[float] = []
+        infinite: list[float] = []
 
-        def constant(text: str) -> float:
-            constants.append(float(text))
-            return constants[-1]
+        def number(text: str) -> float:
+            value = float(text)
+            if not math.isfinite(value):
+                infinite.append(value)
+            return value
 
-        # NaN and Infinity are not JSON, but Python writes them: read them, so that the fault can name row and field.
+        # NaN and Infinity are not JSON, but Python writes them, and 1e999 is, but no double: read them all the same,
+        # so that the fault can name row and field.
         with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(body, parse_constant=constant)
-            if constants:
+            value = json.loads(body, parse_constant=number, parse_float=number, parse_int=number)
+            if infinite:
                 return value
         raise RequestError(400, "invalid_json", f"the body is not JSON: {cause}") from None
 

@@ -1,13 +1,23 @@
 """Tiny real models, made in milliseconds without torch."""
 
+import contextlib
 import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+import lepton_nb.runtime
+from lepton_nb.processes import free_port
 from lepton_nb.runtime import Input, Signature, manifest_of
 
 TABLE = Signature(
@@ -84,3 +94,97 @@ def table_model(tmp_path):
 @pytest.fixture
 def image_model(tmp_path):
     return write_model(tmp_path / "image" / "src" / "model", image_graph(), IMAGE)
+
+
+@pytest.fixture
+def table_signature():
+    return TABLE
+
+
+@pytest.fixture
+def image_signature():
+    return IMAGE
+
+
+@pytest.fixture
+def rewrite_manifest():
+    return write_manifest
+
+
+@pytest.fixture(scope="session")
+def make_source():
+    """Lay out a folder as a Bento's `src`: the runtime copied as `lepton_runtime`, and the table model."""
+
+    def make(bento: Path) -> Path:
+        write_model(bento / "src" / "model", table_graph(), TABLE)
+        runtime = Path(lepton_nb.runtime.__file__).parent
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(runtime, bento / "src" / "lepton_runtime", ignore=ignored)
+        (bento / "bento.yaml").write_text("service: service:Model\nname: tiny\nversion: v1\n")
+        return bento / "src"
+
+    return make
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that a test started."""
+
+    process: subprocess.Popen
+    url: str
+    log_dir: Path
+    output: Path
+
+    def client(self, token: str = "the-token") -> httpx.Client:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
+
+    def lines(self) -> list[dict]:
+        return [json.loads(one) for path in sorted(self.log_dir.glob("log-*")) for one in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def start_server():
+    """Start `command PORT`-like servers; every one is ended with the session."""
+    started = []
+
+    def start(command, source: Path, log_dir: Path, environment: dict[str, str]) -> Served:
+        log_dir.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        output = log_dir.parent / f"output-{port}"
+        with output.open("wb") as stream:
+            process = subprocess.Popen(
+                [part.replace("PORT", str(port)) for part in command],
+                cwd=source,
+                env={**os.environ, "LEPTON_LOG_DIR": str(log_dir), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        served = Served(process, f"http://127.0.0.1:{port}", log_dir, output)
+        started.append(served)
+        deadline = time.monotonic() + 60
+        with served.client() as client:
+            while time.monotonic() < deadline:
+                assert process.poll() is None, output.read_text()
+                with contextlib.suppress(httpx.HTTPError):
+                    if client.get("/readyz").status_code == 200:
+                        return served
+                time.sleep(0.05)
+        raise AssertionError(output.read_text())
+
+    yield start
+    for served in started:
+        served.process.terminate()
+        try:
+            served.process.wait(15)
+        except subprocess.TimeoutExpired:
+            served.process.kill()
+            served.process.wait()
+
+
+UVICORN = [sys.executable, "-m", "uvicorn", "lepton_runtime.asgi:app", "--port", "PORT", "--no-access-log"]
+
+
+@pytest.fixture(scope="session")
+def uvicorn_command():
+    return UVICORN
