@@ -56,7 +56,7 @@ def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bo
     kind = values.type
     if kinds.is_dictionary(kind):
         # A pandas Categorical: its values are categories even when they are numbers.
-        order = tuple(str(value) for value in values.dictionary.to_pylist())
+        order = tuple(value for value in _text(values.dictionary).to_pylist() if value is not None)
         return TypedColumn(name, "category", _text(values.cast(kind.value_type)), order=order)
     if kinds.is_null(kind):
         return TypedColumn(name, "number", pa.nulls(len(values), pa.float64()))

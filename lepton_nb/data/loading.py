@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, NotFoundError, UsageError
 from ..records import Column, Data
 from ..workspace import Workspace, check_name
-from . import splits
-from .columns import TypedColumn, refuse_infinite
+from .columns import TypedColumn
 from .labels import classes_of
-from .sources import Source, open_source
+from .roles import choose_target, inputs_and_times
+from .sources import open_source
+from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 
-__all__ = ["Split", "choose_target", "load"]
-
-Split = Literal["stratified", "random", "time"]
-_STRATEGIES = ("stratified", "random", "time")
-
-# One-hot columns beyond this make a network that is all first layer.
-_MOST_CATEGORIES = 1000
-_FEW_CATEGORIES = 50
+__all__ = ["load"]
 
 
 def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
@@ -37,7 +31,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     test_size: float = 0.2,
     validation_size: float = 0.1,
     seed: int = 0,
-    split: Split = "stratified",
+    split: Strategy = "stratified",
     time_column: str | None = None,
     ignore: Sequence[str] = (),
 ) -> Data:
@@ -67,168 +61,16 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         NotFoundError: there is no such file, name or column.
         UsageError: an option is not one of the legal values.
     """
-    if split not in _STRATEGIES:
-        raise UsageError(f"split {split!r} is unknown", expected=f"one of {', '.join(_STRATEGIES)}")
     if name is not None:
         check_name(name, "data name")
+    plan = SplitPlan(split, int(seed), float(test_size), float(validation_size), time_column)
     opened = open_source(source, target)
     chosen = choose_target(opened, target)
-    inputs, times = _roles(opened, chosen.name, time_column, ignore, split)
+    inputs, times = inputs_and_times(opened, chosen.name, time_column, ignore)
     classes, targets = classes_of(chosen)
-    parts = _split(targets, classes, times, (test_size, validation_size), split, seed)
-    options = {
-        "strategy": split,
-        "seed": seed,
-        "test_size": test_size,
-        "validation_size": validation_size,
-        "time_column": time_column,
-    }
-    meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": options}
-    meta["rows"] = {part: len(rows) for part, rows in parts.items()}
+    parts = split_rows(targets, classes, times, plan)
+    meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": asdict(plan)}
     return _keep(ws, name or opened.name, meta, inputs if opened.array is None else opened.array, targets, parts)
-
-
-def choose_target(source: Source, target: str | None) -> TypedColumn:
-    """The target column of a source.
-
-    Raises:
-        DataError: no target was named, and the source knows none.
-        NotFoundError: there is no such column.
-    """
-    names = [column.name for column in source.columns]
-    wanted = target or source.target
-    if wanted is None:
-        raise DataError(
-            f"{source.name} needs a target", expected=f"one of its columns: {_listed(names)}", hint="pass target=NAME"
-        )
-    return source.columns[_position(names, wanted, "target column")]
-
-
-def _position(names: list[str], wanted: str, what: str) -> int:
-    import difflib
-
-    if wanted not in names:
-        near = difflib.get_close_matches(wanted, names, n=1)
-        raise NotFoundError(
-            f"{what} {wanted!r} does not exist",
-            expected=f"one of {_listed(names)}",
-            hint=f"did you mean {near[0]!r}?" if near else "",
-        )
-    return names.index(wanted)
-
-
-def _listed(names: Sequence[str], most: int = 20) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def _roles(
-    source: Source, target: str, time_column: str | None, ignore: Sequence[str], split: str
-) -> tuple[list[TypedColumn], NDArray[Any] | None]:
-    """The input columns, and the moments of the rows when they are split by time."""
-    if isinstance(ignore, str):
-        ignore = [ignore]
-    if (split == "time") != (time_column is not None):
-        raise UsageError(
-            f"split {split!r} and time_column {time_column!r} do not fit",
-            expected="split='time' with a time_column, or neither",
-        )
-    names = [column.name for column in source.columns]
-    left_out = {target, *ignore}
-    for other in ignore:
-        _position(names, other, "ignored column")
-    times = None
-    if time_column is not None:
-        times = _moments(source.columns[_position(names, time_column, "time column")])
-        left_out.add(time_column)
-    inputs = [column for column in source.columns if column.name not in left_out]
-    if source.array is None and not inputs:
-        raise DataError(f"{source.name} has no inputs", expected="at least one column besides the target")
-    for column in inputs:
-        _refuse_unusable(column)
-    return inputs, times
-
-
-def _moments(column: TypedColumn) -> NDArray[Any]:
-    """A time column as numbers that order the rows."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from .columns import first_rows
-
-    values = column.cells
-    if values.null_count:
-        mask = values.is_null().to_numpy(zero_copy_only=False)
-        raise DataError(
-            f"time column {column.name!r} is missing in {values.null_count} rows ({first_rows(mask)})",
-            expected="a moment in every row",
-            hint="remove these rows or fill in the moments",
-        )
-    if column.kind == "number":
-        refuse_infinite(column)
-        return np.asarray(values.to_numpy(zero_copy_only=False))
-    try:
-        if pa.types.is_string(values.type):
-            import pandas as pd
-
-            parsed = pd.to_datetime(values.to_pandas(), format="ISO8601", utc=True)
-            return np.asarray(parsed.astype("int64"))
-        return np.asarray(pc.cast(values, pa.timestamp("us")).cast(pa.int64()).to_numpy(zero_copy_only=False))
-    except (ValueError, TypeError) as cause:
-        raise DataError(
-            f"time column {column.name!r} cannot be put in order",
-            expected="numbers or ISO 8601 dates such as 2024-01-31 or 2024-01-31T12:00:00",
-            got=str(values[0].as_py()),
-        ) from cause
-
-
-def _refuse_unusable(column: TypedColumn) -> None:
-    import pyarrow.compute as pc
-
-    refuse_infinite(column)
-    leave = f"leave it out with ignore={column.name!r}"
-    if column.kind == "date":
-        raise DataError(
-            f"column {column.name!r} holds dates",
-            expected="numbers or categories",
-            hint=f"{leave}, pass it as time_column with split='time', or turn it into numbers such as the month",
-        )
-    if column.kind != "category":
-        return
-    present = len(column.cells) - column.cells.null_count
-    distinct = pc.count_distinct(column.cells).as_py()
-    if distinct > _MOST_CATEGORIES or distinct > max(_FEW_CATEGORIES, present // 2):
-        raise DataError(
-            f"column {column.name!r} is text with {distinct} distinct values in {present} rows",
-            expected=f"categories that repeat, at most {_MOST_CATEGORIES}",
-            got=f"values such as {column.cells.drop_null()[0].as_py()[:40]!r}",
-            hint=f"{leave}, or group its values",
-        )
-
-
-def _split(
-    targets: NDArray[np.int64],
-    classes: Sequence[str],
-    times: NDArray[Any] | None,
-    shares: tuple[float, float],
-    strategy: Split,
-    seed: int,
-) -> dict[str, NDArray[np.int64]]:
-    sizes = splits.part_sizes(len(targets), *shares)
-    if times is not None:
-        parts = splits.by_time(times, sizes)
-    elif strategy == "random":
-        parts = splits.random(len(targets), sizes, seed)
-    else:
-        parts = splits.stratified(targets, classes, sizes, seed)
-    seen = np.unique(targets[parts["train"]])
-    if len(seen) < 2:
-        raise DataError(
-            f"the training part has one class, {classes[int(seen[0])]!r}",
-            expected="at least two classes to tell apart",
-            hint="pass split='stratified', or load more rows",
-        )
-    return parts
 
 
 def _keep(
@@ -242,6 +84,7 @@ def _keep(
     from .rows import array_rows, table_rows
 
     rows = table_rows(inputs, parts["train"]) if isinstance(inputs, list) else array_rows(inputs, parts["train"])
+    meta["rows"] = {part: len(numbers) for part, numbers in parts.items()}
     meta |= {"kind": rows.kind, "feature_shape": list(rows.feature_shape)}
     schema = [{"name": c.name, "kind": c.kind, "shape": list(c.shape)} for c in rows.columns]
     sha = content_hash({**meta, "columns": schema}, {**rows.blocks, "targets": targets, **parts})

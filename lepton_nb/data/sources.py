@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, NotFoundError, UsageError
-from .columns import TypedColumn, typed
+from .columns import TypedColumn, first_rows, typed
 
 __all__ = ["BUILT_IN", "Source", "open_source"]
 
@@ -58,7 +58,7 @@ def open_source(source: Any, target: str | None = None) -> Source:
             return _built_in(name)
         return _file(Path(source).expanduser())
     if isinstance(source, tuple) and len(source) == 2:
-        return _pair(*source, target or "target")
+        return _pair(*source, target)
     if isinstance(source, pa.Table):
         return Source("table", _columns(source))
     if hasattr(source, "columns") and hasattr(source, "dtypes"):
@@ -77,11 +77,11 @@ def _built_in(name: str) -> Source:
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     labels = bunch.target
     if name == "digits":
-        return Source(name, (_array_column("target", labels),), bunch.images[:, None].astype(np.float32), "target")
+        return Source(name, (array_column("target", labels),), bunch.images[:, None].astype(np.float32), "target")
     if hasattr(bunch, "target_names"):
         labels = _categorical(labels, bunch.target_names)
-    columns = [_array_column(str(n), v) for n, v in zip(bunch.feature_names, bunch.data.T, strict=True)]
-    return Source(name, (*columns, _array_column("target", labels)), target="target")
+    columns = [array_column(str(n), v) for n, v in zip(bunch.feature_names, bunch.data.T, strict=True)]
+    return Source(name, (*columns, array_column("target", labels)), target="target")
 
 
 def _file(path: Path) -> Source:
@@ -159,28 +159,47 @@ def refuse_duplicates(names: list[str]) -> None:
         raise DataError(f"column {names.index('') + 1} has no name", expected="a name for every column")
 
 
-def _pair(x: Any, y: Any, target: str) -> Source:
-    values, labels = np.asarray(x), np.asarray(y)
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"the array holds {values.dtype}", expected="numbers", hint="pass text columns as a DataFrame")
-    if values.ndim < 2 or labels.ndim != 1 or len(values) != len(labels):
+def _pair(x: Any, y: Any, target: str | None) -> Source:
+    target = target or str(getattr(y, "name", None) or "target")
+    labels = np.asarray(y)
+    rows = getattr(x, "shape", np.shape(x))
+    if len(rows) < 2 or labels.ndim != 1 or rows[0] != len(labels):
         raise DataError(
-            f"arrays of shape {values.shape} and {labels.shape} do not fit",
+            f"arrays of shape {tuple(rows)} and {labels.shape} do not fit",
             expected="X [rows, ...] and y [rows], one class per row",
             hint="y.argmax(axis=1) turns one-hot rows into classes" if labels.ndim == 2 else "",
         )
-    if not len(values):
+    if not rows[0]:
         raise DataError("the arrays have no rows", expected="at least 3 rows")
-    labelled = _array_column(target, labels)
+    labelled = array_column(target, labels)
+    if hasattr(x, "columns"):
+        refuse_duplicates([*map(str, x.columns), target])
+        return Source("frame", (*_frame(x), labelled), target=target)
+    values = numbers_of(x)
     if values.ndim > 2:
-        return Source("arrays", (labelled,), _finite(values), target)
-    columns = [_array_column(f"x{i}", values[:, i]) for i in range(values.shape[1])]
+        return Source("arrays", (labelled,), finite(values), target)
+    columns = [array_column(f"x{i}", values[:, i]) for i in range(values.shape[1])]
     return Source("arrays", (*columns, labelled), target=target)
 
 
-def _finite(values: Any) -> Any:
-    from .columns import first_rows
+def numbers_of(x: Any) -> Any:
+    """An array of numbers; truth values become 0 and 1.
 
+    Raises:
+        DataError: it holds anything else.
+    """
+    values = np.asarray(x)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"the array holds {values.dtype}", expected="numbers", hint="pass text columns as a DataFrame")
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+
+
+def finite(values: Any) -> Any:
+    """One float32 tensor per row.
+
+    Raises:
+        DataError: a row holds NaN, infinities, or numbers that float32 cannot hold.
+    """
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(values, dtype=np.float32)
     bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
@@ -193,12 +212,17 @@ def _finite(values: Any) -> Any:
     return array
 
 
-def _array_column(name: str, values: Any) -> TypedColumn:
+def array_column(name: str, values: Any) -> TypedColumn:
+    """A column from a one-dimensional NumPy or Arrow array."""
     import pyarrow as pa
 
     if isinstance(values, pa.Array):
         return typed(name, values)
-    return typed(name, pa.array(values.tolist() if values.dtype.kind in "OU" else np.ascontiguousarray(values)))
+    if values.dtype.kind == "O":
+        import pandas as pd
+
+        return _series(name, pd.Series(values))
+    return typed(name, pa.array(np.ascontiguousarray(values)))
 
 
 def _categorical(codes: Any, names: Any) -> Any:

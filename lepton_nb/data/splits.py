@@ -3,18 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, UsageError
 
-__all__ = ["PARTS", "by_time", "part_sizes", "random", "stratified"]
+__all__ = ["PARTS", "SplitPlan", "Strategy", "by_time", "part_sizes", "random", "split_rows", "stratified"]
 
 PARTS = ("train", "validation", "test")
+Strategy = Literal["stratified", "random", "time"]
 
 Index = NDArray[np.int64]
 Parts = dict[str, Index]
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """How rows are to be split.
+
+    Args:
+        strategy: `stratified` (each class in each part), `random`, or `time` (the newest rows test).
+        seed: of the draw; not used by `time`.
+        test_size: share of the test part.
+        validation_size: share of the validation part.
+        time_column: the column that orders the rows, for `time` and only for it.
+    """
+
+    strategy: Strategy = "stratified"
+    seed: int = 0
+    test_size: float = 0.2
+    validation_size: float = 0.1
+    time_column: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in get_args(Strategy):
+            raise UsageError(f"split {self.strategy!r} is unknown", expected=f"one of {', '.join(get_args(Strategy))}")
+        if self.seed < 0:
+            raise UsageError(f"seed {self.seed} is negative", expected="a whole number from 0")
+        if self.strategy == "time" and self.time_column is None:
+            raise UsageError("split 'time' needs the column that orders the rows", hint="pass time_column=NAME")
+        if self.strategy != "time" and self.time_column is not None:
+            raise UsageError(
+                f"time_column {self.time_column!r} does not fit split {self.strategy!r}",
+                expected="a time column with split='time' only",
+                hint=f"pass split='time', or ignore={self.time_column!r} to leave the column out",
+            )
+        for name, share in (("test_size", self.test_size), ("validation_size", self.validation_size)):
+            if not 0 < share < 1:
+                raise UsageError(f"{name} {share:g} is not a share", expected="a number between 0 and 1, such as 0.2")
+        if self.test_size + self.validation_size >= 1:
+            raise UsageError(
+                f"test_size {self.test_size:g} and validation_size {self.validation_size:g} leave nothing to train on",
+                expected="two shares whose sum is below 1",
+            )
+
+
+def split_rows(
+    targets: NDArray[np.int64], classes: Sequence[str], times: NDArray[Any] | None, plan: SplitPlan
+) -> Parts:
+    """Row numbers of each part.
+
+    Args:
+        targets: [N], class indices.
+        classes: their names.
+        times: [N], numbers that order the rows, for a split by time.
+        plan: how to split.
+
+    Raises:
+        DataError: there are too few rows, or the training part would have one class.
+    """
+    sizes = part_sizes(len(targets), plan.test_size, plan.validation_size)
+    if plan.strategy == "time":
+        parts = by_time(np.asarray(times), sizes)
+    elif plan.strategy == "random":
+        parts = random(len(targets), sizes, plan.seed)
+    else:
+        parts = stratified(targets, classes, sizes, plan.seed)
+    seen = np.unique(targets[parts["train"]])
+    if len(seen) < 2:
+        raise DataError(
+            f"the training part has one class, {classes[int(seen[0])]!r}",
+            expected="at least two classes to tell apart",
+            hint="pass split='stratified', or load more rows",
+        )
+    return parts
 
 
 def part_sizes(rows: int, test_size: float, validation_size: float) -> tuple[int, int, int]:
@@ -26,20 +101,12 @@ def part_sizes(rows: int, test_size: float, validation_size: float) -> tuple[int
         validation_size: share of the validation part, between 0 and 1.
 
     Raises:
-        DataError: the shares leave nothing to train on, or there are fewer than three rows.
+        DataError: there are fewer than three rows.
 
     Example:
         >>> part_sizes(10, 0.2, 0.1)
         (7, 1, 2)
     """
-    for name, share in (("test_size", test_size), ("validation_size", validation_size)):
-        if not 0 < share < 1:
-            raise DataError(f"{name} {share:g} leaves an empty part", expected="a share between 0 and 1, such as 0.2")
-    if test_size + validation_size >= 1:
-        raise DataError(
-            f"test_size {test_size:g} and validation_size {validation_size:g} leave nothing to train on",
-            expected="two shares whose sum is below 1",
-        )
     if rows < 3:
         raise DataError(
             f"{rows} rows cannot be split",

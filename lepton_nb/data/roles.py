@@ -1,0 +1,145 @@
+"""Which column is the target, which order the rows, and which are inputs a network can take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, NotFoundError
+from .columns import TypedColumn, first_rows, refuse_infinite
+from .sources import Source
+
+__all__ = ["choose_target", "inputs_and_times", "refuse_unusable"]
+
+# One-hot columns beyond this make a network that is all first layer.
+_MOST_CATEGORIES = 1000
+_FEW_CATEGORIES = 50
+
+
+def choose_target(source: Source, target: str | None) -> TypedColumn:
+    """The target column of a source.
+
+    Raises:
+        DataError: no target was named, and the source knows none.
+        NotFoundError: there is no such column.
+    """
+    names = [column.name for column in source.columns]
+    wanted = target or source.target
+    if wanted is None:
+        raise DataError(
+            f"{source.name} needs a target", expected=f"one of its columns: {_listed(names)}", hint="pass target=NAME"
+        )
+    return source.columns[_position(names, wanted, "target column")]
+
+
+def _position(names: list[str], wanted: str, what: str) -> int:
+    import difflib
+
+    if wanted not in names:
+        near = difflib.get_close_matches(wanted, names, n=1)
+        raise NotFoundError(
+            f"{what} {wanted!r} does not exist",
+            expected=f"one of {_listed(names)}",
+            hint=f"did you mean {near[0]!r}?" if near else "",
+        )
+    return names.index(wanted)
+
+
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def inputs_and_times(
+    source: Source, target: str, time_column: str | None, ignore: Sequence[str]
+) -> tuple[list[TypedColumn], NDArray[Any] | None]:
+    """The input columns, and the moments of the rows when they are split by time.
+
+    Args:
+        source: opened rows.
+        target: name of the target, which is no input.
+        time_column: name of the column that orders the rows; no input either.
+        ignore: names of columns that are no inputs.
+
+    Returns:
+        The columns, and numbers [N] that order the rows or None.
+    """
+    # One name in place of a list of names is not a list of its letters.
+    ignore = [ignore] if isinstance(ignore, str) else list(ignore)
+    names = [column.name for column in source.columns]
+    left_out = {target, *ignore}
+    for other in ignore:
+        _position(names, other, "ignored column")
+    times = None
+    if time_column is not None:
+        times = _moments(source.columns[_position(names, time_column, "time column")])
+        left_out.add(time_column)
+    inputs = [column for column in source.columns if column.name not in left_out]
+    if source.array is None and not inputs:
+        raise DataError(f"{source.name} has no inputs", expected="at least one column besides the target")
+    for column in inputs:
+        refuse_unusable(column)
+    return inputs, times
+
+
+def _moments(column: TypedColumn) -> NDArray[Any]:
+    """A time column as numbers that order the rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = column.cells
+    if values.null_count:
+        mask = values.is_null().to_numpy(zero_copy_only=False)
+        raise DataError(
+            f"time column {column.name!r} is missing in {values.null_count} rows ({first_rows(mask)})",
+            expected="a moment in every row",
+            hint="remove these rows or fill in the moments",
+        )
+    if column.kind == "number":
+        refuse_infinite(column)
+        return np.asarray(values.to_numpy(zero_copy_only=False))
+    try:
+        if pa.types.is_string(values.type):
+            import pandas as pd
+
+            parsed = pd.to_datetime(values.to_pandas(), format="ISO8601", utc=True)
+            return np.asarray(parsed.astype("int64"))
+        return np.asarray(pc.cast(values, pa.timestamp("us")).cast(pa.int64()).to_numpy(zero_copy_only=False))
+    except (ValueError, TypeError) as cause:
+        raise DataError(
+            f"time column {column.name!r} cannot be put in order",
+            expected="numbers or ISO 8601 dates such as 2024-01-31 or 2024-01-31T12:00:00",
+            got=str(values[0].as_py()),
+        ) from cause
+
+
+def refuse_unusable(column: TypedColumn) -> None:
+    """Raise when a column cannot be an input: dates, infinities, or text that hardly repeats.
+
+    Raises:
+        DataError: says why, and how to leave it out.
+    """
+    import pyarrow.compute as pc
+
+    refuse_infinite(column)
+    leave = f"leave it out with ignore={column.name!r}"
+    if column.kind == "date":
+        raise DataError(
+            f"column {column.name!r} holds dates",
+            expected="numbers or categories",
+            hint=f"{leave}, pass it as time_column with split='time', or turn it into numbers such as the month",
+        )
+    if column.kind != "category":
+        return
+    present = len(column.cells) - column.cells.null_count
+    distinct = pc.count_distinct(column.cells).as_py()
+    if distinct > _MOST_CATEGORIES or distinct > max(_FEW_CATEGORIES, present // 2):
+        raise DataError(
+            f"column {column.name!r} is text with {distinct} distinct values in {present} rows",
+            expected=f"categories that repeat, at most {_MOST_CATEGORIES}",
+            got=f"values such as {column.cells.drop_null()[0].as_py()[:40]!r}",
+            hint=f"{leave}, or group its values",
+        )
