@@ -21,7 +21,9 @@ _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": Non
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 # An id of hexadecimal digits can look like a huge power of ten; a number that a person writes is shorter.
-_FLOAT = re.compile(r"[-+]?(?=[0-9.]{1,20}(e|$))([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]{1,3})?", re.IGNORECASE)
+_FLOAT = re.compile(
+    r"[-+]?(?=[0-9.]{1,20}(e|$))((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[-+]?[0-9]{1,3})?", re.IGNORECASE
+)
 
 
 def typed(text: str) -> Any:
@@ -48,7 +50,9 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
         for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen:
                 raise _DuplicateKeyError(key.value, seen[key.value], key.start_mark.line + 1)
             seen[key.value] = key.start_mark.line + 1
         return dict(super().construct_mapping(node, deep=deep))

@@ -22,7 +22,7 @@ from papermill import execute_notebook
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import load_notebook_node
-from traitlets import default
+from traitlets.config import Config
 
 from ..workspace import write_atomic
 
@@ -31,6 +31,8 @@ __all__ = ["Failure", "execute"]
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _LONGEST = 500
 _SAVE_EVERY_S = 2.0
+# A Unix socket's path holds 107 bytes at most.
+_LONGEST_SOCKET_FOLDER = 85
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Failure:
     cell: int | None
 
 
-def execute(source: Path, executed: Path, parameters: Mapping[str, Any], cell_file: Path) -> Failure | None:
+def execute(
+    source: Path, executed: Path, parameters: Mapping[str, Any], *, cell_file: Path, sockets: Path
+) -> Failure | None:
     """Execute a notebook with a kernel of this interpreter, in the current folder.
 
     Args:
@@ -54,11 +58,12 @@ def execute(source: Path, executed: Path, parameters: Mapping[str, Any], cell_fi
         executed: where the executed notebook goes, written whole at most every two seconds and at the end.
         parameters: values for the cell tagged `parameters`.
         cell_file: keeps the number of the running cell, for whoever survives this process.
+        sockets: an empty private folder for the kernel's sockets.
 
     Returns:
         None when every cell was executed, else what went wrong.
     """
-    session = _Session(source, executed, cell_file)
+    session = _Session(source, executed, cell_file, sockets)
     papermill_engines.register("lepton-step", session)
     notebook = load_notebook_node(str(source))
     try:
@@ -73,8 +78,9 @@ def execute(source: Path, executed: Path, parameters: Mapping[str, Any], cell_fi
             progress_bar=False,
         )
     except PapermillExecutionError as error:
+        # Papermill fails for errors that a cell's tag allows, too; only those are not noted yet.
         if session.kept and session.kept.failure is None:
-            session.kept.failure = Failure(_line(error.ename, error.evalue), session.kept.running)
+            session.kept.failure = Failure(_line(error.ename, error.evalue), error.exec_count)
     except DeadKernelError:
         text = "DeadKernelError: the kernel died (killed, crashed, or out of memory)"
         return _closed(session, Failure(text, session.kept.running if session.kept else None))
@@ -92,8 +98,8 @@ def _closed(session: _Session, failure: Failure | None) -> Failure | None:
 class _Session:
     """What Papermill takes for an engine class: one execution, which keeps its notebook in reach."""
 
-    def __init__(self, source: Path, executed: Path, cell_file: Path) -> None:
-        self.source, self.executed, self.cell_file = source, executed, cell_file
+    def __init__(self, source: Path, executed: Path, cell_file: Path, sockets: Path) -> None:
+        self.source, self.executed, self.cell_file, self.sockets = source, executed, cell_file, sockets
         self.kept: _Kept | None = None
         self.nb_kernel_name = NBClientEngine.nb_kernel_name
         self.nb_language = NBClientEngine.nb_language
@@ -104,19 +110,25 @@ class _Session:
         self.kept.notebook_start()
         try:
             NBClientEngine.execute_managed_notebook(
-                self.kept, kernel_name, start_timeout=start_timeout, kernel_manager_class=_InterpreterKernel
+                self.kept,
+                kernel_name,
+                start_timeout=start_timeout,
+                kernel_manager_class=_InterpreterKernel,
+                config=Config(ConnectionFileMixin=_connection(self.sockets)),
             )
         finally:
             self.kept.notebook_complete()
         return self.kept.nb
 
 
-class _InterpreterKernel(AsyncKernelManager):
-    """A kernel of the running interpreter, whatever kernel specs are installed, on sockets that have no port."""
+def _connection(folder: Path) -> dict[str, str]:
+    """Sockets in the folder: nothing can connect from elsewhere, and two kernels never choose the same port."""
+    fits = sys.platform != "win32" and len(str(folder)) <= _LONGEST_SOCKET_FOLDER
+    return {"transport": "ipc" if fits else "tcp", "connection_file": str(folder / "kernel.json")}
 
-    @default("transport")
-    def _transport_default(self) -> str:
-        return "tcp" if sys.platform == "win32" else "ipc"
+
+class _InterpreterKernel(AsyncKernelManager):
+    """A kernel of the running interpreter, whatever kernel specs are installed."""
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -156,14 +168,14 @@ class _Kept(NotebookExecutionManager):  # type: ignore[misc] # Papermill has no 
 
     def cell_exception(self, cell: Any, cell_index: int, exception: CellExecutionError, **_: Any) -> None:
         """Note the failure; an exit behind which nothing is left to run is none."""
-        super().cell_exception(cell, cell_index)
         rest = sum(map(_runs, self.nb.cells[cell_index + 1 :]))
+        error = _line(exception.ename, exception.evalue)
         if exception.ename == "SystemExit" and exception.evalue in ("", "0", "None"):
             if not rest:
                 return
-            self.failure = Failure(f"SystemExit: the notebook ended itself with {rest} cells to go", self.running)
-            return
-        self.failure = Failure(_line(exception.ename, exception.evalue) or _last_words(cell), self.running)
+            error = f"SystemExit: the notebook ended early, {rest} cells left"
+        super().cell_exception(cell, cell_index)
+        self.failure = Failure(error, self.running)
 
     def cell_complete(self, cell: Any, cell_index: int, **_: Any) -> None:
         """A cell that an exception of ours leaves, such as a dead kernel, did not complete."""
@@ -188,10 +200,3 @@ def _line(name: str, message: str) -> str:
     """`ClassName: message` without colours and line breaks."""
     text = " ".join(_ANSI.sub("", f"{name}: {message}" if message else name).split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-
-
-def _last_words(cell: Any) -> str:
-    """IPython reports its own usage errors on the error stream alone."""
-    streams = [output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stderr"]
-    lines = [line for line in "".join(streams).splitlines() if line.strip()]
-    return _line(lines[-1], "") if lines else "CellExecutionError"

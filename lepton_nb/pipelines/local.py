@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = ["LocalExecutor"]
 
 _POLL_S = 0.05
 _SAMPLE_S = 0.25
+_KILL_S = 5.0
 _PACKAGE = Path(__file__).resolve().parents[2]
 
 
@@ -34,6 +36,7 @@ class _Child:
 
     job: StepJob
     process: subprocess.Popen[bytes]
+    sockets: tempfile.TemporaryDirectory[str]
     started: float
     sampled: float = -_SAMPLE_S
     peak: float = 0.0
@@ -62,8 +65,18 @@ class _Child:
             # psutil compares start times, so a reused id is never signalled.
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs([p for p in self.family.values() if p.pid != self.process.pid], timeout=5)
         self.process.wait()
+        deadline = time.monotonic() + _KILL_S
+        while any(map(_lives, self.family.values())) and time.monotonic() < deadline:
+            time.sleep(_POLL_S / 5)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it still runs; a zombie, which its new parent has yet to take notice of, does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class LocalExecutor:
@@ -77,11 +90,10 @@ class LocalExecutor:
 
     def start(self, job: StepJob) -> None:
         """Begin a step in a process of its own."""
-        write_json(
-            job.folder / "job.json",
-            {"notebook": str(job.notebook), "executed": str(job.executed), "parameters": dict(job.parameters)},
-            mode=0o600,
-        )
+        # The kernel's sockets: their path must be short, and they go when the step does, however it ends.
+        sockets = tempfile.TemporaryDirectory(prefix="lepton-", ignore_cleanup_errors=True)
+        order = {"notebook": str(job.notebook), "executed": str(job.executed), "parameters": dict(job.parameters)}
+        write_json(job.folder / "job.json", {**order, "sockets": sockets.name}, mode=0o600)
         with (job.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lepton_nb.pipelines.worker", str(job.folder)],
@@ -92,7 +104,7 @@ class LocalExecutor:
                 env=_environment(job),
                 start_new_session=True,
             )
-        self._children.append(_Child(job, process, time.monotonic()))
+        self._children.append(_Child(job, process, sockets, time.monotonic()))
 
     def wait(self, seconds: float) -> StepResult | None:
         """The next step that ended, or None after `seconds`."""
@@ -159,6 +171,7 @@ def _result(child: _Child, error: str, cell: int | None = None) -> StepResult:
 def _close(child: _Child) -> None:
     if child.process.stdin:
         child.process.stdin.close()
+    child.sockets.cleanup()
 
 
 def _died(code: int, log: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, PipelineError, UsageError
-from ..records import Failed, Finished, Graph, PipelineRun, Progress, Report, Started, Step, silent
+from ..records import Failed, Finished, Graph, PipelineRun, Progress, Report, Started, silent
 from ..workspace import Workspace
 from .executor import Executor, StepJob
 from .local import LocalExecutor
@@ -96,7 +96,7 @@ class _Runner:
             raise
         done = ledger.close()
         if done.status != "completed":
-            error = _failure(done)
+            error = _failure(done, self.todo)
             self.report(_failed(error))
             raise error
         self.report(Finished(time.time(), text=f"{total} steps completed"))
@@ -164,18 +164,15 @@ class _Runner:
         self.report(Progress(time.time(), ended, len(ledger.steps), name))
 
 
-def _failure(run: PipelineRun) -> PipelineError:
+def _failure(run: PipelineRun, plan: Plan) -> PipelineError:
     """The one line about a run of which a step failed."""
     first, *others = (step for step in run.steps if step.status == "failed")
     more = f" (and {', '.join(step.name for step in others)} failed too)" if others else ""
-    place = f" in cell {first.cell}" if first.cell else ""
-    return PipelineError(f"step {first.name!r} failed{place}: {first.error}{more}", hint=_next(first))
-
-
-def _next(step: Step) -> str:
-    if step.notebook.exists():
-        return f"look into {step.notebook}, mend the step and run the pipeline again"
-    return "mend the step and run the pipeline again"
+    place = f" in cell {first.cell} of {first.notebook}" if first.cell and first.notebook.exists() else ""
+    source = next(spec.notebook for spec in plan.order if spec.name == first.name)
+    # The step's own error often names the next step already.
+    hint = "" if "next: " in first.error else f"mend {source} and run the pipeline again"
+    return PipelineError(f"step {first.name!r} failed{place}{more}: {first.error}", hint=hint)
 
 
 def _failed(cause: BaseException) -> Failed:
