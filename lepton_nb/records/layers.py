@@ -52,8 +52,10 @@ def _slots(columns: list[list[object]], source: str, target: str) -> list[tuple[
     last = next(c for c, column in enumerate(columns) if target in column)
     path = [(first, columns[first].index(source))]
     for column in range(first + 1, last):
-        columns[column].append((source, target))
-        path.append((column, len(columns[column]) - 1))
+        # Lines from one box share the slot.
+        if (source,) not in columns[column]:
+            columns[column].append((source,))
+        path.append((column, columns[column].index((source,))))
     return [*path, (last, columns[last].index(target))]
 
 
