@@ -1,9 +1,25 @@
 """Which rows are there, how are they split, and what does a network see of them?"""
 
 from .batching import module
+from .checking import check
+from .inputs import inputs_of
 from .loading import load
 from .preprocessing import Normaliser, features, preprocessing
+from .profiling import profile
 from .reading import read
+from .sources import is_builtin
 from .store import find
 
-__all__ = ["Normaliser", "features", "find", "load", "module", "preprocessing", "read"]
+__all__ = [
+    "Normaliser",
+    "check",
+    "features",
+    "find",
+    "inputs_of",
+    "is_builtin",
+    "load",
+    "module",
+    "preprocessing",
+    "profile",
+    "read",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ __all__ = ["read_csv"]
 _DELIMITERS = (",", ";", "\t", "|")
 
 
-def read_csv(path: Path) -> tuple[TypedColumn, ...]:
+def read_csv(path: Path, as_text: Collection[str] = ()) -> tuple[TypedColumn, ...]:
     """The columns of a CSV file; the delimiter is what parts the first line most often.
 
     Args:
         path: a file that is not empty, in UTF-8 with or without a byte order mark.
+        as_text: columns that stay text even when they read as numbers.
 
     Raises:
         DataError: no rows, no UTF-8, a name twice, or a row with too few or too many fields (with its line).
@@ -43,7 +45,9 @@ def read_csv(path: Path) -> tuple[TypedColumn, ...]:
     if not table.num_rows:
         raise DataError(f"{path} has no rows", expected="rows after the line of column names")
     comma = delimiter == ";"
-    columns = (typed(n, c, parse_text=True, decimal_comma=comma) for n, c in zip(names, table.columns, strict=True))
+    columns = (
+        typed(n, c, parse_text=n not in as_text, decimal_comma=comma) for n, c in zip(names, table.columns, strict=True)
+    )
     return tuple(column for column in columns if column.name or not _counts_rows(path, column))
 
 

@@ -14,8 +14,8 @@ from ..records import Column, Data
 from ..workspace import Workspace, check_name
 from .columns import TypedColumn
 from .labels import classes_of
+from .opening import open_rows
 from .roles import choose_target, inputs_and_times
-from .sources import open_source
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 
@@ -43,7 +43,8 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         ws: the workspace.
         source: `digits`, `breast_cancer`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
             file; a pandas DataFrame or an Arrow table; or a pair of arrays: X [N, F] becomes a table of F
-            numbers `x0`, `x1`, ..., X with more dimensions stays one float32 array per row; y [N].
+            numbers `x0`, `x1`, ..., X with more dimensions stays one float32 array per row; y [N]. Or a data
+            set that is loaded already, to split its rows anew.
         target: name of the column with the classes; known for scikit-learn's names and for pairs.
         name: what people call it; by default after the source.
         test_size: share of the rows that is held out to the end.
@@ -64,7 +65,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     if name is not None:
         check_name(name, "data name")
     plan = SplitPlan(split, int(seed), float(test_size), float(validation_size), time_column)
-    opened = open_source(source, target)
+    opened, _ = open_rows(ws, source, target)
     chosen = choose_target(opened, target)
     inputs, times = inputs_and_times(opened, chosen.name, time_column, ignore)
     classes, targets = classes_of(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 from ..errors import DataError, NotFoundError, UsageError
 from .columns import TypedColumn, first_rows, typed
 
-__all__ = ["BUILT_IN", "Source", "open_source"]
+__all__ = ["SUFFIXES", "Source", "array_column", "finite", "is_builtin", "numbers_of", "open_source"]
 
 # Names that scikit-learn ships with its own files; nothing is downloaded.
-BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
-_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+_BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
+_PREFIX = "sklearn:"
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,19 @@ class Source:
     target: str | None = None
 
 
-def open_source(source: Any, target: str | None = None) -> Source:
+def is_builtin(name: str) -> bool:
+    """Whether `name` is a data set that scikit-learn ships: `digits`, or `sklearn:digits`."""
+    return name in _BUILT_IN or name.startswith(_PREFIX)
+
+
+def open_source(source: Any, target: str | None = None, as_text: Collection[str] = ()) -> Source:
     """Read a source.
 
     Args:
         source: `digits`, `breast_cancer`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
             file; a pandas DataFrame or an Arrow table; or a pair (X, y) of arrays.
         target: name of the target column, when it is known.
+        as_text: columns of a CSV file that stay text even when they read as numbers.
 
     Raises:
         NotFoundError: there is no such file or name.
@@ -53,10 +61,9 @@ def open_source(source: Any, target: str | None = None) -> Source:
 
     if isinstance(source, (str, Path)):
         text = str(source)
-        name = text.removeprefix("sklearn:")
-        if text != name or name in BUILT_IN:
-            return _built_in(name)
-        return _file(Path(source).expanduser())
+        if is_builtin(text):
+            return _built_in(text.removeprefix(_PREFIX))
+        return _file(Path(source).expanduser(), as_text)
     if isinstance(source, tuple) and len(source) == 2:
         return _pair(*source, target)
     if isinstance(source, pa.Table):
@@ -65,15 +72,15 @@ def open_source(source: Any, target: str | None = None) -> Source:
         return Source("frame", _frame(source))
     raise UsageError(
         f"{type(source).__name__} is no data source",
-        expected=f"a name ({', '.join(BUILT_IN)}), a .csv or .parquet file, a DataFrame, or a pair (X, y)",
+        expected=f"a name ({', '.join(_BUILT_IN)}), a .csv or .parquet file, a DataFrame, or a pair (X, y)",
     )
 
 
 def _built_in(name: str) -> Source:
     import sklearn.datasets
 
-    if name not in (*BUILT_IN, "diabetes"):
-        raise NotFoundError(f"scikit-learn ships no data set {name!r}", expected=f"one of {', '.join(BUILT_IN)}")
+    if name not in (*_BUILT_IN, "diabetes"):
+        raise NotFoundError(f"scikit-learn ships no data set {name!r}", expected=f"one of {', '.join(_BUILT_IN)}")
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     labels = bunch.target
     if name == "digits":
@@ -84,7 +91,7 @@ def _built_in(name: str) -> Source:
     return Source(name, (*columns, array_column("target", labels)), target="target")
 
 
-def _file(path: Path) -> Source:
+def _file(path: Path, as_text: Collection[str]) -> Source:
     from .csv_file import read_csv
 
     if path.is_dir():
@@ -92,20 +99,20 @@ def _file(path: Path) -> Source:
     if not path.exists():
         raise NotFoundError(
             f"data {str(path)!r} does not exist",
-            expected=f"a file, or one of {', '.join(BUILT_IN)}",
+            expected=f"a file, or one of {', '.join(_BUILT_IN)}",
             hint=f"check the path; the current folder is {Path.cwd()}",
         )
     suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
+    if suffix not in SUFFIXES:
         raise DataError(
-            f"{path} is of a kind that is not read", expected=" or ".join(_SUFFIXES), got=suffix or "no suffix"
+            f"{path} is of a kind that is not read", expected=" or ".join(SUFFIXES), got=suffix or "no suffix"
         )
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", expected="a line of column names, then rows")
     name = re.sub(r"[^a-z0-9_.-]+", "_", path.stem.lower()).lstrip("_.-")[:63] or "file"
     if suffix in {".parquet", ".pq"}:
         return Source(name, _parquet(path))
-    return Source(name, read_csv(path))
+    return Source(name, read_csv(path, as_text))
 
 
 def _parquet(path: Path) -> tuple[TypedColumn, ...]:

@@ -49,7 +49,7 @@ class ColumnProfile:
         """
         missing = f"{self.missing} ({self.missing / rows:.1%})" if self.missing else 0
         quantiles = self.quantiles or (None,) * 5
-        top = ", ".join(f"{name} ({count})" for name, count in self.top) or None
+        top = ", ".join(f"{_short(name)} ({count})" for name, count in self.top) or None
         return self.name, self.kind, missing, self.unique, *quantiles, top
 
 
@@ -84,7 +84,7 @@ class Profile(Result):
             return f"target {self.target} does not hold classes"
         shown = [f"{name} {count} ({count / self.rows:.1%})" for name, count in self.classes[:20]]
         more = [f"and {len(self.classes) - 20} more"] if len(self.classes) > 20 else []
-        return f"target {self.target}: {', '.join(shown + more)}"
+        return f"classes of {self.target}: {', '.join(shown + more)}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         table = self.table()
@@ -98,6 +98,10 @@ class Profile(Result):
         title = f"<p><b>{html.escape(table.title)}</b></p>"
         drawn = f"{title}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
         return {"text/plain": self.as_text(), "text/html": f"<div class='lepton-result'>{drawn}</div>"}
+
+
+def _short(text: str, most: int = 24) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _cell(tag: str, content: str) -> str:

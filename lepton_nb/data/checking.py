@@ -1,0 +1,180 @@
+"""What in a data set would spoil a model, or make its scores lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, LeptonError
+from ..records import Check, Data, Problem
+from ..workspace import Workspace
+from .columns import TypedColumn
+from .fingerprints import column_codes, row_fingerprints
+from .labels import classes_of
+from .opening import open_rows
+from .roles import choose_target, refuse_unusable
+from .sources import Source
+from .splits import SplitPlan, split_rows
+
+__all__ = ["check"]
+
+_LEVELS = ("error", "warning", "note")
+# Above half a column is more guessed than known; below a fifth of an equal share a class is hardly learned.
+_MOSTLY_MISSING, _RARE = 0.5, 0.2
+_FEW_TEST_ROWS = 30
+
+
+def check(ws: Workspace, source: Any, target: str | None = None) -> Check:
+    """Look for what would spoil a model.
+
+    Looked for: labels that cannot be used, inputs that cannot be used, gaps, constant columns, columns that count
+    the rows, columns that give the target away, rare classes, duplicate rows, equal rows with different labels,
+    and rows that stand both in the training and in the test part (of the data set's own split, or of the default
+    one).
+
+    Args:
+        ws: the workspace; nothing is written.
+        source: what `load` takes, or a data set that is loaded already.
+        target: name of the target column; without one only the columns are looked at.
+
+    Raises:
+        DataError: the rows cannot be read at all.
+        NotFoundError: there is no such file, name or target column.
+    """
+    rows, data = open_rows(ws, source, target)
+    named = target or rows.target
+    chosen = None if named is None else choose_target(rows, named)
+    inputs = [column for column in rows.columns if column.name != named]
+    problems = [problem for column in inputs for problem in _column_problems(column)]
+    if rows.array is not None:
+        problems += _shape_problems(rows.array)
+    problems += _row_problems(rows, inputs, chosen, data)
+    problems.sort(key=lambda problem: _LEVELS.index(problem.level))
+    return Check(rows.name, len(rows.columns[0].cells), tuple(problems))
+
+
+def _column_problems(column: TypedColumn) -> Iterator[Problem]:
+    name, rows = column.name, len(column.cells)
+    missing = column.cells.null_count
+    leave = f"leave it out with ignore={name!r}"
+    if missing == rows:
+        yield Problem("warning", f"column {name!r} has no values", leave, (name,))
+        return
+    if missing:
+        level: Literal["warning", "note"] = "warning" if missing > rows * _MOSTLY_MISSING else "note"
+        step = "gaps are filled with the median" if column.kind == "number" else "a gap counts as no category"
+        yield Problem(level, f"column {name!r} is missing in {missing} rows ({missing / rows:.1%})", step, (name,))
+    try:
+        refuse_unusable(column)
+    except DataError as refused:
+        yield Problem("error", refused.what, refused.hint, (name,))
+        return
+    distinct = len(column.cells.unique().drop_null())
+    if distinct == 1 and not missing:
+        yield Problem("warning", f"column {name!r} is constant", leave, (name,))
+    elif column.kind == "number" and column.whole and distinct == rows > 2 and _counts(column):
+        yield Problem("warning", f"column {name!r} counts the rows, as an index does", leave, (name,))
+
+
+def _counts(column: TypedColumn) -> bool:
+    numbers = np.sort(column.cells.to_numpy(zero_copy_only=False))
+    return bool(numbers[-1] - numbers[0] == len(numbers) - 1)
+
+
+def _shape_problems(array: NDArray[np.float32]) -> Iterator[Problem]:
+    shape = array.shape[1:]
+    if len(shape) == 3 and shape[2] in (1, 3, 4) and shape[0] > 4:
+        what = f"the rows have shape {shape}: the channels seem to come last"
+        yield Problem("warning", what, "pass X.transpose(0, 3, 1, 2): networks take channels first", ("input",))
+
+
+def _row_problems(
+    rows: Source, inputs: Sequence[TypedColumn], chosen: TypedColumn | None, data: Data | None
+) -> Iterator[Problem]:
+    prints = row_fingerprints(rows.array, inputs)
+    if chosen is None:
+        yield from _duplicates(prints)
+        yield Problem("note", "the labels were not looked at", "pass --target NAME")
+        return
+    try:
+        classes, targets = classes_of(chosen)
+    except DataError as refused:
+        yield from _duplicates(prints)
+        yield Problem("error", refused.what, refused.hint, (chosen.name,))
+        return
+    for column in inputs:
+        yield from _leak(column, targets, len(classes), chosen.name)
+    yield from _imbalance(classes, targets)
+    # The odd multiplier keeps rows that differ in their label alone apart.
+    yield from _duplicates(prints + targets.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    yield from _contradictions(prints, targets)
+    yield from _overlap(prints, targets, classes, data)
+
+
+def _duplicates(prints: NDArray[np.uint64]) -> Iterator[Problem]:
+    extra = len(prints) - len(np.unique(prints))
+    if extra:
+        what = f"{extra} rows ({extra / len(prints):.1%}) repeat an earlier row"
+        yield Problem("warning", what, "drop duplicates before loading, unless each stands for a case of its own")
+
+
+def _contradictions(prints: NDArray[np.uint64], targets: NDArray[np.int64]) -> Iterator[Problem]:
+    _, group = np.unique(prints, return_inverse=True)
+    pairs = np.unique(np.stack([group, targets]), axis=1)[0]
+    mixed = np.bincount(pairs) > 1
+    if count := int(mixed[group].sum()):
+        what = f"{count} rows equal another row in every input but not in the label"
+        yield Problem("note", what, "no model can tell them apart: look for a missing column or wrong labels")
+
+
+def _leak(column: TypedColumn, targets: NDArray[np.int64], classes: int, target: str) -> Iterator[Problem]:
+    """A column that says the target in other words, or whose every value goes with one class only."""
+    if column.kind == "date" or (column.kind == "number" and not column.whole):
+        return
+    codes, distinct = column_codes(column)
+    if distinct < 2 or distinct > len(targets) // 2:
+        return
+    seen = len(np.unique(codes * classes + targets))
+    leave = f"leave it out with ignore={column.name!r}, unless it is known before the target is"
+    if seen == distinct == classes:
+        yield Problem("error", f"column {column.name!r} is identical with target {target!r}", leave, (column.name,))
+    elif seen == distinct:
+        what = f"each value of column {column.name!r} goes with one class of {target!r} only"
+        yield Problem("warning", what, leave, (column.name,))
+
+
+def _imbalance(classes: Sequence[str], targets: NDArray[np.int64]) -> Iterator[Problem]:
+    counts = np.bincount(targets, minlength=len(classes))
+    rare = [i for i in np.argsort(counts, kind="stable") if counts[i] * len(classes) < _RARE * len(targets)]
+    if rare:
+        shown = ", ".join(f"{classes[i]!r} {counts[i] / len(targets):.1%}" for i in rare[:5])
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        step = "judge by f1 and the confusion matrix, not by accuracy; collect more rows of the rare classes"
+        yield Problem("warning", f"classes are out of balance: {shown}{more}", step)
+
+
+def _overlap(
+    prints: NDArray[np.uint64], targets: NDArray[np.int64], classes: Sequence[str], data: Data | None
+) -> Iterator[Problem]:
+    try:
+        if data is None:
+            parts = split_rows(targets, classes, None, SplitPlan())
+        else:
+            with np.load(data.path / "split.npz", allow_pickle=False) as stored:
+                parts = {part: stored[part] for part in stored.files}
+    except LeptonError as refused:
+        yield Problem("error", refused.what, refused.hint)
+        return
+    test = prints[parts["test"]]
+    shared = int(np.isin(test, prints[parts["train"]]).sum())
+    if shared:
+        which = "the" if data is not None else "a default"
+        what = f"{shared} of {len(test)} test rows of {which} split have the inputs of a training row"
+        level: Literal["warning", "note"] = "warning" if shared > 0.01 * len(test) else "note"
+        yield Problem(level, what, "drop duplicates before loading: these rows test memory, not skill")
+    if len(test) < _FEW_TEST_ROWS:
+        what = f"the test part has {len(test)} rows, so that one row moves accuracy by {1 / len(test):.1%}"
+        yield Problem("note", what, "load more rows, or read scores with care")

@@ -1,0 +1,62 @@
+"""Rows from wherever the user points: a source, or a data set that is loaded already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import LeptonError
+from ..records import Data
+from ..workspace import Workspace
+from .columns import TypedColumn, typed
+from .sources import SUFFIXES, Source, is_builtin, open_source
+from .store import find
+
+__all__ = ["open_rows"]
+
+
+def open_rows(ws: Workspace, source: Any, target: str | None = None) -> tuple[Source, Data | None]:
+    """Read a source, or the rows of a loaded data set.
+
+    Args:
+        ws: the workspace.
+        source: what `open_source` takes, or a `Data`, a hash, a unique prefix or a name of one.
+        target: name of the target, when it is known.
+
+    Returns:
+        The rows, and the loaded data set when they came from one.
+    """
+    data = source if isinstance(source, Data) else _loaded(ws, source)
+    return (open_source(source, target), None) if data is None else (_rows(data), data)
+
+
+def _loaded(ws: Workspace, source: Any) -> Data | None:
+    if not isinstance(source, str) or is_builtin(source) or Path(source).suffix.lower() in SUFFIXES:
+        return None
+    try:
+        return find(ws, source)
+    except LeptonError:
+        # Not loaded: it may still be a file, and if it is not, that error names what was expected.
+        return None
+
+
+def _rows(data: Data) -> Source:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    classes = pa.array(data.classes, pa.string())
+    labels = classes.take(pa.array(np.load(data.path / "targets.npy", allow_pickle=False)))
+    target = TypedColumn(data.target, "category", labels, order=data.classes)
+    if data.kind == "array":
+        return Source(data.name, (target,), np.load(data.path / "inputs.npy", allow_pickle=False), data.target)
+    table = pq.ParquetFile(data.path / "table.parquet").read()
+    # Text was judged when it was loaded: it is categories now, whatever it looks like.
+    inputs = (
+        typed(column.name, table.column(column.name))
+        if column.kind == "number"
+        else TypedColumn(column.name, "category", table.column(column.name).combine_chunks())
+        for column in data.columns
+    )
+    return Source(data.name, (*inputs, target), target=data.target)
