@@ -21,6 +21,10 @@ __all__ = ["health", "traffic", "traffic_of"]
 # The share of requests that may fail before a verdict says so.
 _FAILING_SHARE = 0.05
 
+# Steps that people count in, from a minute to a week.
+_STEPS = tuple(60 * minutes for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 240, 720, 1440, 10080))
+_MOST_STEPS = 60
+
 _Verdict = Literal["healthy", "warning", "drifting", "failing"]
 _WORST_FIRST: tuple[_Verdict, ...] = ("failing", "drifting", "warning", "healthy")
 
@@ -49,38 +53,50 @@ def health(ws: Workspace, deployment: Deployment | str, since: float | None = No
 
 
 def traffic(
-    ws: Workspace, deployment: Deployment | str, since: float | None = None, step_seconds: float = SECONDS
+    ws: Workspace, deployment: Deployment | str, since: float | None = None, step_seconds: float | None = None
 ) -> tuple[Traffic, ...]:
-    """What a deployment did, step by step up to now.
+    """What a deployment did, step by step.
 
     Args:
         ws: the workspace.
         deployment: the deployment, or its name.
         since: begin so many seconds ago; None begins with the first window.
-        step_seconds: length of a step, rounded up to whole windows of a minute.
+        step_seconds: length of a step, rounded up to whole windows of a minute; None makes at most 60 steps.
 
     Returns:
-        One entry per step, oldest first, quiet ones too; empty when nothing was ever asked and `since` is None.
+        One entry per step, oldest first, quiet ones too, up to now, or to the last window of a deployment that does
+        not run; the step that goes on is as long as it lasts so far. Empty when nothing was ever asked.
 
     Raises:
         NotFoundError: there is no such deployment.
     """
-    return traffic_of(observe(ws, str(deployment)), time.time(), since, step_seconds)
+    observed = observe(ws, str(deployment))
+    now = time.time()
+    if since is None and isinstance(deployment, Deployment) and deployment.status != "running":
+        now = max((span.start + span.seconds for span in observed.windows), default=now) - 1
+    return traffic_of(observed, now, since, step_seconds)
 
 
 def traffic_of(
-    observed: Observed, now: float, since: float | None, step_seconds: float = SECONDS
+    observed: Observed, now: float, since: float | None, step_seconds: float | None = None
 ) -> tuple[Traffic, ...]:
     """The steps of `traffic`, as a function of what was observed and of the clock."""
-    step = math.ceil(step_seconds / SECONDS) * SECONDS
+    if not observed.windows:
+        return ()
+    begin = now - since if since is not None else min(span.start for span in observed.windows)
+    end = max(now, *(span.start for span in observed.windows))
+    if step_seconds is None:
+        step = next((one for one in _STEPS if (end - begin) / one <= _MOST_STEPS), _STEPS[-1])
+    else:
+        step = math.ceil(step_seconds / SECONDS) * SECONDS
     steps: dict[int, list[Counts]] = {}
     for span, counts in observed.windows.items():
         steps.setdefault(span.start // step, []).append(counts)
-    first = int((now - since) // step) if since is not None else min(steps, default=None)
-    if first is None:
-        return ()
-    last = max(int(now // step), max(steps, default=0))
-    return tuple(_traffic(i * step, step, total(steps.get(i, []))) for i in range(first, last + 1))
+    # The step that is going on is as long as it lasts so far: a rate over its whole length would sag.
+    return tuple(
+        _traffic(i * step, min(step, max(now - i * step, 1.0)), total(steps.get(i, [])))
+        for i in range(int(begin // step), int(end // step) + 1)
+    )
 
 
 def _traffic(start: float, seconds: float, counts: Counts) -> Traffic:
@@ -121,7 +137,7 @@ def _process(deployment: Deployment | str) -> list[tuple[_Verdict, str]]:
     if isinstance(deployment, str) or deployment.status == "running":
         return []
     if deployment.status == "failed":
-        return [("failing", f"its process (pid {deployment.pid}) is gone; see {deployment.path / 'log'}")]
+        return [("failing", deployment.cause or f"its process {deployment.pid} has ended")]
     return [("warning", "it is stopped")]
 
 

@@ -96,8 +96,7 @@ def test_a_torn_line_waits_for_its_end(logged):
         b'{"format": 1}',
         b'{"format": 1, "time": -5, "version": "demo:v1", "latency_ms": 1, "inputs": {}, "outputs": {"label": "no"}}',
         b'{"format": 1, "time": 5, "version": "demo:v1", "latency_ms": 1, "inputs": {}, "outputs": {"label": "no"}}',
-        b'{"format": 1, "time": 5, "version": "demo:v1", "latency_ms": 1, "inputs": {"age": "3", "city": "rome"}, '
-        b'"outputs": {"label": "no"}}',
+        b'{"format":1,"time":5,"version":"demo:v1","latency_ms":1,"inputs":{"age":"3","city":"rome"},"outputs":{"label":"no"}}',
     ],
 )
 def test_a_broken_line_is_counted_and_stops_nothing(logged, line):
