@@ -57,6 +57,8 @@ def run(
         raise UsageError(f"jobs={jobs}", expected="1 or more")
     if not ws.root.is_dir():
         raise NotFoundError(f"no project folder {ws.root}", hint="set LEPTON_HOME to the .lepton folder of a project")
+    # Workers start elsewhere, where a relative path would mean another place.
+    ws = Workspace(ws.home.resolve())
     return _Runner(ws, todo, report, jobs, executor or LocalExecutor()).run()
 
 
@@ -82,8 +84,8 @@ class _Runner:
     def run(self) -> PipelineRun:
         ledger = begin(self.ws, self.todo)
         total = len(ledger.steps)
-        self.report(Started(time.time(), f"pipeline {self.todo.pipeline.name}", total))
         try:
+            self.report(Started(time.time(), f"pipeline {self.todo.pipeline.name}", total))
             self._work(ledger)
         except BaseException as cause:
             try:
@@ -137,7 +139,7 @@ class _Runner:
         folder.mkdir(mode=0o700)
         ledger.update(spec.name, status="running", parameters=parameters)
         self._progress(ledger, spec.name)
-        environment = {"LEPTON_HOME": str(self.ws.home.resolve())}
+        environment = {"LEPTON_HOME": str(self.ws.home)}
         executed = ledger.steps[spec.name].notebook
         root = self.ws.root
         self.executor.start(

@@ -16,7 +16,7 @@ _MARKER = (
 
 
 def layers_svg(layers: Sequence[Sequence[str]], needs: Mapping[str, Sequence[str]], title: str) -> str:
-    """Draw a layered graph.
+    """Draw a layered graph; a line that others imply is left out.
 
     Args:
         layers: names by column; every name stands behind all that it needs.
@@ -31,7 +31,7 @@ def layers_svg(layers: Sequence[Sequence[str]], needs: Mapping[str, Sequence[str
         2
     """
     columns: list[list[object]] = [list(layer) for layer in layers]
-    paths = [_slots(columns, source, target) for target, sources in needs.items() for source in sources]
+    paths = [_slots(columns, source, target) for target in needs for source in _direct(target, needs)]
     widths = [max([60.0, *(len(name) * _CHARACTER + 26 for name in layer)]) for layer in layers]
     lefts = [_MARGIN + sum(widths[:column]) + column * _GAP for column in range(len(widths))]
     height = max((len(column) for column in columns), default=1) * _ROW - (_ROW - _HEIGHT) + 2 * _MARGIN
@@ -44,6 +44,17 @@ def layers_svg(layers: Sequence[Sequence[str]], needs: Mapping[str, Sequence[str
         f"<defs>{_MARKER}</defs>"
         f"<g fill='none' stroke='#5b7083' stroke-width='1.5'>{''.join(lines)}</g>{''.join(boxes)}</svg>"
     )
+
+
+def _direct(target: str, needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """What `target` needs, without what something else that it needs waits for anyway."""
+    implied: set[str] = set()
+    reached = [name for source in needs[target] for name in needs[source]]
+    while reached:
+        if (name := reached.pop()) not in implied:
+            implied.add(name)
+            reached += needs[name]
+    return [source for source in needs[target] if source not in implied]
 
 
 def _slots(columns: list[list[object]], source: str, target: str) -> list[tuple[int, int]]:

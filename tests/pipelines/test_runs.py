@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from lepton_nb import pipelines
 from lepton_nb.errors import AmbiguousError, FormatError, NotFoundError, PipelineError
 from lepton_nb.records import Failed, Finished, Progress, Started
+from lepton_nb.workspace import Workspace
 
 REPORT = "from lepton_nb.pipelines import record_output\n"
 
@@ -41,6 +43,14 @@ def test_outputs_flow_along_the_references_with_their_types(diamond, ws, fake_ex
     assert done.steps[-1].parameters == {"pair": [11, 11], "text": "y=11"}
     assert done.steps[-1].outputs == {"sum": 22}
     assert fake_executor.most_at_once == 2
+
+
+def test_a_relative_workspace_means_the_same_place_in_every_step(diamond, tmp_path, monkeypatch, fake_executor):
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path)
+    done = pipelines.run(Workspace(Path("inner/.lepton")), diamond, executor=fake_executor)
+    assert done.status == "completed"
+    assert done.path.is_relative_to(tmp_path / "inner")
 
 
 def test_no_more_steps_run_at_once_than_jobs_allow(diamond, ws, fake_executor):
