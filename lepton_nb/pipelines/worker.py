@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -21,8 +22,9 @@ def main(folder: Path) -> None:
     Args:
         folder: the step's folder; standard input is a pipe that the executor holds.
     """
-    threading.Thread(target=_follow_owner, name="lepton-owner", daemon=True).start()
     job = read_json(folder / "job.json")
+    sockets = Path(job["sockets"])
+    threading.Thread(target=_follow_owner, args=(sockets,), name="lepton-owner", daemon=True).start()
     # jsonschema compiles this grammar at import, 1.4 s, for a check that no notebook asks for.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment] # marks a module as not importable
     from .engine import execute
@@ -32,19 +34,20 @@ def main(folder: Path) -> None:
         Path(job["executed"]),
         job["parameters"],
         cell_file=folder / "cell.json",
-        sockets=Path(job["sockets"]),
+        sockets=sockets,
     )
     error, cell = (failure.error, failure.cell) if failure else ("", None)
     write_json(folder / "result.json", {"error": error, "cell": cell})
 
 
-def _follow_owner() -> None:
+def _follow_owner(sockets: Path) -> None:
     """End with everything below when the pipe closes: its other end's owner is gone."""
     while os.read(0, 1):
         pass
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             process.kill()
+    shutil.rmtree(sockets, ignore_errors=True)
     os._exit(1)
 
 

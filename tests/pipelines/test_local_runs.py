@@ -172,6 +172,8 @@ def test_ctrl_c_ends_every_kernel_and_leaves_true_records(runner, ws):
 
 def test_a_killed_runner_takes_its_steps_along_and_is_seen_as_dead(runner, ws, tmp_path):
     process, kernel = runner
+    sockets = Path(json.loads(next(tmp_path.glob(".lepton/pipelines/*/sleep/job.json")).read_text())["sockets"])
+    assert sockets.is_dir()
     process.kill()
     process.wait()
     until(lambda: not alive(kernel))
@@ -180,6 +182,7 @@ def test_a_killed_runner_takes_its_steps_along_and_is_seen_as_dead(runner, ws, t
     assert done.steps[0].error == "ChildProcessError: the pipeline's runner died"
     assert done.steps[1].status == "skipped"
     assert pipelines.status(Workspace(tmp_path / ".lepton")) == done
+    until(lambda: not sockets.exists())
 
 
 def test_two_failures_are_both_named(notebook, pipeline, ws):
