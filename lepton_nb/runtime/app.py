@@ -71,10 +71,8 @@ class _Server:
         except RequestError as fault:
             engine.note(fault, arrival)
             return refusal(fault)
-        except Exception:
-            identifier = uuid7()
-            _logger.exception("request %s failed", identifier)
-            broken = RequestError(500, "internal", f"request {identifier} failed; the server's log says why")
+        except Exception as cause:  # noqa: BLE001 - whatever it is, it is logged and answered
+            broken = _broken(cause)
             engine.note(broken, arrival)
             return refusal(broken)
 
@@ -117,10 +115,10 @@ class _Server:
             yield
         finally:
             sharing.cancel()
+            gc.unfreeze()
             self.engine = None
             log.close()
-            if settings.log_dir:
-                self.counters.flush(settings.log_dir)
+            _leave_counts(self.counters, settings)
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -140,7 +138,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Middleware(Measured, counters=server.counters),
             Middleware(Gate, settings=lambda: server.settings),
         ],
-        exception_handlers={HTTPException: _refuse_route, RequestError: _refuse},
+        exception_handlers={HTTPException: _refuse_route, RequestError: _refuse, Exception: _refuse_broken},
         lifespan=server.lifespan,
     )
 
@@ -164,8 +162,14 @@ async def _body(request: Request, limit: int) -> bytes:
 
 
 async def _share_counts(counters: Counters, settings: Settings) -> None:
-    while settings.log_dir is not None:
+    while True:
         await asyncio.sleep(1.0)
+        _leave_counts(counters, settings)
+
+
+def _leave_counts(counters: Counters, settings: Settings) -> None:
+    if settings.log_dir is not None:
+        # Counts that cannot be shared are not worth a failed request or a failed end.
         with contextlib.suppress(OSError):
             counters.flush(settings.log_dir)
 
@@ -196,3 +200,14 @@ async def _refuse_route(request: Request, fault: Exception) -> Response:
 async def _refuse(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, RequestError)  # noqa: S101 - narrows what Starlette registers it for
     return refusal(fault)
+
+
+async def _refuse_broken(request: Request, fault: Exception) -> Response:
+    return refusal(_broken(fault))
+
+
+def _broken(cause: Exception) -> RequestError:
+    """What the client is told of an unexpected fault; the server's log gets the rest under the same number."""
+    identifier = uuid7()
+    _logger.error("request %s failed", identifier, exc_info=cause)
+    return RequestError(500, "internal", f"request {identifier} failed; the server's log says why")

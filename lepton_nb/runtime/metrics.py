@@ -7,6 +7,7 @@ second; the worker that is asked adds the others' to its own.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -63,8 +64,10 @@ class Counters:
         with self._lock:
             counts = self._counts.copy()
         for path in folder.glob("metrics-*.json") if folder else ():
-            if path.name != self._name:
-                counts.update(orjson.loads(path.read_bytes())["counts"])
+            # A file that is gone or broken by now counts nothing.
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                if path.name != self._name:
+                    counts.update(orjson.loads(path.read_bytes())["counts"])
         return counts
 
 

@@ -140,7 +140,9 @@ class Served:
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
 
     def lines(self) -> list[dict]:
-        return [json.loads(one) for path in sorted(self.log_dir.glob("log-*")) for one in path.read_text().splitlines()]
+        """What all workers logged, in the order of time, which is the order of the ids."""
+        lines = [json.loads(one) for path in self.log_dir.glob("log-*") for one in path.read_text().splitlines()]
+        return sorted(lines, key=lambda line: line["id"])
 
 
 @pytest.fixture(scope="session")
