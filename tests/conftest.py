@@ -127,13 +127,16 @@ class Trained:
     data: Data
 
 
-def train_quickly(ws: Workspace, data: Data, net: Any, *, run_id: str = "run1", epochs: int = 12) -> Run:
+def train_quickly(ws: Workspace, data: Data, net: Any, *, run_id: str = "run1", epochs: int = 6) -> Run:
     """Train a network of the zoo, or a LightningModule, and leave it as the trainer would: in a job folder."""
     import torch
 
     from lepton_nb.data import features
     from lepton_nb.models import save_weights, specify
+    from lepton_nb.training.job import Fit, Job
 
+    # Threads that wait for each other are slow where other tests hold the cores.
+    torch.set_num_threads(1)
     spec = specify(net, data.feature_shape, len(data.classes), {})
     torch.manual_seed(0)
     module = spec.build()
@@ -144,12 +147,18 @@ def train_quickly(ws: Workspace, data: Data, net: Any, *, run_id: str = "run1", 
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(module(rows[chosen]), targets[chosen]).backward()
             optimizer.step()
-    path = ws.run(run_id)
-    (path / "job").mkdir(parents=True, mode=0o700)
-    write_json(path / "job" / "job.json", {"sys_path": [], "net": spec.write(path / "job")})
+    path, name = ws.run(run_id), f"{data.name}-{spec.name}"
+    path.mkdir(parents=True, mode=0o700)
+    Job(run_id, name, ws.home, data.id, Fit(max(epochs, 1), 64, 0, 0), spec.entry(), []).write(spec.pack())
     save_weights(path / "weights.safetensors", module)
     now = time.time()
-    return Run(run_id, f"{data.name}-{spec.name}", "finished", spec.name, data.id, now - 5, now, {}, {}, {}, path)
+    return Run(run_id, name, "finished", spec.name, data.id, now - 5, now, {}, {}, {}, path)
+
+
+@pytest.fixture(scope="session")
+def quick_run() -> Callable[..., Run]:
+    """Makes finished runs: `quick_run(ws, data, net, run_id="run1", epochs=6)`."""
+    return train_quickly
 
 
 @pytest.fixture(scope="session")
