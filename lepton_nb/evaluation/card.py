@@ -21,7 +21,7 @@ def evaluate(ws: Workspace, run: Run, data: Data, part: str = "test") -> Card:
     Args:
         ws: the workspace.
         run: a run that ended with weights.
-        data: the run's own data, or other data with the same columns and classes.
+        data: the run's own data, or other data with the same columns and no further classes.
         part: `train`, `validation` or `test`.
 
     Raises:
@@ -40,7 +40,7 @@ def evaluate(ws: Workspace, run: Run, data: Data, part: str = "test") -> Card:
         data=data.id,
         part=part,
         rows=measured.rows,
-        classes=tuple(data.classes),
+        classes=tuple(own.classes),
         metrics=measured.metrics,
         confusion=measured.confusion,
         parameters=artifact.parameters,
@@ -61,11 +61,10 @@ def _check(data: Data, own: Data, part: str) -> None:
             f"data {data.name} has no rows in part {part!r}",
             expected=", ".join(f"{name} ({count} rows)" for name, count in data.rows.items() if count),
         )
-    if data.classes != own.classes:
+    if strange := [name for name in data.classes if name not in own.classes]:
         raise DataError(
-            f"data {data.name} has other classes than the run",
+            f"data {data.name} has classes which the run does not know: {', '.join(strange)}",
             expected=", ".join(own.classes),
-            got=", ".join(data.classes),
         )
     theirs = {(one.name, one.kind, one.shape) for one in data.columns}
     missing = [one.name for one in own.columns if (one.name, one.kind, one.shape) not in theirs]

@@ -39,9 +39,12 @@ class Measured:
 def measure(folder: Path, data: Data, part: str) -> Measured:
     """Measure the model in `folder` on one part of a data set."""
     model = Model.load(folder)
-    inputs, targets = read(data, part)
+    inputs, own = read(data, part)
+    # Other data may order its classes otherwise, or lack some.
+    classes = model.signature.classes
+    targets = np.array([classes.index(name) for name in data.classes], dtype=np.int64)[own]
     probabilities = model.predict(inputs)
-    counts = confusion(probabilities, targets, len(data.classes))
+    counts = confusion(probabilities, targets, len(classes))
     p50, p95 = np.percentile(latencies_ms(model, inputs), [50, 95])
     return Measured(
         rows=len(targets),
