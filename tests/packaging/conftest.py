@@ -1,0 +1,73 @@
+"""A built Bento under `bentoml serve`, in a process that has nothing but what the Bento asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+
+import httpx
+import pytest
+
+from lepton_nb.processes import free_port, is_alive, start, stop
+
+TOKEN = "a-token-for-tests"
+BLOCKED = ("torch", "pytorch_lightning", "lepton_nb", "sklearn", "skl2onnx", "onnx", "mlflow", "pandas")
+BLOCKER = f"""
+import sys
+
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {BLOCKED!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}} (blocked)", name=name)
+
+
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+@contextlib.contextmanager
+def serving(bento, folder, *, python=sys.executable, extra=None):
+    """`bentoml serve` of a Bento on loopback; gives a client with the token."""
+    port, log = free_port(), folder / "serve.log"
+    home = bento.path.parents[2]
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("LEPTON_", "BENTOML_", "PYTHON"))}
+    env = {**kept, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "LEPTON_TOKEN": TOKEN, **(extra or {})}
+    command = [str(python), "-m", "bentoml", "serve", bento.tag, "--host", "127.0.0.1", "--port", str(port)]
+    server = start(command, log=log, cwd=folder, env=env)
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not _is_ready(client):
+            assert is_alive(server), log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield client
+    finally:
+        client.close()
+        stop(server)
+
+
+def _is_ready(client):
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def serve_bento():
+    return serving
+
+
+@pytest.fixture
+def blocked_env(tmp_path):
+    """The environment in which importing lepton_nb, torch and their like fails."""
+    place = tmp_path / "blocker"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(BLOCKER)
+    return {"PYTHONPATH": str(place)}
