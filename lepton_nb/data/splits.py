@@ -149,8 +149,8 @@ def stratified(targets: Index, classes: Sequence[str], sizes: tuple[int, int, in
             expected="at least 3 rows per class, one for each of train, validation and test",
             hint="add rows, merge rare classes, or pass split='random'",
         )
-    validation = _quotas(counts, sizes[1])
-    test = _quotas(counts - validation, sizes[2])
+    validation = _quotas(counts, sizes[1], leave=2)
+    test = _quotas(counts - validation, sizes[2], leave=1)
     parts: dict[str, list[Index]] = {part: [] for part in PARTS}
     for index in range(len(classes)):
         rows = generator.permutation(np.flatnonzero(targets == index).astype(np.int64))
@@ -161,14 +161,13 @@ def stratified(targets: Index, classes: Sequence[str], sizes: tuple[int, int, in
     return {part: np.sort(np.concatenate(chunks)) for part, chunks in parts.items()}
 
 
-def _quotas(counts: NDArray[np.int64], total: int) -> NDArray[np.int64]:
-    """`total` rows shared among classes in proportion, by largest remainder, at least one of each."""
+def _quotas(counts: NDArray[np.int64], total: int, *, leave: int) -> NDArray[np.int64]:
+    """`total` rows shared among classes in proportion, by largest remainder; at least one of each, and `leave` left."""
     share = counts * (total / max(1, int(counts.sum())))
     quotas = np.floor(share).astype(np.int64)
     left = total - int(quotas.sum())
     quotas[np.argsort(quotas - share, kind="stable")[: max(0, left)]] += 1
-    # Two rows of a class must stay for the parts that are drawn after this one.
-    return np.asarray(np.clip(quotas, 1, np.maximum(1, counts - 1)))
+    return np.asarray(np.clip(quotas, 1, counts - leave))
 
 
 def _cut(order: Index, sizes: tuple[int, int, int]) -> Parts:
