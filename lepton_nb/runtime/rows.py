@@ -69,7 +69,7 @@ def arrays_of(rows: Sequence[Any], signature: Signature) -> dict[str, np.ndarray
         Per input: float64 [N] (NaN = missing), object text [N] ("" = missing), float32 [N, *shape].
 
     Raises:
-        RequestError: 422, naming the first row and field that do not fit.
+        RequestError: 422, naming a row and a field that do not fit.
 
     Example:
         >>> one = Signature("classification", ("a", "b"), (Input("x", "number"), Input("c", "category")))
@@ -85,19 +85,26 @@ def arrays_of(rows: Sequence[Any], signature: Signature) -> dict[str, np.ndarray
             raise _fault(index, None, "an object", row)
         if row.keys() != names:
             _refuse_names(index, row, names)
-    return {one.name: _READERS[one.kind]([row[one.name] for row in rows], one) for one in signature.inputs}
+    arrays = _numbers(rows, [one.name for one in signature.inputs if one.kind == "number"])
+    for one in signature.inputs:
+        if one.kind != "number":
+            read = _texts if one.kind == "category" else _arrays
+            arrays[one.name] = read([row[one.name] for row in rows], one)
+    return arrays
 
 
-def _numbers(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
+def _numbers(rows: Sequence[dict[str, Any]], names: list[str]) -> dict[str, np.ndarray[Any, Any]]:
+    """All number columns at once: one check of types and one array cost a fraction of one of each per column."""
+    values = [row[name] for name in names for row in rows]
     if not _NUMBERS.issuperset(map(type, values)):
-        index = next(i for i, value in enumerate(values) if type(value) not in _NUMBERS)
-        raise _fault(index, one.name, "a number or null", values[index])
+        place = next(i for i, value in enumerate(values) if type(value) not in _NUMBERS)
+        raise _fault(place % len(rows), names[place // len(rows)], "a number or null", values[place])
     array = np.array(values, np.float64)
-    if not np.isfinite(array).all():
-        for index, value in enumerate(values):
-            if value is not None and not math.isfinite(array[index]):
-                raise _fault(index, one.name, "a finite number or null", value)
-    return array
+    for place in np.flatnonzero(~np.isfinite(array)).tolist():
+        if values[place] is not None:
+            name = names[place // len(rows)]
+            raise _fault(place % len(rows), name, "a finite number or null", values[place])
+    return dict(zip(names, array.reshape(len(names), len(rows)), strict=True))
 
 
 def _texts(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
@@ -134,9 +141,6 @@ def _flat(index: int, value: Any, one: Input) -> list[Any]:
         wrong = next(part for part in level if type(part) not in _VALUES)
         raise _fault(index, one.name, f"nested lists of shape {list(one.shape)} of numbers", wrong)
     return level
-
-
-_READERS = {"number": _numbers, "category": _texts, "array": _arrays}
 
 
 def _refuse_names(index: int, row: dict[str, Any], names: set[str]) -> None:

@@ -14,7 +14,7 @@ from ..processes import stop as stop_process
 from ..records import Deployment, Deployments
 from ..workspace import Workspace, locked, read_json, write_json
 
-__all__ = ["LOG_FILE", "deployments", "get", "hold", "recorded", "stop", "write"]
+__all__ = ["LOG_FILE", "deployments", "get", "get_held", "hold", "recorded", "stop", "write"]
 
 RECORD_FILE = "deployment.json"
 LOG_FILE = "server.log"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DataError, ServingError
 from ..records import Bento, Deployment, Predictions
-from ..runtime import ModelError, RequestError
+from ..runtime import ModelError, RequestError, Signature
 from ..workspace import Workspace
 from .deployed import get
 
@@ -43,7 +43,6 @@ def predict(ws: Workspace, deployment: Deployment, inputs: Inputs) -> Prediction
     """
     import httpx
 
-    rows = rows_of(inputs)
     deployment = get(ws, deployment.name)
     if deployment.status != "running":
         raise ServingError(
@@ -55,12 +54,12 @@ def predict(ws: Workspace, deployment: Deployment, inputs: Inputs) -> Prediction
         headers = {"authorization": f"Bearer {deployment.token_file.read_text().strip()}"}
         # Loopback is never asked through a proxy.
         with httpx.Client(base_url=deployment.url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
-            classes = tuple(_answer(client.get("/signature"), deployment)["classes"])
-            for body in _bodies(rows):
+            signature = Signature.from_dict(_answer(client.get("/signature"), deployment))
+            for body in _bodies(rows_of(inputs, signature)):
                 answer = _answer(_post(client, body), deployment, len(answers))
                 version = answer["version"]
                 answers += answer["predictions"]
-    except (httpx.HTTPError, OSError) as cause:
+    except (httpx.HTTPError, OSError, ModelError) as cause:
         raise ServingError(
             f"deployment {deployment.name!r} at {deployment.url} cannot be asked",
             got=f"{type(cause).__name__} {cause}",
@@ -71,7 +70,7 @@ def predict(ws: Workspace, deployment: Deployment, inputs: Inputs) -> Prediction
         ids=tuple(one["id"] for one in answers),
         labels=tuple(one["label"] for one in answers),
         probabilities=tuple(tuple(one["probabilities"]) for one in answers),
-        classes=classes,
+        classes=signature.classes,
     )
 
 
@@ -92,11 +91,11 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
     from ..runtime.model import Model
     from ..runtime.rows import arrays_of
 
-    rows = rows_of(inputs)
     try:
         model = Model.load(bento.model)
     except ModelError as cause:
         raise ServingError(f"{bento.tag} cannot be asked", got=str(cause), hint="package the run again") from cause
+    rows = rows_of(inputs, model.signature)
     probabilities: list[tuple[float, ...]] = []
     for first in range(0, len(rows), _CHUNK_ROWS):
         try:
@@ -109,24 +108,30 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
     return Predictions(bento.tag, (), labels, tuple(probabilities), classes)
 
 
-def rows_of(inputs: Inputs) -> list[dict[str, Any]]:
+def rows_of(inputs: Inputs, signature: Signature) -> list[dict[str, Any]]:
     """Rows as JSON has them, from rows, a DataFrame or one array per input.
+
+    Args:
+        inputs: as for `predict`. Truth values and integers in a column are the text of a category where the model
+            takes one, as they were when the data was loaded; rows are taken as they are.
+        signature: what the model takes.
 
     Raises:
         DataError: they are none of these, of unequal length, or empty.
 
     Example:
-        >>> rows_of({"x": [1.5, float("nan")], "color": ["red", None]})
+        >>> from lepton_nb.runtime import Input
+        >>> color = Signature("classification", ("a", "b"), (Input("x", "number"), Input("color", "category")))
+        >>> rows_of({"x": [1.5, float("nan")], "color": ["red", None]}, color)
         [{'x': 1.5, 'color': 'red'}, {'x': None, 'color': None}]
+        >>> rows_of({"x": [1], "color": [True]}, color)
+        [{'x': 1, 'color': 'True'}]
     """
     # A DataFrame is recognised by what it has: pandas is not imported to ask.
     by_column: Any = inputs if isinstance(inputs, Mapping) or hasattr(inputs, "columns") else None
     if by_column is not None:
-        columns = {str(name): _listed(values) for name, values in by_column.items()}
-        lengths = {name: len(values) for name, values in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise DataError("the inputs differ in length", expected="one value per row in each", got=str(lengths))
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        texts = {one.name for one in signature.inputs if one.kind == "category"}
+        rows = _rows_of_columns([(str(name), _listed(values, name in texts)) for name, values in by_column.items()])
     elif isinstance(inputs, Sequence) and all(isinstance(row, Mapping) for row in inputs):
         rows = [{str(name): _plain(value) for name, value in row.items()} for row in inputs]
     else:
@@ -140,8 +145,19 @@ def rows_of(inputs: Inputs) -> list[dict[str, Any]]:
     return rows
 
 
-def _listed(values: Any) -> list[Any]:
-    return [_plain(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
+def _rows_of_columns(columns: list[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
+    names = [name for name, _ in columns]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataError(f"column {twice[0]!r} is there twice", expected="one column per input")
+    lengths = {name: len(values) for name, values in columns}
+    if len(set(lengths.values())) > 1:
+        raise DataError("the inputs differ in length", expected="one value per row in each", got=str(lengths))
+    return [dict(zip(names, row, strict=True)) for row in zip(*(values for _, values in columns), strict=True)]
+
+
+def _listed(values: Any, as_text: bool) -> list[Any]:
+    plain = [_plain(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
+    return [str(value) if isinstance(value, int) else value for value in plain] if as_text else plain
 
 
 def _plain(value: Any) -> Any:

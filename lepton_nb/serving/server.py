@@ -18,7 +18,7 @@ from ..processes import stop as stop_process
 from ..records import Bento, Deployment, Note, Report, silent
 from ..runtime import CHAMPION, ModelError, Slot, slots_object, verify_manifest
 from ..workspace import Workspace, check_name, write_atomic, write_json
-from .deployed import LOG_FILE, get_held, hold, recorded, write
+from .deployed import LOG_FILE, get, get_held, hold, recorded, write
 
 __all__ = ["serve"]
 
@@ -64,9 +64,10 @@ def serve(
     name = check_name(name or bento.tag.partition(":")[0], "deployment name")
     _check_request(host, port, workers)
     _check_package(bento)
-    _check_free(ws, name, host, port)
+    # Once before anything is made on disk, and once more when nobody else can get in between.
+    _check_free(get(ws, name) if recorded(ws, name) else None, host, port)
     with hold(ws, name):
-        _check_free(ws, name, host, port)
+        _check_free(get_held(ws, name) if recorded(ws, name) else None, host, port)
         for _ in range(_PORT_TRIES):
             deployment = _start(ws, bento, name, f"http://{host}:{port or free_port(host)}", workers)
             report(Note(time.time(), f"starting {bento.tag} at {deployment.url}"))
@@ -105,11 +106,11 @@ def _check_package(bento: Bento) -> None:
         raise ServingError(f"{bento.tag} cannot be served", got=fault, hint="package the run again")
 
 
-def _check_free(ws: Workspace, name: str, host: str, port: int) -> None:
-    if recorded(ws, name) and (running := get_held(ws, name)).status == "running":
+def _check_free(present: Deployment | None, host: str, port: int) -> None:
+    if present and present.status == "running":
         raise ConflictError(
-            f"deployment {name!r} is running at {running.url}",
-            hint=f"lepton stop {name}, or serve under another name with --name",
+            f"deployment {present.name!r} is running at {present.url}",
+            hint=f"lepton stop {present.name}, or serve under another name with --name",
         )
     if port and (owner := port_owner(port, host)):
         raise ConflictError(

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 
 import httpx
 import numpy as np
@@ -122,6 +123,34 @@ def test_a_killed_deployment_is_found_failed_leaves_no_worker_and_can_be_served_
     second = serve(ws, bento, port=int(first.url.rpartition(":")[2]))
     assert second.url == first.url
     assert len(predict(ws, second, ROWS).labels) == 2
+
+
+def test_of_two_starts_under_one_name_at_once_one_wins(ws, bento):
+    outcomes = []
+
+    def start():
+        try:
+            outcomes.append(serve(ws, bento).status)
+        except ConflictError:
+            outcomes.append("refused")
+
+    starts = [threading.Thread(target=start) for _ in range(2)]
+    for one in starts:
+        one.start()
+    for one in starts:
+        one.join()
+    assert sorted(outcomes) == ["refused", "running"]
+
+
+def test_a_server_is_not_handed_the_secrets_of_its_starter(ws, bento, monkeypatch):
+    monkeypatch.setenv("SOME_SECRET", "hidden")
+    monkeypatch.setenv("LEPTON_OPEN", "1")
+    monkeypatch.setenv("LEPTON_MAX_BODY", "12345")
+    environment = psutil.Process(serve(ws, bento).pid).environ()
+    assert environment["LEPTON_MAX_BODY"] == "12345"
+    assert not {"SOME_SECRET", "LEPTON_OPEN"} & environment.keys()
+    token = (ws.deployment("tiny") / "token").read_text()
+    assert token not in environment.values()
 
 
 def test_a_killed_worker_is_replaced(ws, bento):

@@ -67,6 +67,7 @@ def test_a_bad_row_is_named_by_its_place_among_all_rows(served_ws, served, bento
         ([], "no rows to predict"),
         ({"age": [1], "height": [1, 2], "color": ["red"]}, "the inputs differ in length"),
         (7, "the inputs are not rows; expected a list"),
+        (pd.DataFrame([[1, 2, "red"]], columns=["age", "age", "color"]), "column 'age' is there twice"),
         ([{"age": 1, "height": 1}], "row 0: field 'color' is missing"),
         ([{"age": 1, "height": 1, "color": "red", "label": 0}], "row 0: unknown field 'label'"),
         ([{"age": float("inf"), "height": 1, "color": "red"}], "row 0, field 'age': expected a finite number"),
