@@ -44,10 +44,14 @@ export class LeptonApi {
     if (response.ok) {
       return (await response.json()) as T;
     }
-    if (response.status === 404) {
-      throw new Error('The Jupyter server does not know Lepton. Next: install lepton_nb where it runs, and restart it.');
-    }
     const body = (await response.json().catch(() => null)) as { message?: string } | null;
-    throw new Error(body?.message ?? `The server answered ${response.status} ${response.statusText}.`);
+    throw new Error(body?.message ?? fallback(response));
   }
+}
+
+/** What is said of an answer that is not one of ours. */
+function fallback(response: Response): string {
+  return response.status === 404
+    ? 'The Jupyter server does not know Lepton; next: install lepton_nb where it runs, and restart it.'
+    : `The server answered ${response.status} ${response.statusText}.`;
 }

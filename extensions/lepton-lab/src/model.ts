@@ -62,7 +62,7 @@ export class RunsModel {
       this.current = { runs: await this.load(), error: null };
     } catch (cause) {
       const gone = cause instanceof ServerConnection.NetworkError;
-      const error = gone ? 'The Jupyter server does not answer. Next: see whether it still runs.' : message(cause);
+      const error = gone ? 'The Jupyter server does not answer; next: see whether it still runs.' : message(cause);
       this.current = { ...this.current, error };
       throw cause;
     } finally {
