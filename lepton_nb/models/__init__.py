@@ -1,12 +1,12 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
-from .shipped import ship, unship
-from .spec import Spec, is_lightning, specify
+from .spec import PICKLE, Spec, is_lightning, specify
 from .trained import load_trained
 from .weights import load_weights, save_weights
 from .zoo import build, names
 
 __all__ = [
+    "PICKLE",
     "Spec",
     "build",
     "is_lightning",
@@ -14,7 +14,5 @@ __all__ = [
     "load_weights",
     "names",
     "save_weights",
-    "ship",
     "specify",
-    "unship",
 ]

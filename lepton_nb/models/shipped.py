@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError, UsageError
-from ..workspace import write_atomic
 
-__all__ = ["ship", "unship"]
+__all__ = ["pack", "unpack"]
 
 
-def ship(path: Path, value: Any) -> None:
+def pack(value: Any) -> bytes:
     """Pickle a value so that a fresh process of this user can rebuild it.
 
     What was defined in a notebook travels by value, what can be imported travels by its name.
 
     Args:
-        path: the file, made with mode 0600.
         value: anything that cloudpickle takes.
 
     Raises:
@@ -32,7 +30,7 @@ def ship(path: Path, value: Any) -> None:
     import cloudpickle
 
     try:
-        content = cloudpickle.dumps(value)
+        return bytes(cloudpickle.dumps(value))
     except Exception as cause:
         raise UsageError(
             "the network cannot be sent to the trainer",
@@ -40,14 +38,13 @@ def ship(path: Path, value: Any) -> None:
             got=f"{type(cause).__name__}: {cause}",
             hint="open such things in setup() or on_fit_start()",
         ) from cause
-    write_atomic(path, content, mode=0o600)
 
 
-def unship(path: Path) -> Any:
-    """Rebuild what `ship` wrote.
+def unpack(path: Path) -> Any:
+    """Rebuild what `pack` returned.
 
     Args:
-        path: the file; it and its folder must be this user's, and writable by nobody else.
+        path: the file that holds it; the file and its folder must be this user's, and writable by nobody else.
 
     Raises:
         FormatError: somebody else could have written it, or it cannot be rebuilt here.

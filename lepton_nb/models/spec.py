@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from ..records import plain
-from .shipped import ship, unship
+from .shipped import pack, unpack
 from .zoo import build, check
 
-__all__ = ["Spec", "is_lightning", "specify"]
+__all__ = ["PICKLE", "Spec", "is_lightning", "specify"]
 
-_PICKLE = "module.pkl"
+PICKLE = "module.pkl"
 _LIBRARIES = ("pytorch_lightning.", "lightning.pytorch.")
 _RATES = ("lr", "learning_rate")
 
@@ -55,14 +55,16 @@ class Spec:
             hint = "pass its arguments as options"
             raise UsageError(f"{self.name} cannot be built", got=str(cause), hint=hint) from cause
 
-    def write(self, folder: Path) -> dict[str, Any]:
-        """Keep it in a job's folder.
+    def pack(self) -> bytes | None:
+        """The class or the instance, for a process of this user; None for the zoo.
 
-        Returns:
-            Its entry in `job.json`; a class or an instance lies beside as `module.pkl`.
+        Raises:
+            UsageError: it holds something that cannot be pickled.
         """
-        if self.kind != "zoo":
-            ship(folder / _PICKLE, (self.source, dict(self.options)))
+        return None if self.kind == "zoo" else pack((self.source, dict(self.options)))
+
+    def entry(self) -> dict[str, Any]:
+        """What `job.json` says of it; what `pack` returned lies beside as `module.pkl`."""
         return {
             "kind": self.kind,
             "name": self.name,
@@ -73,12 +75,12 @@ class Spec:
 
     @classmethod
     def read(cls, folder: Path, entry: Mapping[str, Any]) -> Spec:
-        """The spec that `write` kept.
+        """The spec of a job's folder.
 
         Raises:
             FormatError: the pickle may not be opened, or cannot be rebuilt here.
         """
-        source, options = (None, entry["options"]) if entry["kind"] == "zoo" else unship(folder / _PICKLE)
+        source, options = (None, entry["options"]) if entry["kind"] == "zoo" else unpack(folder / PICKLE)
         shape = tuple(entry["feature_shape"])
         return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConflictError, NotFoundError, TrackingError
-from ..workspace import Workspace, file_sha256, locked
+from ..workspace import Workspace, locked
 from .spool import Record, is_pending, mark_sent, unsent
-from .store import experiment_id, reaching
+from .store import experiment_id, preload, reaching
 
 __all__ = ["LOCAL_ID", "enter", "send", "send_all"]
 
@@ -23,21 +23,27 @@ _PARAMS = 100
 _PARAM_CHARS, _TAG_CHARS = 6000, 5000
 
 
-def send(ws: Workspace, run_id: str) -> bool:
+def send(ws: Workspace, run_id: str, wait: float = 0.0) -> bool:
     """Send what a run has to tell.
 
+    Args:
+        ws: the workspace.
+        run_id: the run.
+        wait: seconds to wait for another process that is sending.
+
     Returns:
-        Whether the store has everything. False when another process is sending.
+        Whether the store has everything. False when another process is still sending.
 
     Raises:
         Unreachable: the server does not answer; everything stays for the next time.
         TrackingError: the store refused.
     """
     job = ws.run(run_id)
-    with contextlib.suppress(ConflictError), locked(job / "spool.lock", timeout=0):
+    if Record.read(ws, run_id).store_id is not None and not is_pending(job):
+        return True
+    preload()
+    with contextlib.suppress(ConflictError), locked(job / "spool.lock", timeout=wait):
         record = Record.read(ws, run_id)
-        if record.store_id is not None and not is_pending(job):
-            return True
         with reaching(record.uri) as client:
             if record.store_id is None:
                 record = dataclasses.replace(record, store_id=_adopt(client, ws, record))
@@ -111,10 +117,11 @@ def _send_one(client: Any, store_id: str, kind: str, bodies: list[dict[str, Any]
     elif kind == "tags":
         _send_tags(client, store_id, bodies[0]["tags"])
     elif kind == "files":
-        for path in map(Path, bodies[0]["paths"]):
+        for name, sha in bodies[0]["files"].items():
+            path = Path(name)
             if path.is_file():
-                client.log_artifact(store_id, str(path))
-                _send_tags(client, store_id, {f"sha256.{path.name}": file_sha256(path)})
+                client.log_artifact(store_id, name)
+            _send_tags(client, store_id, {f"sha256.{path.name}": sha})
     elif kind == "finish":
         status, cause = bodies[0]["status"], bodies[0]["cause"]
         if cause:

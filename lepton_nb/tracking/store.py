@@ -17,7 +17,7 @@ from ..errors import NotFoundError, TrackingError
 from ..workspace import Workspace
 from .address import experiment, is_remote, shown
 
-__all__ = ["Unreachable", "asking", "experiment_id", "reaching"]
+__all__ = ["Unreachable", "asking", "experiment_id", "preload", "reaching"]
 
 _CONTACT_S = 3.0
 # A server that is gone must be noticed in seconds; connections are opened when used, so that a store that was
@@ -35,6 +35,12 @@ class Unreachable(Exception):  # noqa: N818 -- a state of the store that callers
     """The server does not answer now; the message says why."""
 
 
+def preload() -> None:
+    """Import MLflow, which takes seconds: better before a lock is taken than while it is held."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    import mlflow.tracking  # noqa: F401
+
+
 @contextlib.contextmanager
 def reaching(address: str) -> Iterator[Any]:
     """MLflow's client for a store, with short timeouts.
@@ -49,15 +55,14 @@ def reaching(address: str) -> Iterator[Any]:
     """
     _check_contact(address)
     with _lock, _environment(_SETTINGS):
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        preload()
         from mlflow.exceptions import MlflowException
 
         try:
             yield _client(address)
         except MlflowException as cause:
             text = str(cause)[:300]
-            code: int = cause.get_http_status_code()  # type: ignore[no-untyped-call] -- MLflow leaves it untyped
-            if is_remote(address) and code >= 500:
+            if is_remote(address) and _is_fault_of_the_server(cause):
                 raise Unreachable(text) from cause
             if cause.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise NotFoundError("the tracking store has no such run", got=text) from cause
@@ -101,6 +106,10 @@ def experiment_id(client: Any, ws: Workspace, address: str) -> str:
         if (found := client.get_experiment_by_name(name)) is None:
             raise
         return str(found.experiment_id)
+
+
+def _is_fault_of_the_server(cause: Any) -> bool:
+    return bool(cause.get_http_status_code() >= 500)
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..records import Metric, RunStatus, plain
-from ..workspace import Workspace
-from . import spool
+from ..workspace import Workspace, file_sha256
+from . import sending, spool
 from .address import uri
 from .liveness import mark_process
 from .provenance import provenance
-from .sending import enter, send
 from .store import Unreachable, reaching
 from .template import create
 
@@ -49,7 +48,7 @@ def start_run(ws: Workspace, name: str, params: Mapping[str, object], tags: Mapp
     create(ws)
     try:
         with reaching(address) as client:
-            store_id = enter(client, ws, record)
+            store_id = sending.enter(client, ws, record)
         record = dataclasses.replace(record, id=store_id, store_id=store_id)
     except Unreachable:
         record = dataclasses.replace(record, id=uuid.uuid4().hex)
@@ -67,8 +66,13 @@ def spool_metrics(ws: Workspace, run_id: str, metrics: Iterable[Metric]) -> None
         spool.append(ws.run(run_id), "metrics", {"metrics": values})
 
 
-def flush(ws: Workspace, run_id: str) -> bool:
+def flush(ws: Workspace, run_id: str, wait: float = 0.0) -> bool:
     """Send what waits in the job folder.
+
+    Args:
+        ws: the workspace.
+        run_id: the run.
+        wait: seconds to wait for another process that is sending.
 
     Returns:
         Whether the store has everything; False when the server does not answer, or another process is sending.
@@ -77,7 +81,7 @@ def flush(ws: Workspace, run_id: str) -> bool:
         TrackingError: the store refused.
     """
     try:
-        return send(ws, run_id)
+        return sending.send(ws, run_id, wait)
     except Unreachable:
         return False
 
@@ -111,19 +115,28 @@ def set_tags(ws: Workspace, run_id: str, tags: Mapping[str, str]) -> None:
     flush(ws, run_id)
 
 
-def log_files(ws: Workspace, run_id: str, paths: Sequence[Path]) -> None:
+def log_files(ws: Workspace, run_id: str, paths: Sequence[Path], *, send: bool = True) -> None:
     """Copy files to the store's artifacts, each with a tag `sha256.NAME`.
 
+    Args:
+        ws: the workspace.
+        run_id: the run.
+        paths: files that stay as they are.
+        send: now; else the next `flush` does.
+
     Raises:
-        NotFoundError: no such run was started here, or a file does not exist.
+        NotFoundError: no such run was started here.
+        FileNotFoundError: a file does not exist.
         TrackingError: the store refused.
     """
     spool.Record.read(ws, run_id)
-    spool.append(ws.run(run_id), "files", {"paths": [str(path.resolve(strict=True)) for path in paths]})
-    flush(ws, run_id)
+    files = {str(path.absolute()): file_sha256(path) for path in paths}
+    spool.append(ws.run(run_id), "files", {"files": files})
+    if send:
+        flush(ws, run_id)
 
 
-def finish_run(ws: Workspace, run_id: str, status: RunStatus, cause: str = "") -> None:
+def finish_run(ws: Workspace, run_id: str, status: RunStatus, cause: str = "", *, send: bool = True) -> None:
     """Say how a run ended.
 
     Args:
@@ -131,6 +144,7 @@ def finish_run(ws: Workspace, run_id: str, status: RunStatus, cause: str = "") -
         run_id: the run.
         status: `finished`, `failed` or `stopped`.
         cause: one line when it failed.
+        send: now; else the next `flush` does.
 
     Raises:
         NotFoundError: no such run was started here.
@@ -139,7 +153,8 @@ def finish_run(ws: Workspace, run_id: str, status: RunStatus, cause: str = "") -
     spool.Record.read(ws, run_id)
     body = {"status": status, "cause": " ".join(cause.split()), "time": time.time()}
     spool.append(ws.run(run_id), "finish", body)
-    flush(ws, run_id)
+    if send:
+        flush(ws, run_id)
 
 
 def _key(name: str) -> str:

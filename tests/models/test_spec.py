@@ -5,7 +5,8 @@ from torch import nn
 
 from lepton_nb import models
 from lepton_nb.errors import FormatError, NotFoundError, UsageError
-from lepton_nb.workspace import write_json
+from lepton_nb.models.shipped import pack, unpack
+from lepton_nb.workspace import write_atomic, write_json
 
 
 class Plain(pl.LightningModule):
@@ -78,7 +79,9 @@ def test_a_lightning_module_is_told_from_other_things_by_its_bases():
 def _job(folder, spec, module):
     (folder / "job").mkdir(mode=0o700, parents=True)
     folder.chmod(0o700)
-    write_json(folder / "job/job.json", {"net": spec.write(folder / "job"), "sys_path": []})
+    if (packed := spec.pack()) is not None:
+        write_atomic(folder / "job" / models.PICKLE, packed, mode=0o600)
+    write_json(folder / "job/job.json", {"net": spec.entry(), "sys_path": []})
     models.save_weights(folder / "weights.safetensors", module)
 
 
@@ -106,19 +109,18 @@ def test_a_pickle_that_others_could_write_is_not_opened(tmp_path):
 
 
 def test_a_link_in_the_place_of_a_pickle_is_not_followed(tmp_path):
-    models.ship(tmp_path / "elsewhere", 1)
+    (tmp_path / "elsewhere").write_bytes(pack(1))
     (tmp_path / "job").mkdir(mode=0o700)
     (tmp_path / "job/module.pkl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FormatError, match="is not opened"):
-        models.unship(tmp_path / "job/module.pkl")
+        unpack(tmp_path / "job/module.pkl")
 
 
 def test_what_cannot_be_pickled_is_refused_with_what_to_do(tmp_path):
     net = Rateless()
     net.file = (tmp_path / "open").open("w")
     with net.file, pytest.raises(UsageError, match=r"cannot be sent to the trainer; .*open files"):
-        models.ship(tmp_path / "module.pkl", net)
-    assert not (tmp_path / "module.pkl").exists()
+        pack(net)
 
 
 def test_a_run_without_weights_holds_no_trained_network(tmp_path):
