@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import click
@@ -103,9 +104,7 @@ def root() -> click.Group:
 def _version_option() -> click.Option:
     def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value:
-            from .. import __version__
-
-            click.echo(f"lepton_nb {__version__}")
+            click.echo(f"lepton_nb {metadata.version('lepton_nb')}")
             ctx.exit()
 
     return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help="Version.")
