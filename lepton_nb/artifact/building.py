@@ -18,6 +18,8 @@ __all__ = ["build", "data_of"]
 
 # Part of the key: raised when the same run would give another artifact than before.
 _RECIPE = 1
+# Whoever exports the same run at this moment is waited for: a large network takes minutes.
+_PATIENCE_S = 900
 
 
 def build(ws: Workspace, run: Run, data: Data) -> Artifact:
@@ -40,7 +42,7 @@ def build(ws: Workspace, run: Run, data: Data) -> Artifact:
             does not answer as the network does. Nothing is changed on disk.
     """
     _check(run, data)
-    with locked(lock_of(run)):
+    with locked(lock_of(run), timeout=_PATIENCE_S):
         key = _key(run, data)
         return _built(run, key) or _make(run, data, key)
 
@@ -94,6 +96,8 @@ def _built(run: Run, key: str) -> Artifact | None:
 def _make(run: Run, data: Data, key: str) -> Artifact:
     from .assembly import assemble
 
+    for left_over in run.path.glob(f".{FOLDER}-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=run.path))
     try:
         made = assemble(staging, run, data)
