@@ -83,11 +83,12 @@ def _described(values: NDArray[Any]) -> dict[str, Any]:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return {}
-    quantiles = tuple(map(float, np.quantile(finite, (0, 0.25, 0.5, 0.75, 1))))
-    low, high = quantiles[0], quantiles[-1]
-    # A constant, or a range too wide for one float, is one bar.
-    spread = np.isfinite(high - low) and high > low
-    counts = np.histogram(finite, _BINS, (low, high))[0] if spread else np.array([finite.size])
-    with np.errstate(over="ignore"):
+    # Numbers near the end of float64 overflow in between: what remains infinite is shown as nothing.
+    with np.errstate(over="ignore", invalid="ignore"):
+        quantiles = tuple(map(float, np.quantile(finite, (0, 0.25, 0.5, 0.75, 1))))
+        low, high = quantiles[0], quantiles[-1]
+        # A constant, or a range too wide for one float, is one bar.
+        spread = np.isfinite(high - low) and high > low
+        counts = np.histogram(finite, _BINS, (low, high))[0] if spread else np.array([finite.size])
         mean, std = float(finite.mean(dtype=np.float64)), float(finite.std(dtype=np.float64))
     return {"quantiles": quantiles, "mean": mean, "std": std, "counts": tuple(map(int, counts))}

@@ -105,7 +105,9 @@ def _file(path: Path, as_text: Collection[str]) -> Source:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(
-            f"{path} is of a kind that is not read", expected=" or ".join(SUFFIXES), got=suffix or "no suffix"
+            f"{path} is of a kind that is not read",
+            expected=f"a name that ends in {', '.join(SUFFIXES)}",
+            got=suffix or "no suffix",
         )
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", expected="a line of column names, then rows")
