@@ -25,7 +25,7 @@ class Sender:
         interval: seconds between two sendings.
     """
 
-    def __init__(self, ws: Workspace, run_id: str, log: EventLog, interval: float = 2.0) -> None:
+    def __init__(self, ws: Workspace, run_id: str, log: EventLog, interval: float = 5.0) -> None:
         self._ws, self._run_id, self._log, self._interval = ws, run_id, log, interval
         self._ended = threading.Event()
         self._said: set[str] = set()
