@@ -102,9 +102,25 @@ class LoggedDeployment:
     def model(self) -> Path:
         return read_slots(self.folder / "slots.json")[CHAMPION].path
 
+    def record(self, status: str = "running", **fields: Any) -> Any:
+        """Write the record of serving; the process of these tests stands for the server's."""
+        from lepton_nb.processes import identify
+        from lepton_nb.records import Deployment
+        from lepton_nb.serving.deployed import write
+
+        me = identify()
+        known = {"url": "http://127.0.0.1:1", "bento": self.version, "workers": 1, "created": time.time(), **fields}
+        return write(Deployment(self.name, status, pid=me.pid, started=me.started, path=self.folder, **known))
+
     def entries(self) -> list[dict[str, Any]]:
         """Every line of the log, read plainly."""
         return [json.loads(line) for path in self.segments for line in path.read_bytes().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def log_deployment() -> type[LoggedDeployment]:
+    """The class of deployments with a log, for tests that share one."""
+    return LoggedDeployment
 
 
 @pytest.fixture
