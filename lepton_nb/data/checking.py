@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, LeptonError
 from ..records import Check, Data, Problem
 from ..workspace import Workspace
-from .columns import TypedColumn
+from .columns import TypedColumn, strays
 from .fingerprints import column_codes, row_fingerprints
 from .labels import classes_of
 from .opening import open_rows
@@ -72,6 +72,9 @@ def _column_problems(column: TypedColumn) -> Iterator[Problem]:
     except DataError as refused:
         yield Problem("error", refused.what, refused.hint, (name,))
         return
+    if few := strays(column):
+        what = f"column {name!r} is text, not numbers, because of {', '.join(map(repr, few[:5]))}"
+        yield Problem("warning", what, "mend these values, or leave them empty", (name,))
     distinct = len(column.cells.unique().drop_null())
     if distinct == 1 and not missing:
         yield Problem("warning", f"column {name!r} is constant", leave, (name,))
@@ -132,7 +135,7 @@ def _contradictions(prints: NDArray[np.uint64], targets: NDArray[np.int64]) -> I
 
 def _leak(column: TypedColumn, targets: NDArray[np.int64], classes: int, target: str) -> Iterator[Problem]:
     """A column that says the target in other words, or whose every value goes with one class only."""
-    if column.kind == "date" or (column.kind == "number" and not column.whole):
+    if column.kind in {"date", "other"} or (column.kind == "number" and not column.whole):
         return
     codes, distinct = column_codes(column)
     if distinct < 2 or distinct > len(targets) // 2:

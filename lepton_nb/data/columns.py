@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 from ..errors import DataError
 
-__all__ = ["MISSING", "TypedColumn", "first_rows", "refuse_infinite", "typed"]
+__all__ = ["MISSING", "TypedColumn", "first_rows", "refuse_infinite", "strays", "typed"]
 
 # What people write when a value is not known. The empty text is missing in every format of ours.
 MISSING = ("", "?", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None")
 
 _DAY = r"(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4})"
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _DATE = rf"^{_DAY}([T ]\d{{1,2}}:\d{{2}}.*)?$"
 
 
@@ -22,15 +23,15 @@ class TypedColumn:
 
     Args:
         name: column name.
-        kind: `number`, `category`, or `date`.
+        kind: `number`, `category`, `date`, or `other` (nothing a network takes, such as lists).
         cells: Arrow array of float64 (number, null = missing), string (category and dates that are
-            text), or timestamp (date).
+            text), timestamp (date), or anything (other).
         whole: every number is an integer, as in a column of counts or codes.
         order: the categories in the order that the source gives them, when it does.
     """
 
     name: str
-    kind: Literal["number", "category", "date"]
+    kind: Literal["number", "category", "date", "other"]
     cells: Any
     whole: bool = False
     order: tuple[str, ...] = ()
@@ -44,9 +45,6 @@ def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bo
         column: Arrow array or chunked array.
         parse_text: text that reads as numbers throughout is numbers (a CSV file has nothing but text).
         decimal_comma: such text may write 1,5 for 1.5.
-
-    Raises:
-        DataError: the column holds something that is neither a number, text, a truth value nor a date.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -58,9 +56,7 @@ def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bo
         # A pandas Categorical: its values are categories even when they are numbers.
         order = tuple(value for value in _text(values.dictionary).to_pylist() if value is not None)
         return TypedColumn(name, "category", _text(values.cast(kind.value_type)), order=order)
-    if kinds.is_null(kind):
-        return TypedColumn(name, "number", pa.nulls(len(values), pa.float64()))
-    if kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
+    if kinds.is_null(kind) or kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
         numbers = values.cast(pa.float64(), safe=False)
         numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
         return TypedColumn(name, "number", numbers, kinds.is_integer(kind) or _whole(numbers))
@@ -70,11 +66,7 @@ def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bo
         return TypedColumn(name, "date", values)
     if kinds.is_string(kind) or kinds.is_large_string(kind) or str(kind) == "string_view":
         return _from_text(name, _text(values), parse_text=parse_text, decimal_comma=decimal_comma)
-    raise DataError(
-        f"column {name!r} holds {kind}",
-        expected="numbers, text, truth values or dates",
-        hint=f"leave it out with ignore={name!r}, or turn it into columns of its own",
-    )
+    return TypedColumn(name, "other", values)
 
 
 def first_rows(mask: Any, most: int = 5) -> str:
@@ -105,6 +97,25 @@ def refuse_infinite(column: TypedColumn) -> None:
             expected="finite numbers, or nothing where a value is missing",
             hint="replace them before loading",
         )
+
+
+def strays(column: TypedColumn) -> tuple[str, ...]:
+    """The few texts in a category column that keep it from being numbers; empty when it is no such column.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> strays(typed("age", pa.array(["31", "unknown", "32", "33", "34", "35"])))
+        ('unknown',)
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.kind != "category" or not pa.types.is_string(column.cells.type):
+        return ()
+    distinct = pc.unique(column.cells.drop_null())
+    numeric = pc.match_substring_regex(distinct, _NUMBER)
+    others = tuple(distinct.filter(pc.invert(numeric)).to_pylist())
+    return others if 5 * len(others) <= len(distinct) else ()
 
 
 def _from_text(name: str, text: Any, *, parse_text: bool, decimal_comma: bool) -> TypedColumn:

@@ -26,12 +26,17 @@ def column_codes(column: TypedColumn) -> tuple[NDArray[np.int64], int]:
     Returns:
         int64 [N], and the number of distinct codes.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    encoded = column.cells.dictionary_encode()
+    cells = column.cells
+    if column.kind == "other":
+        # Lists and the like cannot be encoded: their text tells them apart.
+        cells = pa.array([None if value is None else repr(value) for value in cells.to_pylist()], pa.string())
+    encoded = cells.dictionary_encode()
     missing = len(encoded.dictionary)
     codes = pc.fill_null(encoded.indices, missing).to_numpy(zero_copy_only=False).astype(np.int64)
-    return codes, missing + bool(column.cells.null_count)
+    return codes, missing + bool(cells.null_count)
 
 
 def row_fingerprints(array: Any, columns: Sequence[TypedColumn]) -> NDArray[np.uint64]:

@@ -32,9 +32,11 @@ def classes_of(column: TypedColumn) -> tuple[tuple[str, ...], NDArray[np.int64]]
     import pyarrow.compute as pc
 
     _refuse_missing(column)
-    if column.kind == "date":
+    if column.kind in {"date", "other"}:
         raise DataError(
-            f"target {column.name!r} holds dates", expected="classes, such as text or whole numbers", hint=_OTHER
+            f"target {column.name!r} holds {'dates' if column.kind == 'date' else column.cells.type}",
+            expected="classes, such as text or whole numbers",
+            hint=_OTHER,
         )
     distinct = pc.unique(column.cells)
     _refuse_one(column, distinct)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LeptonError
+from ..errors import NotFoundError, UsageError
 from ..records import Data
 from ..workspace import Workspace
 from .columns import TypedColumn, typed
@@ -37,7 +37,7 @@ def _loaded(ws: Workspace, source: Any) -> Data | None:
         return None
     try:
         return find(ws, source)
-    except LeptonError:
+    except (NotFoundError, UsageError):
         # Not loaded: it may still be a file, and if it is not, that error names what was expected.
         return None
 

@@ -56,6 +56,8 @@ def _balance(column: TypedColumn) -> tuple[tuple[str, int], ...]:
 def _column(column: TypedColumn) -> ColumnProfile:
     import pyarrow.compute as pc
 
+    if column.kind == "other":
+        return ColumnProfile(column.name, "other", column.cells.null_count, None)
     known = column.cells.drop_null()
     missing, unique = column.cells.null_count, int(pc.count_distinct(known).as_py())
     if column.kind == "number":

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, NotFoundError
-from .columns import TypedColumn, first_rows, refuse_infinite
+from .columns import TypedColumn, first_rows, refuse_infinite, strays
 from .sources import Source
 
 __all__ = ["choose_target", "inputs_and_times", "refuse_unusable"]
@@ -126,6 +126,12 @@ def refuse_unusable(column: TypedColumn) -> None:
 
     refuse_infinite(column)
     leave = f"leave it out with ignore={column.name!r}"
+    if column.kind == "other":
+        raise DataError(
+            f"column {column.name!r} holds {column.cells.type}",
+            expected="numbers, text or truth values",
+            hint=f"{leave}, or turn it into columns of its own",
+        )
     if column.kind == "date":
         raise DataError(
             f"column {column.name!r} holds dates",
@@ -137,6 +143,13 @@ def refuse_unusable(column: TypedColumn) -> None:
     present = len(column.cells) - column.cells.null_count
     distinct = pc.count_distinct(column.cells).as_py()
     if distinct > _MOST_CATEGORIES or distinct > max(_FEW_CATEGORIES, present // 2):
+        few = strays(column)
+        if few:
+            raise DataError(
+                f"column {column.name!r} is text, not numbers, because of {', '.join(map(repr, few[:5]))}",
+                expected="numbers throughout, or nothing where a value is missing",
+                hint=f"mend these values, or {leave}",
+            )
         raise DataError(
             f"column {column.name!r} is text with {distinct} distinct values in {present} rows",
             expected=f"categories that repeat, at most {_MOST_CATEGORIES}",

@@ -57,9 +57,12 @@ def put(ws: Workspace, sha: str, meta: Mapping[str, Any], name: str, write: Call
             write_json(temporary / "meta.json", {**meta, "id": sha, "names": {}}, version=FORMAT)
             # mkdtemp's folder is private; a data set is as readable as the workspace around it.
             temporary.chmod(0o755)
-            # Another process may have been faster, with the same content.
-            with contextlib.suppress(OSError):
-                temporary.rename(folder)
+            with locked(ws.data / ".lock"):
+                # Another process may have been faster, with the same content; and what has no meta.json is
+                # the rest of a removal that was interrupted.
+                if not (folder / "meta.json").exists():
+                    shutil.rmtree(folder, ignore_errors=True)
+                    temporary.rename(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     with locked(ws.data / ".lock"):

@@ -20,9 +20,9 @@ class ColumnProfile:
 
     Args:
         name: column name.
-        kind: `number`, `category`, `date`, or `array` (one tensor per row).
+        kind: `number`, `category`, `date`, `array` (one tensor per row), or `other` (nothing a network takes).
         missing: rows without a value.
-        unique: distinct values; None for an array.
+        unique: distinct values; None for an array and for what cannot be compared.
         quantiles: smallest value, quartiles, largest value (0, 25, 50, 75, 100 %); numbers and arrays only.
         mean: arithmetic mean; numbers and arrays only.
         std: standard deviation (population); numbers and arrays only.
@@ -32,7 +32,7 @@ class ColumnProfile:
     """
 
     name: str
-    kind: Literal["number", "category", "date", "array"]
+    kind: Literal["number", "category", "date", "array", "other"]
     missing: int
     unique: int | None
     quantiles: tuple[float, ...] = ()

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_nb.data import load, read
+from lepton_nb.data import check, load, read
 from lepton_nb.errors import DataError, NotFoundError
 from lepton_nb.workspace import Workspace
 
@@ -198,6 +198,13 @@ def test_text_that_hardly_repeats_is_refused_unless_ignored(ws, written):
     path = written("name,n,t\n" + "".join(f"person {i},{i},{'xy'[i % 2]}\n" for i in range(200)))
     refuse(ws, path, r"'name' is text with 200 distinct values in 200 rows.*'person 0'.*ignore='name'")
     assert [c.name for c in load(ws, path, target="t", ignore="name").columns] == ["n"]
+
+
+def test_a_few_texts_among_numbers_are_named(ws, written):
+    path = written(rows("{i}.5,1,{c}", 200) + "unknown,1,x\n~3,1,y\n")
+    refuse(ws, path, r"'a' is text, not numbers, because of 'unknown', '~3'; expected numbers throughout")
+    short = written(rows("{i},1,{c}", 30) + "unknown,1,x\n")
+    assert any("because of 'unknown'" in p.what and p.level == "warning" for p in check(ws, short, "t").problems)
 
 
 def test_an_ignored_column_must_exist(ws, written):

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lepton_nb.data import load, read
+from lepton_nb.data import check, load, profile, read
 from lepton_nb.errors import DataError, LeptonError, UsageError
 from lepton_nb.workspace import Workspace
 
@@ -70,6 +70,16 @@ def test_text_numbers_of_a_frame_stay_text(ws):
 def test_nested_and_raw_values_are_refused_by_name(ws, values):
     with pytest.raises(DataError, match=r"column 'odd' holds .*ignore='odd'"):
         load(ws, pd.DataFrame({"odd": pd.Series(values), "t": LABELS}), target="t")
+
+
+def test_nested_values_can_be_left_out_profiled_and_checked(ws):
+    frame = pd.DataFrame({"odd": [[1, 2]] * 19 + [None], "n": np.arange(20), "t": LABELS})
+    assert kinds(load(ws, frame, target="t", ignore="odd")) == {"n": "number"}
+    column = profile(ws, frame, "t").columns[0]
+    assert (column.kind, column.missing, column.unique) == ("other", 1, None)
+    assert "column 'odd' holds list" in check(ws, frame, "t").problems[0].what
+    with pytest.raises(DataError, match="target 'odd' is missing in 1 of 20 rows"):
+        load(ws, frame, target="odd")
 
 
 @pytest.mark.parametrize("values", [pd.date_range("2024-01-01", periods=20), ["2024-01-01"] * 20])

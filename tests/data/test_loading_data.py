@@ -254,6 +254,15 @@ def test_a_part_that_does_not_exist_is_refused(ws):
         read(load(ws, "digits"), "holdout")
 
 
+def test_the_rest_of_an_interrupted_removal_is_replaced(tmp_path):
+    ws = Workspace(tmp_path / ".lepton")
+    data = load(ws, people(), target="bought")
+    (data.path / "meta.json").unlink()
+    (data.path / "targets.npy").write_bytes(b"")
+    assert load(ws, people(), target="bought") == data
+    assert len(read(data, "test")[1]) == 12
+
+
 def test_files_written_are_plain(ws):
     data = load(ws, people(), target="bought")
     assert {path.name for path in data.path.iterdir()} == {"meta.json", "table.parquet", "targets.npy", "split.npz"}
