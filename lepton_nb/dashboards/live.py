@@ -99,13 +99,11 @@ class _Page:
         self._overview, self._verdict, self._tiles = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self._figures = tuple(widgets.HTML() for _ in range(4))
         head = widgets.HBox([self._head, self._which, self._span])
-        grid = widgets.Box(self._figures)
-        self._grid = grid
+        grid = widgets.Box([*self._figures, self._overview])
         style = (Path(__file__).parent / "style.css").read_text()
-        self.box = widgets.VBox(
-            [widgets.HTML(f"<style>{style}</style>"), head, self._verdict, self._tiles, grid, self._overview]
-        )
-        for one, name in ((head, "lepton-head"), (grid, "lepton-grid"), (self.box, "lepton-page")):
+        self.box = widgets.VBox([widgets.HTML(f"<style>{style}</style>"), head, self._verdict, self._tiles, grid])
+        names = ("lepton-head", "lepton-grid", "lepton-page", "lepton-tall")
+        for one, name in zip((head, grid, self.box, self._figures[-1]), names, strict=True):
             one.add_class(name)
         # A callback only sets a flag: it may run while a cell does, and another thread draws.
         for dropdown in (self._which, self._span):
@@ -137,7 +135,6 @@ class _Page:
         selected = found.selected
         if selected and self._which.value is None:
             self._which.value = selected.deployment.name
-        self._grid.layout.display = self._overview.layout.display = self._tiles.layout.display = ""
         if not names:
             self._verdict.value = view.nothing()
         elif selected is None:
@@ -145,12 +142,9 @@ class _Page:
         else:
             self._verdict.value, self._tiles.value = view.verdict(selected), view.tiles(selected)
             self._draw(selected)
-        if selected is None:
-            self._grid.layout.display = self._tiles.layout.display = "none"
-        if names:
-            self._overview.value = view.overview(found.deployments, self._which.value or "")
-        else:
-            self._overview.layout.display = "none"
+        self._overview.value = view.overview(found.deployments, self._which.value or "") if names else ""
+        for widget in (self._tiles, *self._figures):
+            widget.layout.display = "" if selected else "none"
 
     def _draw(self, selected: view.Selected) -> None:
         """Draw again only what has changed: a widget whose value stays sends nothing."""

@@ -123,7 +123,7 @@ def tiles(selected: Selected) -> str:
     entries = (
         ("status", "status", escape(deployment.status), ""),
         ("requests", "requests", _number(traffic.requests), ""),
-        ("rate", "requests per second", f"{selected.rate:.2f}", "in the last minute"),
+        ("rate", "last minute", f"{selected.rate:.2f}", "requests/s"),
         ("errors", "errors", _number(traffic.errors), f"{share:.1%}"),
         ("p50", "latency p50", _ms(traffic.p50_ms), "ms"),
         ("p95", "latency p95", _ms(traffic.p95_ms), "ms"),

@@ -1,0 +1,145 @@
+"""A real Voila: loopback, behind its token, without sources and tracebacks."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nbformat
+import psutil
+import pytest
+
+from lepton_nb.dashboards import launch, launcher, page_path, stop
+from lepton_nb.errors import ConflictError, NotFoundError, ServingError, UsageError
+from lepton_nb.workspace import Workspace
+
+SECRET = "the line that fails"
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A running dashboard whose page fails; launched as every page is."""
+    folder = tmp_path_factory.mktemp("pages")
+    cells = [nbformat.v4.new_code_cell(f"raise ValueError({SECRET!r})")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "broken.ipynb")
+    ws = Workspace(tmp_path_factory.mktemp("project") / ".lepton")
+    plain = launcher.page_path
+    launcher.page_path = lambda page: folder / "broken.ipynb" if page == "broken" else plain(page)
+    try:
+        yield ws, launch(ws, "broken")
+    finally:
+        stop(ws, "broken")
+        launcher.page_path = plain
+
+
+def _ask(dashboard, path="/", **headers):
+    url = urlsplit(dashboard.url)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    return answer, answer.read().decode(errors="replace")
+
+
+def _token(dashboard):
+    return dashboard.token_file.read_text()
+
+
+def test_without_the_token_the_page_is_refused(broken):
+    _, dashboard = broken
+    for headers in ({}, {"Authorization": "token wrong"}):
+        answer, body = _ask(dashboard, **headers)
+        assert answer.status in (302, 403)
+        assert answer.status == 403 or "/login" in answer.headers["Location"]
+        assert SECRET not in body
+    answer, _ = _ask(dashboard, "/?token=wrong")
+    assert answer.status in (302, 403)
+    for path in ("/api/kernels/00000000-0000-0000-0000-000000000000", "/voila/files/broken.ipynb"):
+        assert _ask(dashboard, path)[0].status in (302, 403, 404)
+
+
+def test_sources_are_stripped_and_a_traceback_is_hidden(broken):
+    _, dashboard = broken
+    answer, body = _ask(dashboard, Authorization=f"token {_token(dashboard)}")
+    assert answer.status in (200, 500)
+    assert SECRET not in body
+    assert "ValueError" not in body
+    assert "Traceback" not in body
+
+
+def test_a_foreign_host_is_refused_and_the_page_may_fetch_nothing_from_elsewhere(broken):
+    _, dashboard = broken
+    answer, _ = _ask(dashboard, "/login", Host="evil.example")
+    assert answer.status == 403
+    answer, _ = _ask(dashboard, "/login")
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_it_listens_on_loopback_alone(broken):
+    _, dashboard = broken
+    listening = [c.laddr.ip for c in psutil.Process(dashboard.pid).net_connections("inet") if c.status == "LISTEN"]
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_the_token_is_shown_nowhere(broken):
+    _, dashboard = broken
+    folder, token = dashboard.token_file.parent, _token(dashboard)
+    assert len(token) >= 32
+    assert stat.S_IMODE(dashboard.token_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    others = [path for path in folder.iterdir() if path.name != "token"]
+    assert {path.name for path in others} >= {"dashboard.json", "log", "voila.json"}
+    assert not [path for path in others if token in path.read_text(errors="replace")]
+    process = psutil.Process(dashboard.pid)
+    assert token not in " ".join(process.cmdline())
+    assert token not in json.dumps(process.environ())
+    assert token not in json.dumps(dashboard.to_json()) + dashboard.as_text() + str(dashboard) + repr(dashboard)
+    assert dashboard.open_url == f"{dashboard.url}?token={token}"
+
+
+def test_one_that_runs_is_reused_and_keeps_its_port(broken):
+    ws, dashboard = broken
+    assert launch(ws, "broken") == dashboard
+    assert launch(ws, "broken", port=urlsplit(dashboard.url).port) == dashboard
+    with pytest.raises(ConflictError, match=r"runs at .* next: lepton stop broken"):
+        launch(ws, "broken", port=1)
+
+
+def test_a_port_in_use_names_its_process_and_changes_nothing(tmp_path):
+    ws = Workspace(tmp_path / ".lepton")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ConflictError, match=f"in use by .*pid {psutil.Process().pid}"):
+            launch(ws, port=taken.getsockname()[1])
+    assert not list(ws.home.rglob("token"))
+
+
+def test_a_page_that_does_not_exist_is_named_with_those_that_do(tmp_path):
+    ws = Workspace(tmp_path / ".lepton")
+    with pytest.raises(NotFoundError, match=r"no dashboard 'other'.*deployments"):
+        launch(ws, "other")
+    with pytest.raises(UsageError):
+        launch(ws, "../deployments")
+    with pytest.raises(NotFoundError, match="does not run"):
+        stop(ws, "deployments")
+    assert not ws.home.exists()
+
+
+def test_a_server_that_ends_at_once_says_why(tmp_path, monkeypatch):
+    ws = Workspace(tmp_path / ".lepton")
+    monkeypatch.setattr(launcher, "_OPTIONS", ("--Voila.port_retries=nonsense",))
+    with pytest.raises(ServingError, match=r"did not start .*port_retries"):
+        launch(ws)
+
+
+def test_the_shipped_page_has_one_cell_that_calls_the_package():
+    notebook = nbformat.read(page_path("deployments"), as_version=4)
+    nbformat.validate(notebook)
+    (cell,) = notebook.cells
+    assert cell.source.splitlines()[-1] == "lepton_nb.dashboards.deployments()"
+    assert cell.outputs == []
+    assert isinstance(page_path("deployments"), Path)
