@@ -7,6 +7,7 @@ from typing import Annotated
 from ..records import Bento
 from ..workspace import current
 from .declare import Arg, Opt
+from .evaluate import evaluate
 from .find import data_of, run_of
 
 
@@ -15,9 +16,14 @@ def package(
     *,
     name: Annotated[str | None, Opt("Name of the Bento (default: the run's).")] = None,
 ) -> Bento:
-    """Turn a run into a Bento that serves without torch and without this package."""
+    """Turn a run into a Bento that serves without torch and without this package.
+
+    A run that was not evaluated yet is evaluated first, so that its card travels with the model.
+    """
     from .. import packaging
 
     ws = current()
     found = run_of(ws, run)
+    if not (found.path / "artifact" / "card.json").is_file():
+        evaluate(found)
     return packaging.package(ws, found, data_of(ws, found.data), name=name)

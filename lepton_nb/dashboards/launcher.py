@@ -19,7 +19,7 @@ from ..processes import stop as stop_process
 from ..records import Dashboard
 from ..workspace import Workspace, check_name, locked, read_json, write_atomic, write_json
 
-__all__ = ["launch", "page_path", "stop"]
+__all__ = ["is_running", "launch", "page_path", "stop"]
 
 _HOST = "127.0.0.1"
 _READY_S = 60.0
@@ -133,6 +133,15 @@ def stop(ws: Workspace, page: str = "deployments") -> Dashboard:
         (folder / "token").unlink(missing_ok=True)
         ended = Dashboard(found.name, "stopped", found.url, found.pid, found.token_file)
         return _write(folder, ended, identity)
+
+
+def is_running(ws: Workspace, page: str) -> bool:
+    """Whether a page of that name is being served; a name that no page can have is not."""
+    folder = ws.home / "dashboard" / page
+    if folder.parent != ws.home / "dashboard":
+        return False
+    found, _ = _recorded(folder)
+    return found is not None and found.status == "running"
 
 
 def _recorded(folder: Path) -> tuple[Dashboard | None, Identity | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bentoml
-from lepton_runtime.asgi import app
+from lepton_runtime.asgi import Gate, app
 
 __all__ = ["Model"]
 
@@ -12,3 +12,7 @@ __all__ = ["Model"]
 @bentoml.service(name="model")
 class Model:
     """Predictions of one model: POST /predict, GET /signature."""
+
+
+# BentoML's own routes (/metrics, /docs.json, /) pass the same gate; /livez and /readyz stay open.
+Model.add_asgi_middleware(Gate)
