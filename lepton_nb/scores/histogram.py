@@ -44,7 +44,7 @@ def edges_of(values: ArrayLike, bins: int = 10) -> NDArray[np.float64]:
     low, high = float(flat.min()), float(flat.max())
     margin = 2 * _MARGIN * (high / 2 - low / 2) or _MARGIN * (abs(low) or 1.0)
     if low == high:
-        return np.unique([low - margin, low + margin])
+        return _around(np.array([low]), margin)
     distinct = np.unique(flat)
     if distinct.size <= bins:
         edges = distinct[:-1] + (distinct[1:] / 2 - distinct[:-1] / 2)
@@ -52,10 +52,17 @@ def edges_of(values: ArrayLike, bins: int = 10) -> NDArray[np.float64]:
     quantiles = np.quantile(flat, np.arange(1, bins) / bins, method="inverted_cdf")
     points, repeats = np.unique(quantiles, return_counts=True)
     spikes = points[repeats > 1]
-    edges = np.unique(np.concatenate([points[repeats == 1], spikes - margin, spikes + margin]))
+    edges = np.unique(np.concatenate([points[repeats == 1], _around(spikes, margin)]))
     edges = edges[(edges >= low) & (edges < high)]
     # An empty bin beside a spike joins the one below it: nothing of the values is lost.
     return edges[count_number(flat, edges)[1:] > 0]
+
+
+def _around(spikes: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+    """An edge just below and just above each spike, also at the ends of what float64 can hold."""
+    most = np.finfo(np.float64).max
+    with np.errstate(over="ignore"):
+        return np.unique(np.clip(np.concatenate([spikes - margin, spikes + margin]), -most, most))
 
 
 def count_number(values: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:

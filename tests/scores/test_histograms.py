@@ -37,6 +37,15 @@ def test_a_change_of_a_constant_is_seen_in_both_directions():
     assert count_number([0.0, -1e-3, 1e-3], edges_of([0.0])).tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("value", [np.finfo(np.float64).max, -np.finfo(np.float64).max, 5e-324, 0.0])
+def test_constants_and_spikes_at_the_ends_of_float64_have_finite_edges(value):
+    spread = np.concatenate([np.full(90, value), np.linspace(-1, 1, 30) * 1e308])
+    for values in (np.full(20, value), spread):
+        edges = edges_of(values)
+        assert np.isfinite(edges).all()
+        assert count_number(values, edges).sum() == len(values)
+
+
 def test_few_distinct_values_have_a_bin_each():
     values = np.array([0.0, 1.0, 2.0] * 50)
     assert count_number(values, edges_of(values)).tolist() == [50, 50, 50]
