@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import AmbiguousError, NotFoundError, UsageError
@@ -102,6 +103,8 @@ def recorded(ws: Workspace, run_id: str) -> Run:
             metrics |= {name: math.nan if value is None else value for name, value, _, _ in line["metrics"]}
         elif line["kind"] == "tags":
             tags |= line["tags"]
+        elif line["kind"] == "files":
+            tags |= {f"sha256.{Path(path).name}": sha for path, sha in line["files"].items()}
     status, cause, ended = _ending(ws, run_id) or _overlay(ws, run_id)
     return Run(
         id=run_id,

@@ -45,6 +45,7 @@ def fit(job: Job, log: EventLog) -> tuple[str, str]:
         save_weights(weights, module)
         recorder.stopped = True
     else:
+        batches = data.module(handle, job.fit.batch_size, job.fit.seed)
         trainer = library.Trainer(
             max_epochs=job.fit.epochs,
             devices=1,
@@ -53,10 +54,12 @@ def fit(job: Job, log: EventLog) -> tuple[str, str]:
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            # At least once per epoch, so that what a network logs at each step is never lost on small data.
+            log_every_n_steps=max(1, min(50, len(batches.train_dataloader()))),
             default_root_dir=job.folder,
         )
         with Sender(ws, job.id, log):
-            _fit(trainer, module, data.module(handle, job.fit.batch_size, job.fit.seed), library, recorder)
+            _fit(trainer, module, batches, library, recorder)
     if weights.exists():
         tracking.log_files(ws, job.id, [weights], send=False)
     return ("stopped" if recorder.stopped else "finished"), _closing_line(recorder)

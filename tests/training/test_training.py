@@ -1,0 +1,225 @@
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lepton_nb import data, models, tracking, training
+from lepton_nb.errors import ConflictError, DataError, NotFoundError, TrainingError, UsageError
+from lepton_nb.records import Epoch, Finished, Note, Progress, Started, decode
+from lepton_nb.workspace import Workspace, file_sha256
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
+
+
+@pytest.fixture(scope="module")
+def table(ws):
+    return data.load(ws, "breast_cancer")
+
+
+@pytest.fixture(scope="module")
+def digits(ws):
+    """A CNN fitted to the digits, and every event with the moment it was told."""
+    images, told = data.load(ws, "digits"), []
+    run = training.train(ws, "cnn", images, epochs=15, lr=5e-3, report=lambda event: told.append((time.time(), event)))
+    return run, images, told
+
+
+def environment():
+    root = str(HERE.parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def begun(ws, table, **options):
+    """A run that trains until it is stopped, past its first epoch."""
+    run = training.train(ws, "mlp", table, epochs=10**6, patience=0, detach=True, **options)
+    assert run.status == "running"
+    wait_for((run.path / "weights.safetensors").exists)
+    return run
+
+
+def test_a_cnn_learns_the_digits(digits):
+    run, images, _ = digits
+    inputs, targets = data.features(images, "test")
+    with torch.no_grad():
+        found = models.load_trained(run.path)(torch.from_numpy(inputs)).argmax(dim=1).numpy()
+    assert np.mean(found == targets) >= 0.97
+
+
+def test_a_finished_run_says_what_was_asked_and_how_it_went(digits):
+    run, images, _ = digits
+    assert (run.status, run.model, run.data) == ("finished", "cnn", images.id)
+    assert run.name.startswith("cnn-")
+    assert run.params["lr"] == "0.005"
+    assert run.params["epochs"] == "15"
+    assert set(run.metrics) == {"train_loss", "val_loss", "val_accuracy"}
+    assert run.tags["sha256.weights.safetensors"] == file_sha256(run.path / "weights.safetensors")
+    assert len(run.tags["environment"]) == 64
+
+
+def test_events_tell_the_training_from_start_to_end_as_strict_json(digits):
+    run, _, told = digits
+    lines = (run.path / "events.jsonl").read_bytes().splitlines(keepends=True)
+    for line in lines:
+        json.loads(line, parse_constant=pytest.fail)
+    events = [decode(line) for line in lines]
+    assert [event for _, event in told[1:]] == events
+    assert isinstance(told[0][1], Note)
+    assert isinstance(events[0], Started)
+    assert isinstance(events[-1], Finished)
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    assert [event.epoch for event in epochs] == list(range(len(epochs)))
+    assert {"train_loss", "val_loss", "val_accuracy"} == set(epochs[0].metrics)
+    losses = [event.metrics["val_loss"] for event in epochs]
+    assert [event.best for event in epochs] == [v == min(losses[: n + 1]) for n, v in enumerate(losses)]
+    assert events[-1].text.startswith(f"best epoch {losses.index(min(losses)) + 1}: val_loss")
+    ticks = [event for event in events[:-2] if isinstance(event, Progress)]
+    assert all(later.time - sooner.time >= 0.09 for sooner, later in itertools.pairwise(ticks))
+    assert ticks[-1].total == events[0].total == 15 * (epochs[0].step)
+
+
+def test_every_epochs_metrics_reach_the_store_at_its_step(digits, ws):
+    from mlflow.tracking import MlflowClient
+
+    run, _, told = digits
+    kept = MlflowClient(tracking.uri(ws)).get_metric_history(run.id, "val_loss")
+    assert [metric.value for metric in kept] == pytest.approx(
+        [event.metrics["val_loss"] for _, event in told if isinstance(event, Epoch)]
+    )
+    assert len({metric.step for metric in kept}) == len(kept)
+
+
+def test_what_a_trainer_leaves_is_private_and_carries_no_code(digits):
+    run, _, _ = digits
+    assert run.path.stat().st_mode & 0o777 == 0o700
+    assert not list(run.path.rglob("*.pkl"))
+    checkpoint = torch.load(run.path / "checkpoints/last.ckpt", weights_only=True)
+    assert {"state_dict", "optimizer_states", "lr_schedulers", "loops"} <= set(checkpoint)
+
+
+def test_networks_of_a_notebooks_cells_train_and_their_failures_are_told(ws, tmp_path):
+    done = subprocess.run(
+        [sys.executable, HERE / "cell.py", tmp_path / ".lepton"],
+        env=environment(), cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == ("all is well\n", 0), done.stderr
+
+
+def test_an_interrupt_stops_the_training_and_leaves_the_notebook_alive(ws, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, HERE / "interrupted.py", tmp_path / ".lepton"],
+        env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if line == "epoch\n":
+            process.send_signal(signal.SIGINT)
+            break
+    output, errors = process.communicate()
+    assert output.splitlines()[-1] == "status stopped True []", (output, errors)
+    assert process.returncode == 0
+    assert tracking.get(Workspace(tmp_path / ".lepton"), "last").status == "stopped"
+
+
+def test_a_killed_trainer_is_a_failed_run_with_its_cause(ws, table):
+    raised = []
+
+    def attend():
+        with pytest.raises(TrainingError) as caught:
+            training.train(ws, "mlp", table, epochs=10**6, patience=0, name="doomed")
+        raised.append(str(caught.value))
+
+    attending = threading.Thread(target=attend)
+    attending.start()
+    wait_for(lambda: tracking.find(ws, "doomed") is not None)
+    run = tracking.get(ws, "doomed")
+    wait_for((run.path / "weights.safetensors").exists)
+    os.kill(tracking.process_of(ws, run.id)[0], signal.SIGKILL)
+    attending.join()
+    cause = "the trainer was killed by SIGKILL, perhaps for lack of memory"
+    assert f"failed; got {cause}; next: see" in raised[0]
+    run = tracking.get(ws, "doomed")
+    assert (run.status, run.cause) == ("failed", cause)
+    assert models.load_trained(run.path) is not None
+
+
+def test_a_detached_run_is_stopped_from_elsewhere_and_only_then_deleted(ws, table):
+    run = begun(ws, table, name="long")
+    with pytest.raises(ConflictError, match="run long is running"):
+        tracking.delete(ws, "long")
+    stopped = training.stop(ws, run.id[:12])
+    assert (stopped.id, stopped.status) == (run.id, "stopped")
+    assert models.load_trained(run.path) is not None
+    with pytest.raises(ConflictError, match="it is stopped"):
+        training.stop(ws, "long")
+    tracking.delete(ws, "long")
+    assert not run.path.exists()
+    with pytest.raises(NotFoundError):
+        tracking.get(ws, run.id)
+
+
+def test_training_goes_on_without_the_tracking_server(ws, table, tmp_path, monkeypatch):
+    away = Workspace(tmp_path / ".lepton")
+    shutil.copytree(ws.data, away.data)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{held.getsockname()[1]}")
+        run = training.train(away, "mlp", data.find(away, table.id), epochs=3)
+    assert run.status == "finished"
+    assert set(run.metrics) == {"train_loss", "val_loss", "val_accuracy"}
+    assert run.tags["sha256.weights.safetensors"] == file_sha256(run.path / "weights.safetensors")
+    # Everything waits in the folder.
+    assert not (run.path / "spool.sent").exists()
+    assert models.load_trained(run.path) is not None
+
+
+@pytest.mark.parametrize(
+    ("net", "options", "message"),
+    [
+        ("cnn", {}, r"cnn needs images; .*next: use mlp"),
+        ("mlq", {}, r"no network is called 'mlq'; .*did you mean mlp\?"),
+        ("mlp", {"epochs": 0}, "epochs 0 is not allowed; expected a whole number from 1"),
+        ("mlp", {"batch_size": 2.5}, r"batch_size 2\.5 is not allowed"),
+        ("mlp", {"seed": -1}, "seed -1 is not allowed"),
+        ("mlp", {"lr": 0.0}, r"lr 0\.0 is not allowed; expected a number above 0"),
+        ("mlp", {"name": "../x"}, r"run name '\.\./x' is not allowed"),
+        ("mlp", {"options": {"depth": 2}}, "mlp has no option 'depth'"),
+        (object(), {}, "object cannot be trained"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_and_nothing_is_written(ws, table, tmp_path, net, options, message):
+    untouched = Workspace(tmp_path / ".lepton")
+    with pytest.raises(UsageError, match=message):
+        training.train(untouched, net, table, **options)
+    assert not untouched.home.exists()
+
+
+def test_data_without_training_rows_is_refused(ws, table):
+    import dataclasses
+
+    with pytest.raises(DataError, match="data breast_cancer has no training rows"):
+        training.train(ws, "mlp", dataclasses.replace(table, rows={"train": 0}))
