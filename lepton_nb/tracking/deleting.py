@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 
 from ..errors import ConflictError, NotFoundError
 from ..records import Run
 from ..workspace import Workspace
 from .address import uri
+from .liveness import is_living, process_of
 from .reading import get
 from .spool import Record
 from .store import asking
 
 __all__ = ["delete"]
+
+_EXIT_S = 10.0
 
 
 def delete(ws: Workspace, ref: str) -> Run:
@@ -34,6 +39,7 @@ def delete(ws: Workspace, ref: str) -> Run:
     run = get(ws, ref)
     if run.status == "running":
         raise ConflictError(f"run {run.name} is running", hint=f"lepton stop {run.id[:8]}, then delete it")
+    _wait_for_exit(ws, run.id)
     try:
         store_id = Record.read(ws, run.id).store_id or run.id
     except NotFoundError:
@@ -44,3 +50,11 @@ def delete(ws: Workspace, ref: str) -> Run:
         if folder.exists():
             shutil.rmtree(folder)
     return run
+
+
+def _wait_for_exit(ws: Workspace, run_id: str) -> None:
+    """A trainer that has said its last word still closes its files, and would make the folder anew."""
+    process = process_of(ws, run_id)
+    deadline = time.monotonic() + _EXIT_S
+    while process is not None and process[0] != os.getpid() and is_living(*process) and time.monotonic() < deadline:
+        time.sleep(0.05)

@@ -68,7 +68,8 @@ class Recorder:
             # A part of an epoch is not compared with whole ones.
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.monitor = self.monitor or monitored(metrics)
+        if self.monitor is None and (found := monitored(metrics)) is not None:
+            self.monitor, self.best = found, math.inf
         value = metrics.get(self.monitor, math.nan) if self.monitor else -float(trainer.current_epoch)
         best = value < self.best
         if best:

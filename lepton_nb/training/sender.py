@@ -45,7 +45,7 @@ class Sender:
         while not self._ended.wait(self._interval):
             try:
                 if not tracking.flush(self._ws, self._run_id, wait=1.0):
-                    self._say("the tracking server does not answer; training goes on, metrics wait in the job folder")
+                    self._say("the tracking store is away or busy; training goes on, metrics wait in the job folder")
             except LeptonError as cause:
                 self._say(f"metrics wait in the job folder: {cause}")
 

@@ -105,7 +105,11 @@ def _start(ws: Workspace, run_id: str) -> Identity:
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **ours}
     command = [sys.executable, "-m", "lepton_nb.training.child", str(folder.absolute())]
     trainer = processes.start(command, log=folder / "log", cwd=Path.cwd(), env=environment)
-    tracking.mark_process(ws, run_id, trainer.pid)
+    try:
+        tracking.mark_process(ws, run_id, trainer.pid)
+    except BaseException:
+        processes.stop(trainer, grace=0.0)
+        raise
     return trainer
 
 

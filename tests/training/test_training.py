@@ -35,17 +35,30 @@ def table(ws):
     return data.load(ws, "breast_cancer")
 
 
+def environment():
+    root = str(HERE.parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
+
+
 @pytest.fixture(scope="module")
-def digits(ws):
+def notebook(ws, tmp_path_factory):
+    """The notebook of `cell.py`, which trains while other tests wait for their own trainers."""
+    folder = tmp_path_factory.mktemp("notebook")
+    command = [sys.executable, HERE / "cell.py", folder / ".lepton"]
+    process = subprocess.Popen(
+        command, env=environment(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def digits(ws, notebook):
     """A CNN fitted to the digits, and every event with the moment it was told."""
     images, told = data.load(ws, "digits"), []
     run = training.train(ws, "cnn", images, epochs=15, lr=5e-3, report=lambda event: told.append((time.time(), event)))
     return run, images, told
-
-
-def environment():
-    root = str(HERE.parents[1])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
 
 
 def wait_for(condition):
@@ -122,14 +135,6 @@ def test_what_a_trainer_leaves_is_private_and_carries_no_code(digits):
     assert {"state_dict", "optimizer_states", "lr_schedulers", "loops"} <= set(checkpoint)
 
 
-def test_networks_of_a_notebooks_cells_train_and_their_failures_are_told(ws, tmp_path):
-    done = subprocess.run(
-        [sys.executable, HERE / "cell.py", tmp_path / ".lepton"],
-        env=environment(), cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.stdout, done.returncode) == ("all is well\n", 0), done.stderr
-
-
 def test_an_interrupt_stops_the_training_and_leaves_the_notebook_alive(ws, tmp_path):
     process = subprocess.Popen(
         [sys.executable, HERE / "interrupted.py", tmp_path / ".lepton"],
@@ -195,6 +200,11 @@ def test_training_goes_on_without_the_tracking_server(ws, table, tmp_path, monke
     # Everything waits in the folder.
     assert not (run.path / "spool.sent").exists()
     assert models.load_trained(run.path) is not None
+
+
+def test_networks_of_a_notebooks_cells_train_and_their_failures_are_told(notebook):
+    output, errors = notebook.communicate()
+    assert (output, notebook.returncode) == ("all is well\n", 0), errors
 
 
 @pytest.mark.parametrize(
