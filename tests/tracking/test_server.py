@@ -47,7 +47,7 @@ def served(tmp_path_factory):
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         process = start_server(folder, port)
     yield f"http://127.0.0.1:{port}"
-    stop_process(identify(process.pid), grace=3)
+    stop_process(identify(process.pid), grace=1)
     process.wait()
 
 
