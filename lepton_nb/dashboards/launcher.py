@@ -43,11 +43,15 @@ _SETTINGS = {
         "tornado_settings": {"headers": {"Content-Security-Policy": _POLICY}, "allow_remote_access": False},
     },
     "VoilaConfiguration": {"file_denylist": [".*"]},
-    # A page that was closed without a goodbye leaves its kernel; what a live page receives is no sign of life.
+    # A page that was closed without a goodbye leaves its kernel, which goes on updating what nobody sees: only a
+    # connection is a sign of life, none of these messages.
     "MappingKernelManager": {
         "cull_idle_timeout": 300,
         "cull_interval": 60,
-        "untracked_message_types": ["comm_msg", "comm_open", "comm_info_request", "comm_info_reply", "status"],
+        "untracked_message_types": [
+            *("comm_open", "comm_msg", "comm_info_request", "comm_info_reply", "kernel_info_request", "status"),
+            *("execute_request", "execute_input", "execute_result", "display_data", "stream"),
+        ],
     },
 }
 

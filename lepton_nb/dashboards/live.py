@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from ..workspace import Workspace, current
 from . import view
 
 if TYPE_CHECKING:
-    from ipywidgets import VBox
+    from ipywidgets import VBox  # type: ignore[import-untyped]  # it ships no types
 
 __all__ = ["deployments"]
 
@@ -40,7 +42,10 @@ def deployments(ws: Workspace | None = None, *, every: float = _EVERY_S) -> VBox
     """
     page = _Page(ws or current(), every)
     page.refresh()
-    threading.Thread(target=page.run, name="lepton-dashboard", daemon=True).start()
+    # In the cell's own context the updates count as its messages; without a parent a server takes each for a sign
+    # that somebody works here, and never ends the kernel of a page that was closed.
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(page.run,), name="lepton-dashboard", daemon=True).start()
     return page.box
 
 
@@ -147,9 +152,9 @@ class _Page:
             widget.layout.display = "" if selected else "none"
 
     def _draw(self, selected: view.Selected) -> None:
-        """Draw again only what has changed: a widget whose value stays sends nothing."""
-        drawn = (selected.steps, selected.health.drift)
-        if drawn != self._drawn:
+        """Draw again only what has changed: a step that goes on without requests has not."""
+        steps = tuple(dataclasses.replace(one, seconds=one.requests and one.seconds) for one in selected.steps)
+        if (drawn := (steps, selected.health.drift)) != self._drawn:
             for widget, card in zip(self._figures, view.figure_cards(selected), strict=True):
                 widget.value = card
             self._drawn = drawn
