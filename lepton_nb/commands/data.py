@@ -22,6 +22,7 @@ def data_load(
     seed: Annotated[int, Opt("Seed of the split.")] = 0,
     split: Annotated[Literal["stratified", "random", "time"], Opt("How rows are split.")] = "stratified",
     time_column: Annotated[str | None, Opt("Column to sort by, for a split by time.", "COLUMN")] = None,
+    ignore: Annotated[tuple[str, ...], Opt("A column to leave out; repeatable.", "COLUMN")] = (),
 ) -> Data:
     """Load data, split it and keep it under its hash.
 
@@ -40,6 +41,7 @@ def data_load(
         seed=seed,
         split=split,
         time_column=time_column,
+        ignore=ignore,
     )
 
 

@@ -43,7 +43,7 @@ class Opt:
     flag: str = ""
 
 
-class _Anything(click.ParamType):
+class _Anything(click.ParamType[Any]):
     """An object from Python, a name or a reference from a magic or a shell."""
 
     name = "value"
@@ -142,12 +142,12 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> click.Parameter:
     )
 
 
-def _click_type(kind: Any) -> click.ParamType:
+def _click_type(kind: Any) -> click.ParamType[Any]:
     if get_origin(kind) in (typing.Union, types.UnionType):
         kind = next(part for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
-    known: dict[Any, click.ParamType] = {
+    known: dict[Any, click.ParamType[Any]] = {
         int: click.INT,
         float: click.FLOAT,
         str: click.STRING,

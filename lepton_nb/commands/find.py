@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, NotFoundError
 from ..records import Bento, Data, Run
+from ..runtime import Input
 from ..workspace import Workspace
 from .host import current_host
 
-__all__ = ["bento_of", "data_of", "network_of", "options_of", "rows_of", "run_of", "source_of"]
+__all__ = ["bento_of", "data_of", "named", "network_of", "options_of", "rows_of", "run_of", "source_of"]
 
 _FILES = (".csv", ".parquet", ".json")
 
 
 def source_of(value: object) -> object:
-    """The variable called `value` where the host has one, else `value` itself."""
+    """The notebook's variable of that name, else `value` itself.
+
+    Text is not looked up twice: a variable that holds text is meant by `$name`, so that a name of something
+    stored is never shadowed by it.
+    """
+    return named(value, object)
+
+
+def named(value: object, *kinds: type) -> object:
+    """The notebook's variable called `value` when it is one of `kinds` and no text, else `value` itself."""
     host = current_host()
-    return host.resolve(value) if isinstance(value, str) and host.knows(value) else value
+    if not isinstance(value, str) or not host.knows(value):
+        return value
+    found = host.resolve(value)
+    return found if isinstance(found, kinds) and not isinstance(found, str) else value
 
 
 def data_of(ws: Workspace, value: object, target: str | None = None) -> Data:
@@ -44,7 +58,7 @@ def _is_source(text: str) -> bool:
 
 def run_of(ws: Workspace, value: object) -> Run:
     """A run from a run, an id, a unique prefix, a name or `last`."""
-    value = source_of(value)
+    value = named(value, Run)
     if isinstance(value, Run):
         return value
     from .. import tracking
@@ -54,7 +68,7 @@ def run_of(ws: Workspace, value: object) -> Run:
 
 def bento_of(ws: Workspace, value: object) -> Bento:
     """A Bento from a Bento, a tag, a name (latest) or a run that was packaged."""
-    value = source_of(value)
+    value = named(value, Bento, Run)
     if isinstance(value, Bento):
         return value
     from .. import packaging
@@ -71,20 +85,25 @@ def bento_of(ws: Workspace, value: object) -> Bento:
 
 
 def network_of(value: object) -> object:
-    """A network from a name of the zoo, a class or an instance, or the name of one."""
+    """A network from a name of the zoo, a LightningModule class or instance, or the name of one.
+
+    Raises:
+        NotFoundError: nothing has that name.
+        UsageError: it is no LightningModule.
+    """
     from .. import models
 
-    if not isinstance(value, str):
-        return value
     host = current_host()
-    if host.knows(value) or ":" in value:
-        return host.resolve(value)
-    if value in models.names():
-        return value
-    raise NotFoundError(
-        f"no network is called {value!r}",
-        expected=f"one of {', '.join(models.names())}, a LightningModule of this notebook, or package.module:Class",
-    )
+    if isinstance(value, str) and (host.knows(value) or ":" in value):
+        value = host.resolve(value)
+    if not isinstance(value, str):
+        models.require_lightning(value)
+    elif value not in models.names():
+        raise NotFoundError(
+            f"no network is called {value!r}",
+            expected=f"{', '.join(models.names())}, a LightningModule of this notebook, or package.module:Class",
+        )
+    return value
 
 
 def options_of(pairs: tuple[str, ...]) -> dict[str, Any]:
@@ -102,37 +121,37 @@ def options_of(pairs: tuple[str, ...]) -> dict[str, Any]:
     return dict(pipelines.parse_assignment(pair) for pair in pairs)
 
 
-def rows_of(ws: Workspace, value: object, part: str) -> Any:
-    """Inputs to predict: rows of a file, a DataFrame, arrays, or a part of a loaded data set.
+def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -> Any:
+    """Inputs to predict, in the form a model was trained on.
+
+    Args:
+        ws: the workspace.
+        value: a file, a DataFrame or an array, whose other columns (such as the target) are left aside; a loaded
+            data set; a list of row objects, or a .json file of them.
+        part: which rows of a loaded data set.
+        columns: what the model takes.
 
     Raises:
-        NotFoundError: the file does not exist.
-        DataError: the file cannot be read.
+        NotFoundError: the file, or the data set, does not exist.
+        DataError: the rows cannot be read, or are not what the model takes.
     """
+    from .. import data
+
     value = source_of(value)
-    path = Path(str(value))
-    if isinstance(value, (str, Path)) and path.suffix.lower() in _FILES:
-        return _read_file(path)
-    if isinstance(value, (str, Data)):
-        from .. import data
-
+    if isinstance(value, (str, Path)) and Path(value).suffix.lower() == ".json":
+        return _rows_of_json(Path(value))
+    if isinstance(value, Data) or (isinstance(value, str) and not _is_source(value)):
         return data.read(data_of(ws, value), part)[0]
-    return value
+    return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns)
 
 
-def _read_file(path: Path) -> Any:
-    import pandas as pd
-
+def _rows_of_json(path: Path) -> Any:
     if not path.is_file():
         raise NotFoundError(f"{path} does not exist", expected="a .csv, .parquet or .json file")
     try:
-        match path.suffix.lower():
-            case ".json":
-                rows = json.loads(path.read_bytes())
-                return rows.get("rows", rows) if isinstance(rows, dict) else rows
-            case ".parquet":
-                return pd.read_parquet(path)
-            case _:
-                return pd.read_csv(path, skipinitialspace=True, na_values=["?"])
-    except (ValueError, OSError) as cause:
-        raise DataError(f"{path} cannot be read", got=str(cause)) from cause
+        rows = json.loads(path.read_bytes())
+    except ValueError as cause:
+        raise DataError(
+            f"{path} is not JSON", expected='a list of row objects, or {"rows": [...]}', got=str(cause)
+        ) from cause
+    return rows.get("rows", rows) if isinstance(rows, dict) else rows

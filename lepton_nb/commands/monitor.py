@@ -6,23 +6,26 @@ import re
 from typing import Annotated
 
 from ..errors import UsageError
-from ..records import Health
+from ..records import Deployment, Health
 from ..workspace import current
 from .declare import Arg, Opt
+from .find import named
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def monitor(
-    deployment: Annotated[str, Arg("name of a deployment, running or stopped.", "DEPLOYMENT")],
+    deployment: Annotated[object, Arg("name of a deployment, running or stopped.", "DEPLOYMENT")],
     *,
     since: Annotated[str | None, Opt("Only this far back: 30m, 24h, 7d (default: everything).", "AGE")] = None,
 ) -> Health:
     """Show latency, errors and drift of a deployment, and say whether it is healthy."""
     from .. import monitoring, serving
 
-    ws = current()
-    return monitoring.health(ws, serving.get(ws, str(deployment)).name, since=seconds_of(since))
+    ws, seconds = current(), seconds_of(since)
+    found = named(deployment, Deployment)
+    one = found if isinstance(found, Deployment) else serving.get(ws, str(found))
+    return monitoring.health(ws, one, since=seconds)
 
 
 def seconds_of(age: str | None) -> float | None:

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from ..errors import NotFoundError, UsageError
 from ..records import Bento, Deployment, Predictions
+from ..runtime import CHAMPION, read_signature, read_slots
 from ..workspace import Workspace, current
 from .declare import Arg, Opt
-from .find import bento_of, rows_of, source_of
+from .find import bento_of, named, rows_of
 
 
 def predict(
@@ -30,11 +31,11 @@ def predict(
         raise UsageError(f"--out {out} has an unknown kind", expected="a name that ends in .csv or .parquet")
     ws = current()
     asked = _model_of(ws, model)
-    inputs = rows_of(ws, data, part)
     if isinstance(asked, Deployment):
-        answers = serving.predict(ws, asked, inputs)
+        folder = read_slots(asked.path / "slots.json")[CHAMPION].path
+        answers = serving.predict(ws, asked, rows_of(ws, data, part, read_signature(folder).inputs))
     else:
-        answers = serving.predict_bento(asked, inputs)
+        answers = serving.predict_bento(asked, rows_of(ws, data, part, read_signature(asked.model).inputs))
     if out is not None:
         _write(answers, out)
     return answers
@@ -43,7 +44,7 @@ def predict(
 def _model_of(ws: Workspace, value: object) -> Deployment | Bento:
     from .. import serving
 
-    value = source_of(value)
+    value = named(value, Deployment, Bento)
     if isinstance(value, (Deployment, Bento)):
         return value
     text = str(value)

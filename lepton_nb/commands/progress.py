@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any, TextIO
@@ -11,19 +12,23 @@ from ..records import Progress as Done
 
 __all__ = ["Progress"]
 
+_READABLE = 100
+
 
 class Progress:
     """Draws events on a stream, standard error by default.
 
     Args:
-        stream: where to draw; a terminal gets a moving bar, anything else one line per epoch.
+        stream: where to draw; a terminal gets a moving bar, anything else a line per epoch or part.
         notebook: draw the bar as a Jupyter widget.
     """
 
     def __init__(self, stream: TextIO | None = None, *, notebook: bool = False) -> None:
         self._stream = stream
-        self._notebook = notebook
+        # A step of a pipeline is read when it is over: a widget would have gone, lines stay.
+        self._widget = notebook and "LEPTON_STEP_OUTPUT" not in os.environ
         self._bar: Any = None
+        self._title, self._said = "", 0
 
     def show(self, event: Event) -> None:
         """Draw one event."""
@@ -44,21 +49,24 @@ class Progress:
 
     @property
     def _moving(self) -> bool:
-        return self._notebook or (self._stream or sys.stderr).isatty()
+        return self._widget or (self._stream or sys.stderr).isatty()
 
     def _open(self, title: str, total: int) -> None:
         self._close()
         if not total:
             return
-        if self._notebook and "LEPTON_STEP_OUTPUT" not in os.environ:
-            from tqdm.notebook import tqdm as bar
-        else:
-            from tqdm import tqdm as bar
-        # A log keeps one line per step of the work, not one per redraw.
-        self._bar = bar(total=total, desc=title, file=self._stream, mininterval=0.1 if self._moving else 5.0)
+        self._title, self._said = title, 0
+        if not self._moving:
+            return
+        kind: Any = importlib.import_module("tqdm.notebook" if self._widget else "tqdm").tqdm
+        self._bar = kind(total=total, desc=title, file=self._stream, leave=not self._widget)
 
     def _move(self, done: int, total: int, text: str) -> None:
         if self._bar is None:
+            # A log gets a line per part of the work, where the parts are few enough to be read.
+            if self._said < done <= total <= _READABLE:
+                self._write(f"{self._title}: {done}/{total} {text}".rstrip())
+                self._said = done
             return
         if total and total != self._bar.total:
             self._bar.total = total
@@ -66,13 +74,13 @@ class Progress:
         self._bar.update(max(0, done - self._bar.n))
 
     def _line(self, text: str) -> None:
-        if self._bar is not None and self._moving:
+        if self._widget and self._bar is not None:
             self._bar.set_postfix_str(text, refresh=True)
         else:
             self._write(text)
 
     def _write(self, text: str) -> None:
-        if self._bar is not None and not self._notebook:
+        if self._bar is not None and not self._widget:
             self._bar.write(text, file=self._stream or sys.stderr)
         else:
             (self._stream or sys.stderr).write(f"{text}\n")

@@ -9,14 +9,14 @@ from ..errors import AmbiguousError, NotFoundError
 from ..records import Dashboard, Deployment, Result, Run
 from ..workspace import Workspace, current
 from .declare import Arg
-from .find import source_of
+from .find import named
 
 
 def stop(name: Annotated[object, Arg("deployment, run or dashboard.", "NAME")]) -> Result:
     """Stop a deployment, a running training or a dashboard; what it recorded stays."""
     from .. import dashboards, serving, training
 
-    ws, value = current(), source_of(name)
+    ws, value = current(), named(name, Deployment, Run, Dashboard)
     text = str(value)
     stops: dict[str, Callable[[Workspace, str], Result]] = {
         "deployment": serving.stop,

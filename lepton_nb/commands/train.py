@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from ..records import Run
-from ..workspace import current
+from ..workspace import check_name, current
 from .declare import Arg, Opt
 from .find import data_of, network_of, options_of
 from .host import current_host
@@ -34,6 +34,9 @@ def train(
     from .. import training
 
     ws = current()
+    if name is not None:
+        # Before data that is not loaded yet is written for a run that cannot be.
+        check_name(name, "run name")
     return training.train(
         ws,
         network_of(network),

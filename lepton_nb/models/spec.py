@@ -14,7 +14,7 @@ from ..records import plain
 from .shipped import pack, unpack
 from .zoo import build, check
 
-__all__ = ["PICKLE", "Spec", "is_lightning", "specify"]
+__all__ = ["PICKLE", "Spec", "is_lightning", "require_lightning", "specify"]
 
 PICKLE = "module.pkl"
 _LIBRARIES = ("pytorch_lightning.", "lightning.pytorch.")
@@ -93,6 +93,20 @@ def is_lightning(value: object) -> bool:
     )
 
 
+def require_lightning(value: object) -> None:
+    """Refuse what is no LightningModule.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if not is_lightning(value):
+        raise UsageError(
+            f"{getattr(value, '__name__', None) or type(value).__name__} cannot be trained",
+            expected="a network's name, or a LightningModule class or instance",
+            got=f"a {'class' if isinstance(value, type) else type(value).__name__}",
+        )
+
+
 def specify(
     net: Any, feature_shape: Sequence[int], classes: int, options: Mapping[str, Any], lr: float | None = None
 ) -> Spec:
@@ -119,12 +133,7 @@ def specify(
         given |= {} if lr is None else {"lr": lr}
         check(net, shape, given)
         return Spec("zoo", net, shape, classes, given)
-    if not is_lightning(net):
-        raise UsageError(
-            f"{getattr(net, '__name__', None) or type(net).__name__} cannot be trained",
-            expected="a network's name, or a LightningModule class or instance",
-            got=f"a {'class' if isinstance(net, type) else type(net).__name__}",
-        )
+    require_lightning(net)
     if isinstance(net, type):
         return Spec("class", net.__name__, shape, classes, _arguments(net, shape, classes, given, lr), net)
     return Spec("instance", type(net).__name__, shape, classes, _attributes(net, given, lr), net)

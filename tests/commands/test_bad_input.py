@@ -33,7 +33,7 @@ CASES = [
     ("data load empty.csv --target y", "DataError", ["empty.csv", "empty"]),
     ("data load header.csv --target y", "DataError", ["header.csv"]),
     ("data load ragged.csv --target y", "DataError", ["ragged.csv", "line 4", "3", "4"]),
-    ("data load no_target.csv --target y", "DataError", ["'y'", "a, b"]),
+    ("data load no_target.csv --target y", "NotFoundError", ["'y'", "a, b"]),
     ("data load no_target.csv", "DataError", ["target"]),
     ("data load labels.csv --target y", "DataError", ["'y'", "6"]),
     ("data load one_class.csv --target y", "DataError", ["'y'", "class"]),
@@ -123,7 +123,9 @@ def test_a_port_in_use_is_reported_with_its_process(told, packaged, project, mon
 
 
 def test_a_variable_that_is_no_data_is_refused(told) -> None:
-    assert type(told(["data", "load", "thing"], thing=42)).__name__ == "DataError"
+    error = told(["data", "load", "thing"], thing=42)
+    assert type(error).__name__ == "UsageError"
+    assert "DataFrame" in str(error)
 
 
 def test_a_network_that_is_no_lightning_module_is_refused(told) -> None:
