@@ -1,6 +1,6 @@
 """What `%load_ext lepton_nb` costs over bare IPython, as whole processes started in turn.
 
-    python tests/benchmarks/bench_load_ext.py [--runs 15] [--json]
+python tests/benchmarks/bench_load_ext.py [--runs 15] [--json]
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def notebook(ws, tmp_path_factory):
 def digits(ws, notebook):
     """A CNN fitted to the digits, and every event with the moment it was told."""
     images, told = data.load(ws, "digits"), []
-    run = training.train(ws, "cnn", images, epochs=15, lr=5e-3, report=lambda event: told.append((time.time(), event)))
+    run = training.train(ws, "cnn", images, epochs=8, lr=5e-3, report=lambda event: told.append((time.time(), event)))
     return run, images, told
 
 
@@ -68,12 +68,13 @@ def wait_for(condition):
         time.sleep(0.05)
 
 
-def begun(ws, table, **options):
-    """A run that trains until it is stopped, past its first epoch."""
-    run = training.train(ws, "mlp", table, epochs=10**6, patience=0, detach=True, **options)
-    assert run.status == "running"
-    wait_for((run.path / "weights.safetensors").exists)
-    return run
+@pytest.fixture(scope="module")
+def long(ws, table):
+    """A run that trains until it is stopped, beside other tests that wait for their own trainers."""
+    run = training.train(ws, "mlp", table, epochs=10**6, patience=0, detach=True, name="long")
+    yield run
+    if run.path.exists() and tracking.recorded(ws, run.id).status == "running":
+        training.stop(ws, run.id)
 
 
 def test_a_cnn_learns_the_digits(digits):
@@ -89,7 +90,7 @@ def test_a_finished_run_says_what_was_asked_and_how_it_went(digits):
     assert (run.status, run.model, run.data) == ("finished", "cnn", images.id)
     assert run.name.startswith("cnn-")
     assert run.params["lr"] == "0.005"
-    assert run.params["epochs"] == "15"
+    assert run.params["epochs"] == "8"
     assert set(run.metrics) == {"train_loss", "val_loss", "val_accuracy"}
     assert run.tags["sha256.weights.safetensors"] == file_sha256(run.path / "weights.safetensors")
     assert len(run.tags["environment"]) == 64
@@ -113,7 +114,7 @@ def test_events_tell_the_training_from_start_to_end_as_strict_json(digits):
     assert events[-1].text.startswith(f"best epoch {losses.index(min(losses)) + 1}: val_loss")
     ticks = [event for event in events[:-2] if isinstance(event, Progress)]
     assert all(later.time - sooner.time >= 0.09 for sooner, later in itertools.pairwise(ticks))
-    assert ticks[-1].total == events[0].total == 15 * (epochs[0].step)
+    assert ticks[-1].total == events[0].total == 8 * epochs[0].step
 
 
 def test_every_epochs_metrics_reach_the_store_at_its_step(digits, ws):
@@ -135,7 +136,7 @@ def test_what_a_trainer_leaves_is_private_and_carries_no_code(digits):
     assert {"state_dict", "optimizer_states", "lr_schedulers", "loops"} <= set(checkpoint)
 
 
-def test_an_interrupt_stops_the_training_and_leaves_the_notebook_alive(ws, tmp_path):
+def test_an_interrupt_stops_the_training_and_leaves_the_notebook_alive(long, tmp_path):
     process = subprocess.Popen(
         [sys.executable, HERE / "interrupted.py", tmp_path / ".lepton"],
         env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -148,6 +149,22 @@ def test_an_interrupt_stops_the_training_and_leaves_the_notebook_alive(ws, tmp_p
     assert output.splitlines()[-1] == "status stopped True []", (output, errors)
     assert process.returncode == 0
     assert tracking.get(Workspace(tmp_path / ".lepton"), "last").status == "stopped"
+
+
+def test_a_detached_run_is_stopped_from_elsewhere_and_only_then_deleted(ws, long):
+    assert long.status == "running"
+    wait_for((long.path / "weights.safetensors").exists)
+    with pytest.raises(ConflictError, match="run long is running"):
+        tracking.delete(ws, "long")
+    stopped = training.stop(ws, long.id[:12])
+    assert (stopped.id, stopped.status) == (long.id, "stopped")
+    assert models.load_trained(long.path) is not None
+    with pytest.raises(ConflictError, match="it is stopped"):
+        training.stop(ws, "long")
+    tracking.delete(ws, "long")
+    assert not long.path.exists()
+    with pytest.raises(NotFoundError):
+        tracking.get(ws, long.id)
 
 
 def test_a_killed_trainer_is_a_failed_run_with_its_cause(ws, table):
@@ -170,21 +187,6 @@ def test_a_killed_trainer_is_a_failed_run_with_its_cause(ws, table):
     run = tracking.get(ws, "doomed")
     assert (run.status, run.cause) == ("failed", cause)
     assert models.load_trained(run.path) is not None
-
-
-def test_a_detached_run_is_stopped_from_elsewhere_and_only_then_deleted(ws, table):
-    run = begun(ws, table, name="long")
-    with pytest.raises(ConflictError, match="run long is running"):
-        tracking.delete(ws, "long")
-    stopped = training.stop(ws, run.id[:12])
-    assert (stopped.id, stopped.status) == (run.id, "stopped")
-    assert models.load_trained(run.path) is not None
-    with pytest.raises(ConflictError, match="it is stopped"):
-        training.stop(ws, "long")
-    tracking.delete(ws, "long")
-    assert not run.path.exists()
-    with pytest.raises(NotFoundError):
-        tracking.get(ws, run.id)
 
 
 def test_training_goes_on_without_the_tracking_server(ws, table, tmp_path, monkeypatch):
