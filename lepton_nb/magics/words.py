@@ -76,7 +76,7 @@ def from_yaml(cell: str, value_of: Callable[[str], str]) -> list[str]:
         UsageError: the cell is not a mapping.
 
     Example:
-        >>> from_yaml("epochs: 3\\nnet: {hidden: [8, 8]}\\n", str)
+        >>> from_yaml("{epochs: 3, net: {hidden: [8, 8]}}", str)
         ['--epochs', '3', '--net', 'hidden=[8, 8]']
     """
     import yaml

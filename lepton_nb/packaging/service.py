@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import bentoml
 from lepton_runtime.asgi import Gate, app
 
@@ -15,4 +17,4 @@ class Model:
 
 
 # BentoML's own routes (/metrics, /docs.json, /) pass the same gate; /livez and /readyz stay open.
-Model.add_asgi_middleware(Gate)
+cast("Any", Model).add_asgi_middleware(Gate)

@@ -119,6 +119,6 @@ def test_loading_the_extension_imports_nothing_heavy(action: str) -> None:
 def test_no_room_is_heavy_to_import() -> None:
     names = [info.name for info in pkgutil.iter_modules([str(PACKAGE)])]
     code = "import sys, importlib\n" + "".join(f"importlib.import_module('lepton_nb.{name}')\n" for name in names)
-    code += "print(sorted(set(('torch', 'pytorch_lightning', 'mlflow', 'bentoml', 'papermill', 'sklearn')) & set(sys.modules)))"
+    code += f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
