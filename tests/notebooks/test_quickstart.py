@@ -10,7 +10,7 @@ import nbformat
 import psutil
 import pytest
 
-from lepton_nb.runtime import read_manifest
+from lepton_nb.runtime import verify_manifest
 from lepton_nb.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ def test_the_bento_is_in_the_store_with_the_size_that_is_told(job, name) -> None
     label, version = summary["datasets"][name]["bento"].split(":")
     model = ws.bentoml / "bentos" / label / version / "src" / "model"
     assert (model / "model.onnx").stat().st_size == summary["datasets"][name]["model_bytes"]
-    assert "model.onnx" in read_manifest(model).files
+    assert "model.onnx" in verify_manifest(model).files
 
 
 def test_every_step_has_an_executed_notebook_without_an_error(job) -> None:
