@@ -1,4 +1,3 @@
-import itertools
 import json
 import os
 import shutil
@@ -113,7 +112,7 @@ def test_events_tell_the_training_from_start_to_end_as_strict_json(digits):
     assert [event.best for event in epochs] == [v == min(losses[: n + 1]) for n, v in enumerate(losses)]
     assert events[-1].text.startswith(f"best epoch {losses.index(min(losses)) + 1}: val_loss")
     ticks = [event for event in events[:-2] if isinstance(event, Progress)]
-    assert all(later.time - sooner.time >= 0.09 for sooner, later in itertools.pairwise(ticks))
+    assert len(ticks) <= (events[-1].time - events[0].time) / 0.1 + 1
     assert ticks[-1].total == events[0].total == 8 * epochs[0].step
 
 
