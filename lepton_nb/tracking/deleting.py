@@ -7,10 +7,11 @@ import shutil
 import time
 
 from ..errors import ConflictError, NotFoundError
+from ..processes import is_alive
 from ..records import Run
 from ..workspace import Workspace
 from .address import uri
-from .liveness import is_living, process_of
+from .liveness import process_of
 from .reading import get
 from .spool import Record
 from .store import asking
@@ -56,5 +57,5 @@ def _wait_for_exit(ws: Workspace, run_id: str) -> None:
     """A trainer that has said its last word still closes its files, and would make the folder anew."""
     process = process_of(ws, run_id)
     deadline = time.monotonic() + _EXIT_S
-    while process is not None and process[0] != os.getpid() and is_living(*process) and time.monotonic() < deadline:
+    while process is not None and process.pid != os.getpid() and is_alive(process) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import psutil
-
 from ..errors import FormatError
+from ..processes import Identity, identify
 from ..workspace import Workspace, read_json, write_json
 
-__all__ = ["is_living", "last_words", "mark_process", "process_of"]
-
-# The clock behind a start time may be stepped by NTP between two readings.
-_TOLERANCE_S = 2.0
+__all__ = ["last_words", "mark_process", "process_of"]
 
 
 def mark_process(ws: Workspace, run_id: str, pid: int | None = None) -> None:
@@ -24,28 +20,18 @@ def mark_process(ws: Workspace, run_id: str, pid: int | None = None) -> None:
         run_id: the run.
         pid: a living process (default: this one).
     """
-    pid = os.getpid() if pid is None else pid
-    body = {"pid": pid, "started": psutil.Process(pid).create_time()}
+    process = identify(pid)
+    body = {"pid": process.pid, "started": process.started}
     write_json(ws.run(run_id) / "process.json", body, mode=0o600)
 
 
-def process_of(ws: Workspace, run_id: str) -> tuple[int, float] | None:
-    """Id and start time (seconds since the epoch) of a run's process; None for a run of another machine."""
+def process_of(ws: Workspace, run_id: str) -> Identity | None:
+    """A run's process; None for a run of another machine."""
     try:
         body = read_json(ws.run(run_id) / "process.json")
-        return int(body["pid"]), float(body["started"])
-    except (FileNotFoundError, FormatError, KeyError):
+        return Identity(int(body["pid"]), float(body["started"]))
+    except (FileNotFoundError, FormatError, KeyError, TypeError, ValueError):
         return None
-
-
-def is_living(pid: int, started: float) -> bool:
-    """Whether that very process still runs; a zombie does not."""
-    try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - started) <= _TOLERANCE_S
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def last_words(job: Path) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AmbiguousError, NotFoundError, UsageError
+from ..processes import is_alive
 from ..records import Run, Runs, RunStatus
 from ..workspace import Workspace
 from .address import experiment, sqlite_file, uri
-from .liveness import is_living, last_words, process_of
+from .liveness import last_words, process_of
 from .sending import LOCAL_ID, send_all
 from .spool import Record, lines
 from .store import asking
@@ -167,12 +168,12 @@ def _overlay(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None]:
     A run of another machine has no process here, and is what the store says.
     """
     process = process_of(ws, run_id)
-    if process is None or is_living(*process):
+    if process is None or is_alive(process):
         return "running", "", None
     # It may have ended well a moment ago, before the store was told.
     told = _ending(ws, run_id)
     if told is None:
-        finish_run(ws, run_id, "failed", _cause_of_death(ws, run_id, process[0]))
+        finish_run(ws, run_id, "failed", _cause_of_death(ws, run_id, process.pid))
         told = _ending(ws, run_id)
     return told or ("failed", "", None)
 

@@ -68,31 +68,42 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
         TrainingError: the training failed; the run is recorded as failed with its cause.
         TrackingError: the tracking store refused.
     """
+    fit = Fit(epochs, batch_size, seed, patience)
+    spec = _specified(net, data, options or {}, lr)
+    run_id, trainer = _launch(ws, spec, data, name, _params(spec, data, fit, lr), fit, report)
+    return _result(ws, run_id) if detach else _attended(ws, run_id, trainer, spec, report)
+
+
+def _specified(net: Any, data: Data, options: Mapping[str, Any], lr: float | None) -> Spec:
     if lr is not None and not 0 < lr < float("inf"):
         raise UsageError(f"lr {lr!r} is not allowed", expected="a number above 0")
-    fit = Fit(epochs, batch_size, seed, patience)
     if not data.rows.get("train"):
         raise DataError(f"data {data.name} has no training rows", hint="load it with a smaller test_size")
-    spec = specify(net, data.feature_shape, len(data.classes), options or {}, lr)
+    return specify(net, data.feature_shape, len(data.classes), options, lr)
+
+
+def _launch(
+    ws: Workspace, spec: Spec, data: Data, name: str | None, params: dict[str, object], fit: Fit, report: Report
+) -> tuple[str, Identity]:
+    """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
     packed = spec.pack()
     name = check_name(name or _new_name(spec.name), "run name")
-    run_id = tracking.start_run(
-        ws, name, _params(spec, data, fit, lr), {"lepton.model": spec.name, "lepton.data": data.id}
-    )
+    run_id = tracking.start_run(ws, name, params, {"lepton.model": spec.name, "lepton.data": data.id})
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
         places = [place or str(Path.cwd()) for place in sys.path]
         Job(run_id, name, ws.home.absolute(), data.id, fit, spec.entry(), places).write(packed)
-        trainer = _start(ws, run_id)
+        return run_id, _start(ws, run_id)
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
-    if detach:
-        return _result(ws, run_id)
-    ending = Watch(ws.run(run_id), trainer, report).attend()
-    run = _ended(ws, run_id, trainer, ending)
+
+
+def _attended(ws: Workspace, run_id: str, trainer: Identity, spec: Spec, report: Report) -> Run:
+    """The run when it is over; a network given as an instance holds the best weights then."""
+    run = _ended(ws, run_id, trainer, Watch(ws.run(run_id), trainer, report).attend())
     if spec.kind == "instance" and (run.path / "weights.safetensors").exists():
-        load_weights(run.path / "weights.safetensors", net)
+        load_weights(run.path / "weights.safetensors", spec.source)
     return run
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .. import tracking
 from ..errors import ConflictError, TrainingError
-from ..processes import Identity
 from ..records import Run, silent
 from ..workspace import Workspace
 from .following import Watch
@@ -36,12 +35,12 @@ def stop(ws: Workspace, ref: str) -> Run:
         state = "runs on another machine" if run.status == "running" else f"is {run.status}"
         raise ConflictError(f"run {run.name} ({run.id[:8]}) is not running here: it {state}", hint="lepton runs")
     ask_to_stop(run.path)
-    Watch(run.path, Identity(*process), silent).follow(_PATIENCE_S)
+    Watch(run.path, process, silent).follow(_PATIENCE_S)
     tracking.flush(ws, run.id, wait=10.0)
     run = tracking.get(ws, run.id)
     if run.status == "running":
         raise TrainingError(
             f"run {run.name} did not end in {_PATIENCE_S:g} s",
-            hint=f"kill process {process[0]}; see {run.path / 'log'}",
+            hint=f"kill process {process.pid}; see {run.path / 'log'}",
         )
     return run

@@ -225,4 +225,4 @@ def test_a_password_in_the_address_is_never_shown():
 
 
 def test_this_process_is_the_runs_process_until_another_is_named(ws):
-    assert tracking.process_of(ws, start(ws))[0] == psutil.Process().pid
+    assert tracking.process_of(ws, start(ws)).pid == psutil.Process().pid

@@ -179,7 +179,7 @@ def test_a_killed_trainer_is_a_failed_run_with_its_cause(ws, table):
     wait_for(lambda: tracking.find(ws, "doomed") is not None)
     run = tracking.get(ws, "doomed")
     wait_for((run.path / "weights.safetensors").exists)
-    os.kill(tracking.process_of(ws, run.id)[0], signal.SIGKILL)
+    os.kill(tracking.process_of(ws, run.id).pid, signal.SIGKILL)
     attending.join()
     cause = "the trainer was killed by SIGKILL, perhaps for lack of memory"
     assert f"failed; got {cause}; next: see" in raised[0]
