@@ -41,11 +41,12 @@ def _kinds(ws: Workspace, text: str) -> list[str]:
 
     found = ["deployment"] if any(d.name == text for d in serving.deployments(ws).deployments) else []
     found += ["dashboard"] if dashboards.is_running(ws, text) else []
-    if not ws.runs.is_dir():
-        return found
-    try:
-        run = tracking.get(ws, text)
-    except (NotFoundError, AmbiguousError):
-        return found
-    # A run that ended some other day is not what a person wants to stop.
-    return found + (["run"] if run.status == "running" or not found else [])
+    # Asking the store costs seconds: not for a name that is found, while no run of this machine lives.
+    if ws.runs.is_dir() and (tracking.living(ws) or not found):
+        try:
+            run = tracking.find(ws, text)
+        except AmbiguousError:
+            return found
+        # A run that ended some other day is not what a person wants to stop.
+        found += ["run"] if run and (run.status == "running" or not found) else []
+    return found

@@ -2,7 +2,7 @@
 
 from .address import uri
 from .deleting import delete
-from .liveness import mark_process, process_of
+from .liveness import living, mark_process, process_of
 from .reading import find, get, recorded, runs
 from .template import create
 from .writing import finish_run, flush, log_files, log_metrics, set_tags, spool_metrics, start_run
@@ -16,6 +16,7 @@ __all__ = [
     "get",
     "log_files",
     "log_metrics",
+    "living",
     "mark_process",
     "process_of",
     "recorded",

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from ..errors import FormatError
-from ..processes import Identity, identify
+from ..processes import Identity, identify, is_alive
 from ..workspace import Workspace, read_json, write_json
 
-__all__ = ["last_words", "mark_process", "process_of"]
+__all__ = ["last_words", "living", "mark_process", "process_of"]
 
 
 def mark_process(ws: Workspace, run_id: str, pid: int | None = None) -> None:
@@ -32,6 +32,12 @@ def process_of(ws: Workspace, run_id: str) -> Identity | None:
         return Identity(int(body["pid"]), float(body["started"]))
     except (FileNotFoundError, FormatError, KeyError, TypeError, ValueError):
         return None
+
+
+def living(ws: Workspace) -> tuple[str, ...]:
+    """Ids of the runs whose process lives on this machine; the store is not asked."""
+    ids = [folder.name for folder in sorted(ws.runs.glob("*")) if (folder / "process.json").is_file()]
+    return tuple(one for one in ids if (process := process_of(ws, one)) and is_alive(process))
 
 
 def last_words(job: Path) -> str:
