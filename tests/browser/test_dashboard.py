@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections import Counter
 
 import numpy as np
 import psutil
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from lepton_nb.dashboards import launch, launcher, stop
 from lepton_nb.runtime import Input
 from lepton_nb.workspace import Workspace
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 # A page on a busy machine: the kernel has to start and to import.
 LONG_MS = 120_000
@@ -40,14 +31,6 @@ def dashboard(ws):
         yield launch(ws)
     finally:
         stop(ws)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from jupyter_server.serverapp import list_running_servers
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from lepton_nb import dashboards, processes, tracking
 from lepton_nb.records import Metric
 from lepton_nb.workspace import Workspace
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 # No questions about news, which would lie over the page, and no look-ups outside this machine.
 SETTINGS = {"@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
 NAUGHTY = "<img src=x onerror=document.title='taken'>"
@@ -46,34 +35,14 @@ def ws(folder: Path) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def address(folder: Path, ws: Workspace) -> Iterator[str]:
+def address(folder: Path, ws: Workspace, start_jupyterlab: Callable[..., Any]) -> Iterator[str]:
     for plugin, values in SETTINGS.items():
         file = folder / "settings" / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(values))
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("LEPTON_", "MLFLOW_"))}
-    env |= {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    env |= {f"JUPYTERLAB_{kind}_DIR": str(folder / kind.lower()) for kind in ("SETTINGS", "WORKSPACES")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    options = ["--ServerApp.port=0", f"--ServerApp.root_dir={ws.root}"]
-    identity = processes.start([*command, *options], log=folder / "log", cwd=folder, env=env)
-    deadline = time.monotonic() + 60
-    while not (found := list(list_running_servers(folder / "runtime"))):
-        assert processes.is_alive(identity), (folder / "log").read_text()[-2000:]
-        assert time.monotonic() < deadline, "JupyterLab did not come up"
-        time.sleep(0.1)
-    yield f"{found[0]['url']}lab?token={found[0]['token']}"
+    address, token, identity = start_jupyterlab(folder, ws.root, settings=True)
+    yield f"{address}lab?token={token}"
     processes.stop(identity)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    with sync_playwright() as playwright:
-        # Without Debian's chromium, the one of `playwright install chromium`.
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

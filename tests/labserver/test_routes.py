@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from jupyter_server.serverapp import list_running_servers
 from tornado.web import RequestHandler
 
 from lepton_nb import processes, tracking
@@ -26,23 +23,16 @@ HEAVY = ("bentoml", "lightning", "mlflow", "papermill", "ray", "sklearn", "torch
 class Lab:
     """A running JupyterLab, asked over HTTP."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, start_jupyterlab: Callable[..., Any]) -> None:
         self.root = folder / "project"
         self.log = folder / "log"
         (self.root / ".lepton").mkdir(parents=True)
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("LEPTON_", "MLFLOW_"))}
-        env |= {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
         # Every import is written to the log, so that a test can read which ones happened.
-        command = [sys.executable, "-X", "importtime", "-m", "jupyterlab", "--no-browser", "--allow-root"]
-        options = ["--ServerApp.port=0", f"--ServerApp.root_dir={self.root}", "--LabApp.news_url=None"]
-        self.identity = processes.start([*command, *options], log=self.log, cwd=folder, env=env)
-        deadline = time.monotonic() + 60
-        while not (found := list(list_running_servers(folder / "runtime"))):
-            assert processes.is_alive(self.identity), self.log.read_text()[-2000:]
-            assert time.monotonic() < deadline, "JupyterLab did not come up"
-            time.sleep(0.1)
-        self.client = httpx.Client(base_url=found[0]["url"], timeout=60)
-        self.token = {"Authorization": f"token {found[0]['token']}"}
+        address, token, self.identity = start_jupyterlab(
+            folder, self.root, "--LabApp.news_url=None", python=("-X", "importtime")
+        )
+        self.client = httpx.Client(base_url=address, timeout=60)
+        self.token = {"Authorization": f"token {token}"}
         self.client.get("api/status", headers=self.token).raise_for_status()
 
     @property
@@ -58,8 +48,8 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    running = Lab(tmp_path_factory.mktemp("lab"))
+def lab(tmp_path_factory: pytest.TempPathFactory, start_jupyterlab: Callable[..., Any]) -> Iterator[Lab]:
+    running = Lab(tmp_path_factory.mktemp("lab"), start_jupyterlab)
     yield running
     running.client.close()
     processes.stop(running.identity)
