@@ -87,7 +87,7 @@ demo: ## the whole life of two models on real data
 	@cat .lepton/demo/summary.txt
 
 lab: install ## JupyterLab with the panel of runs
-	$(BIN)/jupyter lab
+	$(BIN)/jupyter lab $$([ "$$(id -u)" != 0 ] || echo --allow-root)
 
 dashboard: install ## the live page of all deployments
 	$(BIN)/lepton dashboard

@@ -24,6 +24,8 @@ def evaluate(
     found = run_of(ws, run)
     own = data_of(ws, found.data)
     card = evaluation.evaluate(ws, found, own if data is None else data_of(ws, data), part=part)
-    step, now = 0, time.time()
-    tracking.log_metrics(ws, found.id, [Metric(f"{part}_{k}", v, step, now) for k, v in card.metrics.items()])
+    # On other data the card says something of that data, not of the run.
+    if card.data == found.data:
+        step, now = 0, time.time()
+        tracking.log_metrics(ws, found.id, [Metric(f"{part}_{k}", v, step, now) for k, v in card.metrics.items()])
     return card

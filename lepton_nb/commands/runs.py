@@ -20,7 +20,7 @@ def runs(*, limit: Annotated[int, Opt("Most runs to list.")] = 20) -> Runs:
 
 
 def runs_show(run: Annotated[object, _RUN]) -> Run:
-    """Show a run's status, parameters and metrics."""
+    """Show a run's status, metrics, parameters and tags."""
     return run_of(current(), run)
 
 

@@ -35,7 +35,7 @@ class CNN(Classifier):
         lr: float = 5e-3,
         weight_decay: float = 0.01,
         schedule: Schedule = "one_cycle",
-        label_smoothing: float = 0.05,
+        label_smoothing: float = 0.0,
     ) -> None:
         layers: list[nn.Module] = []
         before = feature_shape[0]

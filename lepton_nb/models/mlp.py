@@ -37,7 +37,7 @@ class MLP(Classifier):
         lr: float = 5e-3,
         weight_decay: float = 0.01,
         schedule: Schedule = "one_cycle",
-        label_smoothing: float = 0.05,
+        label_smoothing: float = 0.0,
     ) -> None:
         widths = [math.prod(feature_shape), *hidden]
         layers: list[nn.Module] = [nn.Flatten()]

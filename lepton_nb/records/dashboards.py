@@ -40,4 +40,5 @@ class Dashboard(Result):
     def table(self) -> Table:
         """Address and state."""
         rows = (("status", self.status), ("url", self.url), ("pid", self.pid), ("token", str(self.token_file)))
-        return Table(f"dashboard {self.name}", (), rows, f"next: lepton stop {self.name}")
+        note = f"to open it by hand: {self.url}?token=, followed by what the token file holds; to end it: lepton stop "
+        return Table(f"dashboard {self.name}", (), rows, note + self.name if self.status == "running" else "")

@@ -76,7 +76,7 @@ class Run(Result):
         return next(iter(sorted(self.metrics.items())), None)
 
     def table(self) -> Table:
-        """Status, parameters and metrics."""
+        """Status, metrics, parameters and tags."""
         seconds = (self.ended or time.time()) - self.created
         rows: list[tuple[object, ...]] = [
             ("id", self.id),
@@ -87,6 +87,8 @@ class Run(Result):
         ]
         rows += [("cause", self.cause)] if self.cause else []
         rows += [(name, value) for name, value in sorted(self.metrics.items())]
+        rows += [(f"param {name}", value) for name, value in sorted(self.params.items())]
+        rows += [(f"tag {name}", value) for name, value in sorted(self.tags.items())]
         return Table(f"run {self.name}", (), rows)
 
 
