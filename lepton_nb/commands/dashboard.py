@@ -22,5 +22,5 @@ def dashboard(
 
     opened = dashboards.launch(current(), page, port=port)
     if not no_browser and sys.stdout.isatty():
-        webbrowser.open(opened.open_url)
+        webbrowser.open(dashboards.door(opened).as_uri())
     return opened

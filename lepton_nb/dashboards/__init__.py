@@ -1,6 +1,6 @@
 """What does a running model look like, in a page that keeps itself up to date?"""
 
-from .launcher import is_running, launch, page_path, stop
+from .launcher import door, is_running, launch, page_path, stop
 from .live import deployments
 
-__all__ = ["deployments", "is_running", "launch", "page_path", "stop"]
+__all__ = ["deployments", "door", "is_running", "launch", "page_path", "stop"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import http.client
 import json
 import os
@@ -19,7 +20,7 @@ from ..processes import stop as stop_process
 from ..records import Dashboard
 from ..workspace import Workspace, check_name, locked, read_json, write_atomic, write_json
 
-__all__ = ["is_running", "launch", "page_path", "stop"]
+__all__ = ["door", "is_running", "launch", "page_path", "stop"]
 
 _HOST = "127.0.0.1"
 _READY_S = 60.0
@@ -134,9 +135,21 @@ def stop(ws: Workspace, page: str = "deployments") -> Dashboard:
         if found is None or identity is None:
             raise NotFoundError(f"dashboard {page!r} does not run", hint=f"lepton dashboard {page}")
         stop_process(identity)
-        (folder / "token").unlink(missing_ok=True)
+        for secret in (folder / "token", folder / "open.html"):
+            secret.unlink(missing_ok=True)
         ended = Dashboard(found.name, "stopped", found.url, found.pid, found.token_file)
         return _write(folder, ended, identity)
+
+
+def door(one: Dashboard) -> Path:
+    """A page of this user's own (mode 0600) that leads to a running dashboard.
+
+    A browser is started with its path: with the address itself, the token would stand in the list of processes.
+    """
+    path = one.token_file.parent / "open.html"
+    address = html.escape(one.open_url, quote=True)
+    write_atomic(path, f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">\n', mode=0o600)
+    return path
 
 
 def is_running(ws: Workspace, page: str) -> bool:

@@ -25,6 +25,10 @@ class NotebookHost:
         """Whether a variable of the notebook, or an expression of this line, has that name."""
         return name in self._objects or name in self._shell.user_ns
 
+    def names(self) -> tuple[str, ...]:
+        """The variables of the notebook."""
+        return tuple(self._shell.user_ns)
+
     def resolve(self, name: str) -> object:
         """The variable, or the object at `package.module:attribute`."""
         from ..commands import import_object

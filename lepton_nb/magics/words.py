@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -59,7 +60,7 @@ def take_output_name(words: list[str]) -> tuple[list[str], str | None]:
         return words, None
     at = words.index("-o")
     name = words[at + 1] if at + 1 < len(words) else ""
-    if not name.isidentifier():
+    if not name.isidentifier() or keyword.iskeyword(name):
         raise UsageError("-o names no variable", expected="-o NAME", got=repr(name))
     return words[:at] + words[at + 2 :], name
 
@@ -81,8 +82,10 @@ def from_yaml(cell: str, value_of: Callable[[str], str]) -> list[str]:
     """
     import yaml
 
+    from ..pipelines import parse_yaml
+
     try:
-        options = yaml.safe_load(cell) or {}
+        options = parse_yaml(cell) or {}
     except yaml.YAMLError as cause:
         raise UsageError("the cell is not YAML", got=str(cause), hint="write one 'option: value' per line") from cause
     if not isinstance(options, dict):
@@ -92,7 +95,9 @@ def from_yaml(cell: str, value_of: Callable[[str], str]) -> list[str]:
         flag = "--" + str(name).replace("_", "-")
         if value is True:
             words.append(flag)
-        elif value is False or value is None:
+        elif value is None:
+            raise UsageError(f"option {name!r} has no value", expected=f"{name}: VALUE")
+        elif value is False:
             continue
         else:
             for item in _items(value):

@@ -1,5 +1,6 @@
 """Which notebook runs when, with what, and how did it end?"""
 
+from .document import parse_yaml
 from .executor import Executor, StepJob, StepResult
 from .local import LocalExecutor
 from .outputs import OUTPUT_FILE, in_step, parse_assignment, record_output
@@ -21,6 +22,7 @@ __all__ = [
     "in_step",
     "load",
     "parse_assignment",
+    "parse_yaml",
     "plan",
     "record_output",
     "run",

@@ -13,7 +13,7 @@ import nbformat
 import psutil
 import pytest
 
-from lepton_nb.dashboards import launch, launcher, page_path, stop
+from lepton_nb.dashboards import door, launch, launcher, page_path, stop
 from lepton_nb.errors import ConflictError, NotFoundError, ServingError, UsageError
 from lepton_nb.workspace import Workspace
 
@@ -98,6 +98,14 @@ def test_the_token_is_shown_nowhere(broken):
     assert token not in json.dumps(process.environ())
     assert token not in json.dumps(dashboard.to_json()) + dashboard.as_text() + str(dashboard) + repr(dashboard)
     assert dashboard.open_url == f"{dashboard.url}?token={token}"
+
+
+def test_a_browser_is_led_in_by_a_private_file(broken):
+    _, dashboard = broken
+    path = door(dashboard)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert f'url={dashboard.open_url}"' in path.read_text()
+    assert _token(dashboard) not in path.as_uri()
 
 
 def test_one_that_runs_is_reused_and_keeps_its_port(broken):

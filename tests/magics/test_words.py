@@ -41,7 +41,9 @@ def test_the_output_name_is_taken_out() -> None:
     assert take_output_name(["runs"]) == (["runs"], None)
 
 
-@pytest.mark.parametrize("words", [["runs", "-o"], ["runs", "-o", "1x"], ["runs", "-o", "--json"]])
+@pytest.mark.parametrize(
+    "words", [["runs", "-o"], ["runs", "-o", "class"], ["runs", "-o", "1x"], ["runs", "-o", "--json"]]
+)
 def test_an_output_name_that_no_variable_has_is_refused(words) -> None:
     with pytest.raises(UsageError, match="-o NAME"):
         take_output_name(words)
@@ -55,7 +57,13 @@ def test_a_cell_of_yaml_becomes_options() -> None:
     ]
 
 
-@pytest.mark.parametrize("cell", ["- a\n- b\n", "just text", "a: [1", "a: b: c"])
+def test_words_of_a_cell_stay_words() -> None:
+    assert from_yaml("target: no\nignore: [on, 007]\n", value_of) == [
+        *("--target", "no", "--ignore", "on", "--ignore", "007"),
+    ]
+
+
+@pytest.mark.parametrize("cell", ["- a\n- b\n", "just text", "a: [1", "a: b: c", "seed: 1\nseed: 2", "name:"])
 def test_a_cell_that_is_no_mapping_is_refused_in_one_line(cell) -> None:
     with pytest.raises(UsageError) as caught:
         from_yaml(cell, value_of)
