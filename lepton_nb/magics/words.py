@@ -38,9 +38,7 @@ def split(line: str, value_of: Callable[[str], str]) -> list[str]:
     values: list[str] = []
 
     def hide(match: re.Match[str]) -> str:
-        whole = match[0]
-        expression = match["expr"] if match["expr"] is not None else match["name"]
-        values.append(whole[0] if expression is None else value_of(expression.strip()))
+        values.append(_value(match, value_of))
         return _HIDE.format(len(values) - 1)
 
     try:
@@ -112,8 +110,9 @@ def _items(value: Any) -> list[str]:
 
 
 def _expanded(text: str, value_of: Callable[[str], str]) -> str:
-    def replace(match: re.Match[str]) -> str:
-        expression = match["expr"] if match["expr"] is not None else match["name"]
-        return match[0][0] if expression is None else value_of(expression.strip())
+    return _MARK.sub(lambda match: _value(match, value_of), text)
 
-    return _MARK.sub(replace, text)
+
+def _value(match: re.Match[str], value_of: Callable[[str], str]) -> str:
+    expression = match["expr"] if match["expr"] is not None else match["name"]
+    return match[0][0] if expression is None else value_of(expression.strip())
