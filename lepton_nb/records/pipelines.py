@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,15 @@ from typing import Any, Literal
 
 from .layers import layers_svg
 from .runs import duration
-from .shown import Result, Table
+from .shown import Result, Table, cell
 
 __all__ = ["Graph", "Outputs", "PipelineRun", "Step", "StepStatus"]
 
 StepStatus = Literal["waiting", "running", "completed", "failed", "skipped"]
+
+# Hashes and ids of runs: their first characters name them too.
+_ID = re.compile(r"[0-9a-f][0-9a-f-]{12,}")
+_ID_CHARS, _VALUE_CHARS, _LINE_CHARS = 12, 32, 80
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,13 @@ class PipelineRun(Result):
 
     def table(self) -> Table:
         """One line per step."""
-        rows = [(s.name, s.status, duration(s.seconds), s.peak_memory_mb, s.error or None) for s in self.steps]
+        rows = [
+            (s.name, s.status, duration(s.seconds), s.peak_memory_mb, _outputs(s.outputs), s.error or None)
+            for s in self.steps
+        ]
         title = f"pipeline {self.pipeline}: {self.status} in {duration(self.seconds)}"
         note = f"executed notebooks: {self.path}"
-        return Table(title, ("step", "status", "time", "peak MiB", "error"), rows, note)
+        return Table(title, ("step", "status", "time", "peak MiB", "outputs", "error"), rows, note)
 
 
 @dataclass(frozen=True)
@@ -117,3 +125,20 @@ class Graph(Result):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.as_text(), "image/svg+xml": self.svg()}
+
+
+def _outputs(values: Mapping[str, Any]) -> str | None:
+    """What a step reported, on one line of a table; JSON has it in full."""
+    items = [f"{name}={_short(value)}" for name, value in values.items()]
+    shown = len(items)
+    while shown > 1 and len(", ".join(items[:shown])) > _LINE_CHARS:
+        shown -= 1
+    rest = [f"{len(items) - shown} more"] if shown < len(items) else []
+    return ", ".join([*items[:shown], *rest]) or None
+
+
+def _short(value: object) -> str:
+    text = " ".join(cell(value).split())
+    if isinstance(value, str) and _ID.fullmatch(text):
+        return text[:_ID_CHARS]
+    return text if len(text) <= _VALUE_CHARS else f"{text[: _VALUE_CHARS - 3]}..."

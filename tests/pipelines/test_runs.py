@@ -1,5 +1,6 @@
 """Which step runs when, what is recorded and what is said: with the fake executor, since no kernel matters here."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from lepton_nb import pipelines
 from lepton_nb.errors import AmbiguousError, FormatError, NotFoundError, PipelineError
-from lepton_nb.records import Failed, Finished, Progress, Started
+from lepton_nb.records import Failed, Finished, PipelineRun, Progress, Started, Step
 from lepton_nb.workspace import Workspace
 
 REPORT = "from lepton_nb.pipelines import record_output\n"
@@ -164,3 +165,27 @@ def test_a_record_of_a_newer_version_is_refused(diamond, ws, fake_executor):
     (done.path / "run.json").write_text(json.dumps({**body, "format": 2}))
     with pytest.raises(FormatError, match="has format 2"):
         pipelines.status(ws)
+
+
+def test_the_table_of_a_run_shows_what_each_step_reported_on_one_line(tmp_path):
+    outputs = {
+        "data": "3f" * 32,
+        "run": "019a1b2c-3d4e-7000-8000-0123456789ab",
+        "bento": "breast_cancer:abcdefghijklmnop",
+        "accuracy": 0.987654321,
+        "drift": True,
+        "note": "two\nlines " + 40 * "x",
+        "late": 1,
+    }
+    step = Step("train", "completed", tmp_path / "train.ipynb", {}, outputs, 1.0)
+    idle = Step("after", "skipped", tmp_path / "after.ipynb", {}, {})
+    done = PipelineRun("r", "p", "completed", (step, idle), tmp_path, 1.0)
+    line, nothing = (row[done.table().columns.index("outputs")] for row in done.table().rows)
+    assert line.startswith("data=3f3f3f3f3f3f, run=019a1b2c-3d4, bento=breast_cancer:abcdefghijklmnop, ")
+    assert line.endswith(", 4 more")
+    assert len(line) < 100
+    assert nothing is None
+    few = dataclasses.replace(step, outputs={name: outputs[name] for name in ("accuracy", "drift", "note")})
+    text = dataclasses.replace(done, steps=(few,)).as_text()
+    assert "accuracy=0.9877, drift=yes, note=two lines xxxxxxxxxxxxxxxxxxx..." in text
+    assert done.to_json()["steps"][0]["outputs"] == outputs
