@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -163,7 +162,7 @@ def _result(child: _Child, error: str, cell: int | None = None) -> StepResult:
     except LeptonError as cause:
         outputs, error = {}, error or f"{type(cause).__name__}: {cause}"
     if error and cell is None:
-        cell = _running_cell(child.job.folder / "cell.json")
+        cell = _running_cell(child.job.folder / "cell")
     status: Any = "failed" if error else "completed"
     return StepResult(child.job.name, status, outputs, seconds, child.peak or None, error, cell if error else None)
 
@@ -183,5 +182,5 @@ def _died(code: int, log: Path) -> str:
 
 def _running_cell(path: Path) -> int | None:
     with contextlib.suppress(OSError, ValueError):
-        return int(json.loads(path.read_bytes()))
+        return int(path.read_text())
     return None

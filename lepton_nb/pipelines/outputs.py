@@ -19,6 +19,7 @@ __all__ = ["OUTPUT_FILE", "in_step", "parse_assignment", "read_outputs", "record
 
 # Names the file of the step that this kernel executes; unset outside of a pipeline.
 OUTPUT_FILE = "LEPTON_STEP_OUTPUT"
+_FORMAT = 1
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -70,7 +71,7 @@ def record_output(name: str, value: Any) -> Outputs:
     value = _json_value(value, name)
     target = os.environ.get(OUTPUT_FILE)
     if target:
-        line = json.dumps({"format": 1, "name": name, "value": value}, allow_nan=False).encode() + b"\n"
+        line = json.dumps({"format": _FORMAT, "name": name, "value": value}, allow_nan=False).encode() + b"\n"
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             # One write: lines of two processes never mix, and a kill leaves a whole line or none.
@@ -84,16 +85,23 @@ def read_outputs(path: Path) -> dict[str, Any]:
     """The outputs in a step's file; nothing when it reported none.
 
     Raises:
-        FormatError: a line is not ours.
+        FormatError: a line is not ours, or newer than this version reads.
     """
     outputs: dict[str, Any] = {}
     lines = path.read_bytes().splitlines() if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
             body = json.loads(line)
-            outputs[body["name"]] = body["value"]
+            found, name, value = int(body["format"]), body["name"], body["value"]
         except (ValueError, KeyError, TypeError) as cause:
             raise FormatError(f"{path} line {number} is not readable", expected="one output") from cause
+        if found > _FORMAT:
+            raise FormatError(
+                f"{path} line {number} has format {found}",
+                expected=f"format {_FORMAT} or older",
+                hint="run the step's kernel and the pipeline with the same version of lepton_nb",
+            )
+        outputs[name] = value
     return outputs
 
 

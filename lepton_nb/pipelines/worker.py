@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
         Path(job["notebook"]),
         Path(job["executed"]),
         job["parameters"],
-        cell_file=folder / "cell.json",
+        cell_file=folder / "cell",
         sockets=sockets,
     )
     error, cell = (failure.error, failure.cell) if failure else ("", None)

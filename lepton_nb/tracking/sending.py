@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConflictError, NotFoundError, TrackingError
+from ..errors import ConflictError, FormatError, NotFoundError, TrackingError
 from ..workspace import Workspace, locked
 from .spool import Record, is_pending, mark_sent, unsent
 from .store import experiment_id, preload, reaching
@@ -64,8 +64,8 @@ def send_all(ws: Workspace, address: str) -> None:
         job = path.parent
         # Most runs have told everything: two file sizes say so.
         if is_pending(job) or b'"store_id": null' in path.read_bytes():
-            # One run that the store refuses must not hide the others.
-            with contextlib.suppress(NotFoundError, TrackingError):
+            # One run that the store refuses, or whose files are not readable, must not hide the others.
+            with contextlib.suppress(FormatError, NotFoundError, TrackingError):
                 if Record.read(ws, job.name).uri == address:
                     send(ws, job.name)
 

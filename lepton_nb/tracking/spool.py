@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError
+from ..errors import FormatError, NotFoundError
 from ..workspace import Workspace, read_json, write_atomic, write_json
 
 __all__ = ["Record", "append", "is_pending", "lines", "mark_sent", "unsent"]
@@ -81,26 +81,52 @@ def is_pending(job: Path) -> bool:
 
 
 def lines(job: Path) -> Iterator[dict[str, Any]]:
-    """Everything the run has told so far, whether it was sent or not."""
+    """Everything the run has told so far, whether it was sent or not.
+
+    Raises:
+        FormatError: a line is not ours, or newer than this version reads.
+    """
     return (body for _, body in _from(job, 0))
 
 
 def unsent(job: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The lines that the store has not got, each with the offset behind it."""
+    """The lines that the store has not got, each with the offset behind it.
+
+    Raises:
+        FormatError: a line is not ours, or newer than this version reads.
+    """
     return _from(job, _sent(job))
 
 
 def _from(job: Path, offset: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    path = job / "spool.jsonl"
     try:
-        with (job / "spool.jsonl").open("rb") as stream:
+        with path.open("rb") as stream:
             stream.seek(offset)
             for line in stream:
                 offset += len(line)
                 # A line without its end is still being written.
                 if line.endswith(b"\n"):
-                    yield offset, json.loads(line)
+                    yield offset, _decoded(line, path)
     except FileNotFoundError:
         return
+
+
+def _decoded(line: bytes, path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(line)
+        found = int(body["format"])
+    except (ValueError, KeyError, TypeError) as cause:
+        raise FormatError(
+            f"{path} is not readable", expected="JSON objects with a format number, one per line", got=str(cause)
+        ) from cause
+    if found > _FORMAT:
+        raise FormatError(
+            f"{path} has a line of format {found}",
+            expected=f"format {_FORMAT} or older",
+            hint="upgrade lepton_nb to the version that wrote it",
+        )
+    return dict(body)
 
 
 def mark_sent(job: Path, offset: int) -> None:

@@ -79,8 +79,16 @@ def test_what_is_no_assignment_is_refused(text):
 
 
 def test_a_broken_line_in_an_output_file_is_named(tmp_path):
-    (tmp_path / "out.jsonl").write_text('{"name": "a", "value": 1}\n{"na')
+    (tmp_path / "out.jsonl").write_text('{"format": 1, "name": "a", "value": 1}\n{"na')
     with pytest.raises(FormatError, match="line 2"):
+        read_outputs(tmp_path / "out.jsonl")
+
+
+def test_an_output_of_a_newer_format_is_refused_and_one_of_an_older_is_read(tmp_path):
+    (tmp_path / "out.jsonl").write_text('{"format": 0, "name": "a", "value": 1}\n')
+    assert read_outputs(tmp_path / "out.jsonl") == {"a": 1}
+    (tmp_path / "out.jsonl").write_text('{"format": 2, "name": "a", "value": 1}\n')
+    with pytest.raises(FormatError, match="line 1 has format 2; expected format 1 or older; next: run the step"):
         read_outputs(tmp_path / "out.jsonl")
 
 

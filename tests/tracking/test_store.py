@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from lepton_nb import tracking
-from lepton_nb.errors import AmbiguousError, ConflictError, NotFoundError, TrackingError, UsageError
+from lepton_nb.errors import AmbiguousError, ConflictError, FormatError, NotFoundError, TrackingError, UsageError
 from lepton_nb.records import Metric
 from lepton_nb.tracking import address
 from lepton_nb.workspace import Workspace
@@ -226,3 +226,16 @@ def test_a_password_in_the_address_is_never_shown():
 
 def test_this_process_is_the_runs_process_until_another_is_named(ws):
     assert tracking.process_of(ws, start(ws)).pid == psutil.Process().pid
+
+
+@pytest.mark.parametrize(("line", "message"), [('{"format": 2}', "line of format 2; .*upgrade"), ("{", "not readable")])
+def test_what_a_newer_version_spooled_is_refused_and_does_not_hide_the_other_runs(ws, line, message):
+    kept, other = start(ws, "kept"), start(ws, "other")
+    path = ws.run(kept) / "spool.jsonl"
+    path.write_text('{"format": 0, "kind": "tags", "tags": {"a": "b"}}\n')
+    assert tracking.get(ws, kept).tags["a"] == "b"
+    with path.open("a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(FormatError, match=message):
+        tracking.flush(ws, kept)
+    assert other in [run.id for run in tracking.runs(ws).runs]
