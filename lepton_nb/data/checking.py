@@ -59,7 +59,7 @@ def check(ws: Workspace, source: Any, target: str | None = None) -> Check:
 def _column_problems(column: TypedColumn) -> Iterator[Problem]:
     name, rows = column.name, len(column.cells)
     missing = column.cells.null_count
-    leave = f"leave it out with ignore={name!r}"
+    leave = f"leave it out with --ignore {name!r}"
     if missing == rows:
         yield Problem("warning", f"column {name!r} has no values", leave, (name,))
         return
@@ -141,7 +141,7 @@ def _leak(column: TypedColumn, targets: NDArray[np.int64], classes: int, target:
     if distinct < 2 or distinct > len(targets) // 2:
         return
     seen = len(np.unique(codes * classes + targets))
-    leave = f"leave it out with ignore={column.name!r}, unless it is known before the target is"
+    leave = f"leave it out with --ignore {column.name!r}, unless it is known before the target is"
     if seen == distinct == classes:
         yield Problem("error", f"column {column.name!r} is identical with target {target!r}", leave, (column.name,))
     elif seen == distinct:

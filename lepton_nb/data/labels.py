@@ -47,7 +47,7 @@ def classes_of(column: TypedColumn) -> tuple[tuple[str, ...], NDArray[np.int64]]
     return tuple(names), index.astype(np.int64)
 
 
-_OTHER = "pass another target"
+_OTHER = "choose another column with --target NAME"
 
 
 def _name(value: Any) -> str:
@@ -98,5 +98,5 @@ def _refuse_continuous(column: TypedColumn, distinct: int) -> None:
         raise DataError(
             f"target {column.name!r} looks continuous: {distinct} distinct numbers in {rows} rows",
             expected="classes (this version trains classifiers only)",
-            hint="pass another target; cut the numbers into classes; or make the codes text if they are classes",
+            hint=f"{_OTHER}; cut the numbers into classes; or make the codes text if they are classes",
         )

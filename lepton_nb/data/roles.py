@@ -30,7 +30,7 @@ def choose_target(source: Source, target: str | None) -> TypedColumn:
     wanted = target or source.target
     if wanted is None:
         raise DataError(
-            f"{source.name} needs a target", expected=f"one of its columns: {_listed(names)}", hint="pass target=NAME"
+            f"{source.name} needs a target", expected=f"one of its columns: {_listed(names)}", hint="pass --target NAME"
         )
     return source.columns[_position(names, wanted, "target column")]
 
@@ -125,7 +125,7 @@ def refuse_unusable(column: TypedColumn) -> None:
     import pyarrow.compute as pc
 
     refuse_infinite(column)
-    leave = f"leave it out with ignore={column.name!r}"
+    leave = f"leave it out with --ignore {column.name!r}"
     if column.kind == "other":
         raise DataError(
             f"column {column.name!r} holds {column.cells.type}",
@@ -136,7 +136,8 @@ def refuse_unusable(column: TypedColumn) -> None:
         raise DataError(
             f"column {column.name!r} holds dates",
             expected="numbers or categories",
-            hint=f"{leave}, pass it as time_column with split='time', or turn it into numbers such as the month",
+            hint=f"{leave}, order the rows by it with --split time --time-column {column.name!r}, "
+            "or turn it into numbers such as the month",
         )
     if column.kind != "category":
         return

@@ -44,20 +44,25 @@ class SplitPlan:
         if self.seed < 0:
             raise UsageError(f"seed {self.seed} is negative", expected="a whole number from 0")
         if self.strategy == "time" and self.time_column is None:
-            raise UsageError("split 'time' needs the column that orders the rows", hint="pass time_column=NAME")
+            raise UsageError("split 'time' needs the column that orders the rows", hint="pass --time-column NAME")
         if self.strategy != "time" and self.time_column is not None:
             raise UsageError(
-                f"time_column {self.time_column!r} does not fit split {self.strategy!r}",
-                expected="a time column with split='time' only",
-                hint=f"pass split='time', or ignore={self.time_column!r} to leave the column out",
+                f"time column {self.time_column!r} does not fit split {self.strategy!r}",
+                expected="a time column with --split time only",
+                hint=f"--split time, or --ignore {self.time_column!r} to leave the column out",
             )
-        for name, share in (("test_size", self.test_size), ("validation_size", self.validation_size)):
+        for name, share in (("test size", self.test_size), ("validation size", self.validation_size)):
             if not 0 < share < 1:
-                raise UsageError(f"{name} {share:g} is not a share", expected="a number between 0 and 1, such as 0.2")
+                raise UsageError(
+                    f"{name} {share:g} is not a share",
+                    expected="a number between 0 and 1",
+                    hint=f"--{name.replace(' ', '-')} 0.2",
+                )
         if self.test_size + self.validation_size >= 1:
             raise UsageError(
-                f"test_size {self.test_size:g} and validation_size {self.validation_size:g} leave nothing to train on",
+                f"test size {self.test_size:g} and validation size {self.validation_size:g} leave nothing to train on",
                 expected="two shares whose sum is below 1",
+                hint="--test-size 0.2 --validation-size 0.1",
             )
 
 
@@ -87,7 +92,7 @@ def split_rows(
         raise DataError(
             f"the training part has one class, {classes[int(seen[0])]!r}",
             expected="at least two classes to tell apart",
-            hint="pass split='stratified', or load more rows",
+            hint="--split stratified, or load more rows",
         )
     return parts
 
@@ -147,7 +152,7 @@ def stratified(targets: Index, classes: Sequence[str], sizes: tuple[int, int, in
         raise DataError(
             f"too few rows for a stratified split in {_listed(rare)}",
             expected="at least 3 rows per class, one for each of train, validation and test",
-            hint="add rows, merge rare classes, or pass split='random'",
+            hint="add rows, merge rare classes, or --split random",
         )
     validation = _quotas(counts, sizes[1], leave=2)
     test = _quotas(counts - validation, sizes[2], leave=1)

@@ -190,13 +190,13 @@ def test_a_target_that_hardly_repeats_is_refused(ws, written):
 @pytest.mark.parametrize("day", ["2024-01-{i:02}", "{i}.01.2024", "2024-01-{i:02} 10:30:00", "1/{i}/2024"])
 def test_a_column_of_dates_is_refused_with_what_to_do(ws, written, day):
     text = "day,t\n" + "".join(f"{day.format(i=i + 1)},{'xy'[i % 2]}\n" for i in range(20))
-    refuse(ws, written(text), r"'day' holds dates.*ignore='day'.*time_column")
+    refuse(ws, written(text), r"'day' holds dates.*--ignore 'day'.*--time-column 'day'")
     assert load(ws, written("n," + text.replace("\n", "\n1,")[:-2]), target="t", ignore=["day"]).columns[0].name == "n"
 
 
 def test_text_that_hardly_repeats_is_refused_unless_ignored(ws, written):
     path = written("name,n,t\n" + "".join(f"person {i},{i},{'xy'[i % 2]}\n" for i in range(200)))
-    refuse(ws, path, r"'name' is text with 200 distinct values in 200 rows.*'person 0'.*ignore='name'")
+    refuse(ws, path, r"'name' is text with 200 distinct values in 200 rows.*'person 0'.*--ignore 'name'")
     assert [c.name for c in load(ws, path, target="t", ignore="name").columns] == ["n"]
 
 

@@ -68,7 +68,7 @@ def test_text_numbers_of_a_frame_stay_text(ws):
     "values", [[[1, 2]] * 20, [{"a": 1}] * 20, [b"raw"] * 20, list(pd.to_timedelta(range(20), unit="D"))]
 )
 def test_nested_and_raw_values_are_refused_by_name(ws, values):
-    with pytest.raises(DataError, match=r"column 'odd' holds .*ignore='odd'"):
+    with pytest.raises(DataError, match=r"column 'odd' holds .*--ignore 'odd'"):
         load(ws, pd.DataFrame({"odd": pd.Series(values), "t": LABELS}), target="t")
 
 

@@ -45,7 +45,7 @@ def test_the_seed_decides_the_split(strategy):
 
 def test_a_class_too_small_for_a_stratified_split_is_named():
     targets = np.array([0] * 20 + [1] * 2)
-    with pytest.raises(DataError, match=r"'rare' \(2\).*at least 3 rows per class.*split='random'"):
+    with pytest.raises(DataError, match=r"'rare' \(2\).*at least 3 rows per class.*--split random"):
         split_rows(targets, ["common", "rare"], None, SplitPlan())
     assert len(split_rows(targets, ["common", "rare"], None, SplitPlan("random", seed=1))["train"]) == 16
 
@@ -82,9 +82,9 @@ def test_the_newest_rows_test_and_the_time_is_no_input(tmp_path, kind):
         ({"split": "time"}, "needs the column that orders the rows"),
         ({"time_column": "a"}, "does not fit split 'stratified'"),
         ({"split": "kfold"}, "one of stratified, random, time"),
-        ({"test_size": 0}, "test_size 0 is not a share"),
-        ({"test_size": 1.5}, "test_size 1.5 is not a share"),
-        ({"validation_size": -0.1}, "validation_size -0.1 is not a share"),
+        ({"test_size": 0}, "test size 0 is not a share"),
+        ({"test_size": 1.5}, "test size 1.5 is not a share"),
+        ({"validation_size": -0.1}, "validation size -0.1 is not a share"),
         ({"test_size": 0.6, "validation_size": 0.4}, "leave nothing to train on"),
         ({"seed": -1}, "seed -1 is negative"),
         ({"name": "../up"}, r"'\.\./up' is not allowed"),
