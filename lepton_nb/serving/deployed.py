@@ -128,16 +128,23 @@ def _failed(deployment: Deployment) -> Deployment:
 
 
 def _read(path: Path) -> Deployment:
-    value = read_json(path)
     try:
-        return _decoded(value, path.parent)
+        return _decoded(read_json(path), path.parent)
+    except FormatError as cause:
+        # A newer record needs a newer version; what is broken can only be served anew.
+        hint = cause.hint or _anew(path)
+        raise FormatError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
     except (KeyError, TypeError, ValueError) as cause:
         raise FormatError(
             f"{path} is not readable",
             expected="the record of a deployment",
             got=f"{type(cause).__name__} {cause}",
-            hint=f"remove {path.parent} once nothing of it runs",
+            hint=_anew(path),
         ) from cause
+
+
+def _anew(path: Path) -> str:
+    return f"end its server if one runs, remove {path.parent}, and serve it again: lepton serve BENTO"
 
 
 def _decoded(value: dict[str, Any], folder: Path) -> Deployment:

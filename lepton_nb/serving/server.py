@@ -114,7 +114,7 @@ def _check_free(present: Deployment | None, host: str, port: int) -> None:
         )
     if port and (owner := port_owner(port, host)):
         raise ConflictError(
-            f"port {port} is in use by {owner}", expected="a free port", hint="choose another, or none for a free one"
+            f"port {port} is in use by {owner}", expected="a free port", hint="choose another port, or 0 for a free one"
         )
 
 

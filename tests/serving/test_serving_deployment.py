@@ -224,5 +224,5 @@ def test_a_broken_record_does_not_hide_the_other_deployments(ws, content):
     assert "deployment.json" in one.cause
     assert "deployment.json" in deployments(ws).as_text()
     for face in (get, stop):
-        with pytest.raises(FormatError, match=r"broken.deployment\.json"):
+        with pytest.raises(FormatError, match=r"broken.deployment\.json.*next: (end its server .*remove .*|upgrade)"):
             face(ws, "broken")
