@@ -7,15 +7,18 @@ import functools
 import logging
 import os
 import socket
+import sqlite3
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ..errors import NotFoundError, TrackingError
 from ..workspace import Workspace
-from .address import experiment, is_remote, shown
+from .address import experiment, is_remote, shown, sqlite_file
 
 __all__ = ["Unreachable", "asking", "experiment_id", "preload", "reaching"]
 
@@ -66,8 +69,9 @@ def reaching(address: str) -> Iterator[Any]:
                 raise Unreachable(text) from cause
             if cause.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise NotFoundError("the tracking store has no such run", got=text) from cause
-            hint = "mlflow db upgrade, after a backup" if "schema" in text else "check MLFLOW_TRACKING_URI"
-            raise TrackingError(f"the tracking store {shown(address)} refused", got=text, hint=hint) from cause
+            raise _refusal(address, cause) from cause
+        except _database_errors() as cause:
+            raise _refusal(address, cause) from cause
         except OSError as cause:
             raise Unreachable(str(cause)) from cause
 
@@ -98,7 +102,7 @@ def experiment_id(client: Any, ws: Workspace, address: str) -> str:
     name = experiment()
     if (found := client.get_experiment_by_name(name)) is not None:
         return str(found.experiment_id)
-    place = None if is_remote(address) else str(ws.artifacts.absolute())
+    place = None if is_remote(address) else ws.artifacts.absolute().as_uri()
     try:
         return str(client.create_experiment(name, artifact_location=place))
     except MlflowException:
@@ -112,10 +116,41 @@ def _is_fault_of_the_server(cause: Any) -> bool:
     return bool(cause.get_http_status_code() >= 500)
 
 
+def _database_errors() -> tuple[type[Exception], ...]:
+    """What a database raises; SQLAlchemy's errors are among them once MLflow has imported it."""
+    known = sys.modules.get("sqlalchemy.exc")
+    return (sqlite3.Error,) if known is None else (sqlite3.Error, known.SQLAlchemyError)
+
+
+def _refusal(address: str, cause: Exception) -> TrackingError:
+    text, file = " ".join(str(cause).split())[:300], sqlite_file(address)
+    if file is not None and ("malformed" in text or "not a database" in text):
+        hint = f"move {file} away; the folders of the runs stay, and a new store is made for the next run"
+        return TrackingError(f"the tracking store {file} is broken", expected="an SQLite database", got=text, hint=hint)
+    if "database is locked" in text:
+        hint = "another process writes to it: try again"
+    elif "schema" in text:
+        hint = "mlflow db upgrade, after a backup"
+    elif file is not None and isinstance(cause, _database_errors()):
+        hint = f"check the rights of {file} and the space left"
+    else:
+        hint = "check MLFLOW_TRACKING_URI"
+    return TrackingError(f"the tracking store {shown(address)} refused", got=text, hint=hint)
+
+
+def _check_file(file: Path | None) -> None:
+    """Look into an SQLite file before MLflow does, which would try a broken one again for minutes."""
+    if file is None or not file.is_file():
+        return
+    with contextlib.closing(sqlite3.connect(f"file:{quote(str(file.absolute()))}?mode=rw", uri=True)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
 @functools.lru_cache(maxsize=8)
 def _client(address: str) -> Any:
     from mlflow.tracking import MlflowClient
 
+    _check_file(sqlite_file(address))
     # MLflow announces its connection pool to everybody, as a line on standard error.
     announcer = logging.getLogger("mlflow.store.db.utils")
     before = announcer.level

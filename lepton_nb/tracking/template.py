@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..errors import TrackingError
 from ..workspace import Workspace, locked
-from .address import sqlite_file, uri
+from .address import sqlite_address, sqlite_file, uri
 
 __all__ = ["create"]
 
@@ -28,7 +28,7 @@ _PLACE = "/lepton-artifacts"
 _MAKE = f"""
 import sys
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-store = SqlAlchemyStore("sqlite:///" + sys.argv[1], {_PLACE!r})
+store = SqlAlchemyStore(sys.argv[1], {_PLACE!r})
 store.create_experiment("lepton", artifact_location={_PLACE!r})
 """
 
@@ -52,7 +52,7 @@ def create(ws: Workspace) -> None:
         os.close(handle)
         new = Path(name)
         try:
-            shutil.copyfile(_template(), new)
+            _copy_template(new)
             _point(new, ws.artifacts.absolute())
             new.chmod(0o600)
             new.replace(target)
@@ -60,14 +60,23 @@ def create(ws: Workspace) -> None:
             new.unlink(missing_ok=True)
 
 
-def _template() -> Path:
-    """A migrated, empty store of the installed MLflow."""
-    version = importlib.metadata.version("mlflow")
+def _copy_template(new: Path) -> None:
+    """Write a migrated, empty store of the installed MLflow."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lepton_nb"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A folder that is there may still refuse files: it may be another user's, or full.
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError:
-        folder = Path(tempfile.mkdtemp(prefix="lepton-"))
+        with tempfile.TemporaryDirectory(prefix="lepton-") as scratch:
+            shutil.copyfile(_template(Path(scratch)), new)
+    else:
+        shutil.copyfile(_template(folder), new)
+
+
+def _template(folder: Path) -> Path:
+    """The template in a folder, made when it is not there."""
+    version = importlib.metadata.version("mlflow")
     path = folder / f"mlflow-{version}.db"
     with locked(folder / f"mlflow-{version}.lock", timeout=120):
         if not path.exists():
@@ -78,8 +87,9 @@ def _template() -> Path:
 def _make(path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         new = Path(scratch) / "mlflow.db"
-        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": f"sqlite:///{new}"}
-        command = [sys.executable, "-c", _MAKE, str(new)]
+        address = sqlite_address(new)
+        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_TRACKING_URI": address}
+        command = [sys.executable, "-c", _MAKE, address]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -92,6 +102,6 @@ def _point(path: Path, artifacts: Path) -> None:
     connection = sqlite3.connect(path)
     with connection:
         connection.execute(
-            "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", (_PLACE, str(artifacts))
+            "UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", (_PLACE, artifacts.as_uri())
         )
     connection.close()
