@@ -7,6 +7,7 @@
     ├── ConflictError           something is in the way: a name or a port in use, a lock held
     ├── DataError               the data cannot be used as it is
     ├── FormatError             a file of ours is broken, or newer than this version reads
+    ├── StorageError            a file or a folder cannot be read or written: rights, space, a file in the way
     ├── TrackingError           the tracking store refused or cannot be reached
     ├── TrainingError           the trainer could not start, or ended badly
     ├── PackagingError          the model could not become a package
@@ -32,6 +33,7 @@ __all__ = [
     "PackagingError",
     "PipelineError",
     "ServingError",
+    "StorageError",
     "TrackingError",
     "TrainingError",
     "UsageError",
@@ -102,6 +104,10 @@ class DataError(LeptonError):
 
 class FormatError(LeptonError):
     """A file of ours is broken, or newer than this version reads."""
+
+
+class StorageError(LeptonError):
+    """A file or a folder cannot be read or written: rights, space, a file in the way."""
 
 
 class TrackingError(LeptonError):

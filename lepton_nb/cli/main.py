@@ -7,7 +7,7 @@ import os
 import sys
 
 from ..commands import PlainHost, invoke
-from ..errors import LeptonError
+from ..errors import LeptonError, StorageError
 from ..records import Result, plain
 
 __all__ = ["main"]
@@ -33,7 +33,17 @@ def main(words: list[str] | None = None) -> None:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; keep the interpreter from saying so at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
+    except OSError as error:
+        # A verb's own came as a LeptonError: this one is a full disk behind standard output, or the like.
+        _mute()
+        told = StorageError(f"standard output: {error.strerror}", hint="write it elsewhere")
+        sys.stderr.write(f"{type(told).__name__}: {told}\n")
+        sys.exit(told.exit_code)
+
+
+def _mute() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show(result: object, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from ..runtime import CHAMPION, read_signature, read_slots
 from ..workspace import Workspace, current
 from .declare import Arg, Opt
 from .find import bento_of, named, rows_of
+from .refusals import require_writable
 
 
 def predict(
@@ -29,6 +30,8 @@ def predict(
 
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"--out {out} has an unknown kind", expected="a name that ends in .csv or .parquet")
+    if out is not None:
+        require_writable(out)
     ws = current()
     asked = _model_of(ws, model)
     if isinstance(asked, Deployment):

@@ -12,6 +12,7 @@ import click
 from ..errors import UsageError
 from .declare import command_of, group_of
 from .host import Host, hosted
+from .refusals import of_module, of_system
 
 __all__ = ["FUNCTIONS", "VERBS", "Outcome", "face", "invoke", "root"]
 
@@ -74,7 +75,7 @@ class _Verbs(click.Group):
         if not paths:
             return None
         if paths == [cmd_name]:
-            return command_of(face(cmd_name), cmd_name)
+            return _listed(command_of(face(cmd_name), cmd_name))
         group = (
             group_of(face(cmd_name), cmd_name)
             if cmd_name in VERBS
@@ -82,8 +83,8 @@ class _Verbs(click.Group):
         )
         for path in paths:
             if path != cmd_name:
-                group.add_command(command_of(face(path.replace(" ", "_")), path.split()[1]))
-        return group
+                group.add_command(_listed(command_of(face(path.replace(" ", "_")), path.split()[1])))
+        return _listed(group)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -92,6 +93,12 @@ class _Verbs(click.Group):
         if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             raise click.exceptions.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
         return super().resolve_command(ctx, args)
+
+
+def _listed(verb: click.Command) -> click.Command:
+    """The verb itself, listed by its whole first line, which click would cut off to fit one line."""
+    verb.short_help = (verb.help or "").partition("\n")[0]
+    return verb
 
 
 def root() -> click.Group:
@@ -124,7 +131,8 @@ def invoke(words: list[str], host: Host) -> Outcome:
 
     Raises:
         UsageError: the words are wrong; the message says what would be right.
-        LeptonError: the verb failed.
+        LeptonError: the verb failed, by itself or because the system refused it a file, a connection or a module.
+        BrokenPipeError: nobody reads the help.
     """
     group = root()
     try:
@@ -139,3 +147,9 @@ def invoke(words: list[str], host: Host) -> Outcome:
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "lepton"
         raise UsageError(error.format_message().rstrip("."), hint=f"{where} --help") from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise of_system(error) from error
+    except ModuleNotFoundError as error:
+        raise of_module(error) from error

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,30 @@ def test_a_closed_pipe_is_no_traceback(tmp_path) -> None:
     command = f"{sys.executable} -m lepton_nb.cli --help | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
     assert "Traceback" not in done.stderr
+
+
+def test_a_workspace_that_is_a_file_is_one_line(lepton, tmp_path) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = lepton("data", "load", "digits", LEPTON_HOME=str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("StorageError: ")
+    assert str(tmp_path / "file") in done.stderr
+
+
+def test_a_package_that_is_not_there_is_one_line_that_names_what_installs_it(lepton, tmp_path) -> None:
+    # A module of that name in the folder, which fails as an absent one does.
+    (tmp_path / "sklearn.py").write_text("raise ModuleNotFoundError(\"No module named 'sklearn'\", name='sklearn')")
+    done = lepton("data", "load", "digits")
+    assert done.returncode == 1
+    assert done.stderr == "MissingError: scikit-learn is not installed; next: pip install scikit-learn\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_standard_output_on_a_full_disk_is_one_line(tmp_path) -> None:
+    command = f"{sys.executable} -m lepton_nb.cli output a=1 > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "StorageError: standard output: No space left on device; next: write it elsewhere"
+    ]

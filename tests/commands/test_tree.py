@@ -59,3 +59,19 @@ def test_an_unknown_attribute_of_the_package_is_an_attribute_error() -> None:
 def test_the_version_is_printed(fake_host, capsys) -> None:
     invoke(["--version"], fake_host())
     assert lepton_nb.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["data"], ["runs", "--help"], ["pipeline"]])
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_the_list_of_verbs_tells_each_first_sentence_whole(words, columns, fake_host, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    invoke(words, fake_host())
+    out = capsys.readouterr().out
+    listed = out.partition("Commands:")[2]
+    assert not [line for line in listed.splitlines() if line.endswith("...")]
+    listed = " ".join(listed.split())
+    verbs = [path for path in VERBS if path.split()[:-1] == words[:1] and not (words and len(path.split()) == 1)]
+    assert verbs
+    for path in verbs:
+        first = (face(path.replace(" ", "_")).__doc__ or "").splitlines()[0]
+        assert f"{path.split()[-1]} {first}" in listed
