@@ -42,7 +42,13 @@ class Progress:
                 self._line(f"epoch {epoch + 1}  {values}{'  (best)' if best else ''}")
             case Note(text=text):
                 self._write(text)
-            case Finished() | Failed():
+            case Finished():
+                # Work that ends early, such as a training that no longer gets better, is no failure: a widget
+                # that lacks a part turns red and stays.
+                if self._widget and self._bar is not None:
+                    self._bar.total = self._bar.n
+                self._close()
+            case Failed():
                 self._close()
             case _:
                 pass
@@ -53,10 +59,8 @@ class Progress:
 
     def _open(self, title: str, total: int) -> None:
         self._close()
-        if not total:
-            return
         self._title, self._said = title, 0
-        if not self._moving:
+        if not total or not self._moving:
             return
         kind: Any = importlib.import_module("tqdm.notebook" if self._widget else "tqdm").tqdm
         self._bar = kind(total=total, desc=title, file=self._stream, leave=not self._widget)

@@ -28,25 +28,43 @@ def stop(name: Annotated[object, Arg("deployment, run or dashboard.", "NAME")]) 
         return stops[kinds[type(value)]](ws, text)
     found = _kinds(ws, text)
     if len(found) > 1:
-        raise AmbiguousError(f"{text!r} names more than one thing: {', '.join(found)}", hint="stop the run by its id")
+        hint = "stop the run by its id" if "run" in found else "stop one of them by its variable"
+        raise AmbiguousError(f"{text!r} names more than one thing: {', '.join(found)}", hint=hint)
     if not found:
-        known = [d.name for d in serving.deployments(ws).deployments if d.status == "running"]
-        running = f"one of {', '.join(known)}" if known else ""
-        raise NotFoundError(f"nothing that runs is called {text!r}", expected=running, hint="lepton deployments")
+        known = _running(ws)
+        expected = f"one of {', '.join(known)}" if known else ""
+        hint = "" if known else "nothing runs here; lepton runs and lepton deployments list what ended"
+        raise NotFoundError(f"nothing that runs is called {text!r}", expected=expected, hint=hint)
     return stops[found[0]](ws, text)
 
 
 def _kinds(ws: Workspace, text: str) -> list[str]:
+    """What is meant by a name: what runs, else what ended."""
     from .. import dashboards, serving, tracking
 
-    found = ["deployment"] if any(d.name == text for d in serving.deployments(ws).deployments) else []
+    deployments = {one.name: one.status for one in serving.deployments(ws).deployments}
+    found = ["deployment"] if deployments.get(text) == "running" else []
     found += ["dashboard"] if dashboards.is_running(ws, text) else []
+    ended = ["deployment"] if text in deployments else []
     # Asking the store costs seconds: not for a name that is found, while no run of this machine lives.
-    if ws.runs.is_dir() and (tracking.living(ws) or not found):
+    if ws.runs.is_dir() and (tracking.living(ws) or not (found or ended)):
         try:
             run = tracking.find(ws, text)
         except AmbiguousError:
-            return found
-        # A run that ended some other day is not what a person wants to stop.
-        found += ["run"] if run and (run.status == "running" or not found) else []
-    return found
+            if found or ended:
+                return found or ended
+            raise
+        if run is not None:
+            (found if run.status == "running" else ended).append("run")
+    return found or ended[:1]
+
+
+def _running(ws: Workspace) -> list[str]:
+    """What `stop` could end, as it is called."""
+    from .. import dashboards, serving, tracking
+
+    names = [one.name for one in serving.deployments(ws).deployments if one.status == "running"]
+    runs = (tracking.recorded(ws, run_id) for run_id in tracking.living(ws))
+    names += [f"{run.name} ({run.id[:8]})" for run in runs if run.status == "running"]
+    pages = sorted((ws.home / "dashboard").glob("*/dashboard.json"))
+    return names + [path.parent.name for path in pages if dashboards.is_running(ws, path.parent.name)]
