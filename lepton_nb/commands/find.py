@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from difflib import get_close_matches
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +101,14 @@ def network_of(value: object) -> object:
     if not isinstance(value, str):
         models.require_lightning(value)
     elif value not in models.names():
+        # What can be trained has a training step; looked up so that no code of a variable's own is run.
+        own = [name for name in host.names() if getattr_static(host.resolve(name), "training_step", None)]
+        near = {name.lower(): name for name in (*models.names(), *own)}
+        meant = get_close_matches(value.lower(), near, n=1)
         raise NotFoundError(
             f"no network is called {value!r}",
             expected=f"{', '.join(models.names())}, a LightningModule of this notebook, or package.module:Class",
+            hint=f"did you mean {near[meant[0]]}?" if meant else "",
         )
     return value
 

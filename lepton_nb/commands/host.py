@@ -30,6 +30,9 @@ class Host(Protocol):
     def knows(self, name: str) -> bool:
         """Whether `name` is a variable here; such a name wins over a file or a stored thing."""
 
+    def names(self) -> tuple[str, ...]:
+        """The variables here, to tell what a misspelt name may have meant."""
+
     def report(self, event: Event) -> None:
         """Show how far a long piece of work is."""
 
@@ -47,6 +50,10 @@ class PlainHost:
     def knows(self, name: str) -> bool:
         """Never: a name here is that of something stored."""
         return False
+
+    def names(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     def report(self, event: Event) -> None:
         """Draw the event on standard error."""

@@ -13,6 +13,9 @@ class FakeHost:
     def knows(self, name):
         return name in self.variables
 
+    def names(self):
+        return tuple(self.variables)
+
     def resolve(self, name):
         if name in self.variables:
             return self.variables[name]
