@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import DataError
+from ..runtime.texts import MISSING, TRUTH
 
-__all__ = ["MISSING", "TypedColumn", "first_rows", "refuse_infinite", "strays", "typed"]
-
-# What people write when a value is not known. The empty text is missing in every format of ours.
-MISSING = ("", "?", "NA", "N/A", "#N/A", "n/a", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None")
+__all__ = ["TypedColumn", "first_rows", "refuse_infinite", "strays", "typed"]
 
 _DAY = r"(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4})"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -54,14 +52,14 @@ def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bo
     kind = values.type
     if kinds.is_dictionary(kind):
         # A pandas Categorical: its values are categories even when they are numbers.
-        order = tuple(value for value in _text(values.dictionary).to_pylist() if value is not None)
+        order = tuple(dict.fromkeys(value for value in _text(values.dictionary).to_pylist() if value is not None))
         return TypedColumn(name, "category", _text(values.cast(kind.value_type)), order=order)
     if kinds.is_null(kind) or kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
         numbers = values.cast(pa.float64(), safe=False)
-        numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+        numbers = _unsigned_zeros(pc.if_else(pc.is_nan(numbers), None, numbers))
         return TypedColumn(name, "number", numbers, kinds.is_integer(kind) or _whole(numbers))
     if kinds.is_boolean(kind):
-        return TypedColumn(name, "category", _text(pc.if_else(values, "True", "False")))
+        return TypedColumn(name, "category", _text(values))
     if kinds.is_temporal(kind) and not kinds.is_duration(kind):
         return TypedColumn(name, "date", values)
     if kinds.is_string(kind) or kinds.is_large_string(kind) or str(kind) == "string_view":
@@ -127,7 +125,7 @@ def _from_text(name: str, text: Any, *, parse_text: bool, decimal_comma: bool) -
     if parse_text:
         for candidate in (text, pc.replace_substring(text, ",", ".") if decimal_comma else text):
             try:
-                numbers = candidate.cast(pa.float64())
+                numbers = _unsigned_zeros(candidate.cast(pa.float64()))
             except pa.ArrowInvalid:
                 continue
             return TypedColumn(name, "number", numbers, _whole(numbers))
@@ -136,13 +134,23 @@ def _from_text(name: str, text: Any, *, parse_text: bool, decimal_comma: bool) -
 
 
 def _text(values: Any) -> Any:
-    """Text without blanks around it; whatever says that a value is missing becomes null."""
+    """What `plain_text` of the runtime makes of each value; whatever says that a value is missing becomes null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    trimmed = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    missing = pc.is_in(trimmed, value_set=pa.array(MISSING, pa.string()))
-    return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
+    text = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    missing = pc.is_in(text, value_set=pa.array(MISSING, pa.string()))
+    lower = pc.utf8_lower(text)
+    for written, plain in TRUTH.items():
+        text = pc.if_else(pc.equal(lower, written), plain, text)
+    return pc.if_else(missing, pa.scalar(None, pa.string()), text)
+
+
+def _unsigned_zeros(numbers: Any) -> Any:
+    """0.0 for -0.0, which equals it but differs in its bits."""
+    import pyarrow.compute as pc
+
+    return pc.add(numbers, 0.0)
 
 
 def _whole(numbers: Any) -> bool:

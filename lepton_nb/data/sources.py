@@ -210,7 +210,8 @@ def finite(values: Any) -> Any:
         DataError: a row holds NaN, infinities, or numbers that float32 cannot hold.
     """
     with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(values, dtype=np.float32)
+        # + 0.0 makes one zero of the two.
+        array = np.ascontiguousarray(values, dtype=np.float32) + np.float32(0.0)
     bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
     if bad.any():
         raise DataError(

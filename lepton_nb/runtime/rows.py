@@ -14,11 +14,13 @@ import orjson
 
 from .errors import RequestError
 from .formats import Input, Signature
+from .texts import TRUTH, plain_text
 
 __all__ = ["arrays_of", "decode_rows"]
 
 _NUMBERS = frozenset({int, float, type(None)})
 _TEXTS = frozenset({str, type(None)})
+_TEXTS_AND_TRUTH = _TEXTS | {bool}
 _VALUES = frozenset({int, float})
 
 
@@ -62,7 +64,8 @@ def arrays_of(rows: Sequence[Any], signature: Signature) -> dict[str, np.ndarray
     """The model's inputs from N rows.
 
     Args:
-        rows: one object per row; null is a missing number or category.
+        rows: one object per row; null is a missing number or category. The text of a category is read as it was when
+            the data was loaded: see `plain_text`.
         signature: the inputs, every one of which each row must hold, and no other.
 
     Returns:
@@ -108,10 +111,19 @@ def _numbers(rows: Sequence[dict[str, Any]], names: list[str]) -> dict[str, np.n
 
 
 def _texts(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
-    if not _TEXTS.issuperset(map(type, values)):
-        index = next(i for i, value in enumerate(values) if type(value) not in _TEXTS)
-        raise _fault(index, one.name, "text or null", values[index])
-    return np.array(["" if value is None else value for value in values], dtype=object)
+    # A column of truth values takes those of JSON too; elsewhere they are a mistake.
+    truth = bool(one.categories) and set(one.categories) <= set(TRUTH.values())
+    legal = _TEXTS_AND_TRUTH if truth else _TEXTS
+    if not legal.issuperset(map(type, values)):
+        index = next(i for i, value in enumerate(values) if type(value) not in legal)
+        raise _fault(index, one.name, "text, true, false or null" if truth else "text or null", values[index])
+    return np.array(["" if value is None else _text(str(value), one) for value in values], dtype=object)
+
+
+def _text(value: str, one: Input) -> str:
+    text = plain_text(value)
+    # A category that the model knows by just this text is that one, however it is written.
+    return value if text != value and value in one.categories else text
 
 
 def _arrays(values: list[Any], one: Input) -> np.ndarray[Any, Any]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lepton_nb.runtime import Input, RequestError, Signature
 from lepton_nb.runtime.rows import arrays_of, decode_rows
+from lepton_nb.runtime.texts import plain_text
 
 TABLE = Signature("classification", ("a", "b"), (Input("x", "number"), Input("c", "category")))
 IMAGE = Signature("classification", ("a", "b"), (Input("input", "array", (1, 2, 2)),))
@@ -35,6 +36,26 @@ def test_nested_lists_become_a_float32_array():
     assert arrays["input"].dtype == np.float32
     assert arrays["input"].shape == (2, 1, 2, 2)
     assert arrays["input"][0, 0, 1, 1] == 4.5
+
+
+def test_the_text_of_a_category_is_read_as_at_loading_unless_the_model_knows_it_as_it_stands():
+    rows = '{"rows": [{"x": 1, "c": " red "}, {"x": 1, "c": "N/A"}, {"x": 1, "c": "TRUE"}, {"x": 1, "c": "true"}]}'
+    assert read(rows)["c"].tolist() == ["red", "", "True", "True"]
+    known = Signature("classification", ("a", "b"), (Input("x", "number"), Input("c", "category", (), ("true", "N/A"))))
+    assert read(rows, known)["c"].tolist() == ["red", "N/A", "True", "true"]
+
+
+def test_a_truth_value_is_a_category_of_a_column_of_truth_values_alone():
+    def signature(*categories: str) -> Signature:
+        return Signature("classification", ("a", "b"), (Input("c", "category", (), categories),))
+
+    rows = '{"rows": [{"c": true}, {"c": false}, {"c": null}, {"c": "true"}]}'
+    assert read(rows, signature("False", "True"))["c"].tolist() == ["True", "False", "", "True"]
+    assert read(rows, signature("True"))["c"].tolist() == ["True", "False", "", "True"]
+    message = "row 0, field 'c': expected text, true, false or null, got 1"
+    assert refusal('{"rows": [{"c": 1}]}', signature("True")).message == message
+    for other in (signature(), signature("True", "maybe")):
+        assert refusal(rows, other).message == "row 0, field 'c': expected text or null, got true"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +138,7 @@ def test_any_row_gives_arrays_of_the_right_types_or_a_refusal_of_that_row(row):
         fault = caught
     else:
         assert row["x"] is None or float(row["x"]) == arrays["x"][1]
-        assert (row["c"] or "") == arrays["c"][1]
+        assert plain_text(row["c"] or "") == arrays["c"][1]
         return
     assert fault.status in (400, 422)
     assert fault.row in (1, None)
