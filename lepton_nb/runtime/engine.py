@@ -6,10 +6,10 @@ import contextlib
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import orjson
 
 from .errors import RequestError
+from .finite import refuse_not_finite
 from .formats import uuid7
 from .model import Model
 from .predlog import PredictionLog, failure_line, prediction_lines
@@ -69,9 +69,9 @@ class Engine:
         """
         rows = decode_rows(body)
         signature = self.model.signature
-        probabilities = self.model.predict(arrays_of(rows, signature))
-        if not np.isfinite(probabilities).all():
-            raise RequestError(500, "not_finite", "the model answered a probability that is not finite")
+        inputs = arrays_of(rows, signature)
+        probabilities = self.model.predict(inputs)
+        refuse_not_finite(probabilities, inputs, signature)
         best = probabilities.argmax(1).tolist()
         answers = [
             {"id": uuid7(), "label": signature.classes[index], "probabilities": row}

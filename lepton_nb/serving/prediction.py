@@ -86,8 +86,9 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
 
     Raises:
         DataError: the inputs are not rows of this model; the message names row and field.
-        ServingError: the Bento's model cannot be loaded.
+        ServingError: the Bento's model cannot be loaded, or fails.
     """
+    from ..runtime.finite import refuse_not_finite
     from ..runtime.model import Model
     from ..runtime.rows import arrays_of
 
@@ -100,9 +101,13 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
     for first in range(0, len(rows), _CHUNK_ROWS):
         try:
             arrays = arrays_of(rows[first : first + _CHUNK_ROWS], model.signature)
+            answer = model.predict(arrays)
+            refuse_not_finite(answer, arrays, model.signature)
         except RequestError as fault:
+            if fault.status != 422:
+                raise ServingError(f"{bento.tag} failed", got=fault.message, hint="train and package again") from fault
             _refused(fault.message, fault.row, first)
-        probabilities += map(tuple, model.predict(arrays).tolist())
+        probabilities += map(tuple, answer.tolist())
     classes = model.signature.classes
     labels = tuple(classes[row.index(max(row))] for row in probabilities)
     return Predictions(bento.tag, (), labels, tuple(probabilities), classes)

@@ -79,6 +79,26 @@ def test_an_answer_that_is_not_finite_is_an_error_not_a_nan(fragile_model, tmp_p
     assert [line.get("error") for line in lines] == [None, None, "not_finite"]
 
 
+def test_a_number_that_the_model_cannot_hold_is_the_rows_fault_and_no_ordinary_one_is(fragile_model, tmp_path):
+    bounded = Signature("classification", ("a", "b"), (Input("x", "number", (), (), -3.0, 0.5),))
+    (fragile_model / "signature.json").write_text(json.dumps(bounded.to_dict()))
+    (fragile_model / "manifest.json").write_text(json.dumps(manifest_of(fragile_model, run="r", data="d").to_dict()))
+    # 1 is outside of the range of training here, -1 is in it; the model answers NaN to both, and to 0.6 a number.
+    _, outside, inside, both, sound = ask(
+        Settings(Slot("m:1", fragile_model), log_dir=tmp_path), [rows(0, 1), rows(-1), rows(1, -1), rows(0.6)]
+    )
+    assert (outside.status_code, outside.json()["error"]) == (
+        422,
+        {
+            "code": "out_of_range",
+            "message": "row 1, field 'x': too far from the numbers of training for the model to answer",
+            "row": 1,
+        },
+    )
+    assert [(one.status_code, one.json()["error"]["code"]) for one in (inside, both)] == [(500, "not_finite")] * 2
+    assert sound.status_code == 200
+
+
 def test_an_unexpected_fault_tells_the_client_its_number_and_the_log_the_rest(fragile_model, tmp_path, caplog):
     _, answer = ask(Settings(Slot("m:1", fragile_model), log_dir=tmp_path), [rows(99)])
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")

@@ -79,6 +79,14 @@ def test_inputs_that_are_not_rows_of_the_model_are_refused(bento, inputs, messag
         predict_bento(bento, inputs)
 
 
+def test_a_finite_number_that_the_model_cannot_hold_is_named_here_and_over_http(served_ws, served, bento):
+    rows = [{"age": 1.0, "height": 1.0, "color": "red"} for _ in range(700)]
+    rows[612]["age"] = 1e308
+    for ask in (lambda: predict(served_ws, served, rows), lambda: predict_bento(bento, rows)):
+        with pytest.raises(DataError, match=r"^row 612, field 'age': too far from the numbers of training"):
+            ask()
+
+
 def test_a_value_that_json_cannot_hold_is_refused(served_ws, served):
     with pytest.raises(DataError, match="a row is not JSON"):
         predict(served_ws, served, [{"age": 1j, "height": 1, "color": "red"}])

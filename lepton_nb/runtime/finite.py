@@ -1,0 +1,52 @@
+"""Whose fault an answer is that is no number: the row's, or the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import RequestError
+from .formats import Input, Signature
+
+__all__ = ["refuse_not_finite"]
+
+# Where the range of training is not known: what the network's float32 can hold.
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def refuse_not_finite(
+    probabilities: np.ndarray[Any, Any], inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature
+) -> None:
+    """Raise when a probability is not finite.
+
+    A row with a number outside of the range of training answers for itself; a model that fails on a row within it is
+    at fault, and then for the whole request.
+
+    Args:
+        probabilities: float [N, C].
+        inputs: what they were answered to, as `arrays_of` gives them.
+        signature: the ranges.
+
+    Raises:
+        RequestError: 422 naming the row and its field, or 500.
+    """
+    finite = np.isfinite(probabilities).all(1)
+    if finite.all():
+        return
+    outside = {one.name: _outside(inputs[one.name], one) for one in signature.inputs if one.kind != "category"}
+    explained = np.logical_or.reduce([finite, *outside.values()])
+    if not explained.all():
+        raise RequestError(500, "not_finite", "the model answered a probability that is not finite")
+    row = int(finite.argmin())
+    field = next(name for name, mask in outside.items() if mask[row])
+    message = f"row {row}, field {field!r}: too far from the numbers of training for the model to answer"
+    raise RequestError(422, "out_of_range", message, row=row)
+
+
+def _outside(values: np.ndarray[Any, Any], one: Input) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """The rows with a number outside of the training range; a missing number is in it."""
+    low = -_LARGEST if one.low is None else one.low
+    high = _LARGEST if one.high is None else one.high
+    return ((values < low) | (values > high)).reshape(len(values), -1).any(1)
