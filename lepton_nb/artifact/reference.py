@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import Data
-from ..runtime import Distribution, Input, Reference, Signature
+from ..runtime import Distribution, Reference, Signature
 from ..runtime.summary import feature_kinds, features_of
 from ..scores import count_category, count_number, edges_of
 
@@ -18,8 +18,7 @@ __all__ = ["reference_of", "signature_of"]
 
 def signature_of(data: Data) -> Signature:
     """The inputs and classes of a data set, as a served model states them."""
-    inputs = [Input(c.name, c.kind, tuple(c.shape), tuple(c.categories), c.low, c.high) for c in data.columns]
-    return Signature(data.task, tuple(data.classes), tuple(inputs))
+    return Signature(data.task, data.classes, data.columns)
 
 
 def reference_of(

@@ -7,30 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+# A column of a data set is what the model made from it takes, to the letter.
+from ..runtime import Input as Column
 from .shown import Result, Table
 
 __all__ = ["Column", "Data"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One input of a model.
-
-    Args:
-        name: column name, or `input` for an array.
-        kind: `number` (float64, NaN = missing), `category` (text, None = missing) or `array` (float32).
-        shape: shape of one row's value; empty for a scalar.
-        categories: the values of a category seen in the training part, sorted.
-        low: smallest value seen in the training part (number and array).
-        high: largest value seen in the training part (number and array).
-    """
-
-    name: str
-    kind: Literal["number", "category", "array"]
-    shape: tuple[int, ...] = ()
-    categories: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True)
