@@ -15,7 +15,7 @@ from .columns import TypedColumn, strays
 from .fingerprints import column_codes, row_fingerprints
 from .labels import classes_of
 from .opening import open_rows
-from .roles import choose_target, refuse_unusable
+from .roles import choose_target, column_name, refuse_unusable
 from .sources import Source
 from .splits import SplitPlan, split_rows
 
@@ -44,6 +44,7 @@ def check(ws: Workspace, source: Any, target: str | None = None) -> Check:
         DataError: the rows cannot be read at all.
         NotFoundError: there is no such file, name or target column.
     """
+    target = column_name(target, "target")
     rows, data = open_rows(ws, source, target)
     named = target or rows.target
     chosen = None if named is None else choose_target(rows, named)

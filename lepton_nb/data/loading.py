@@ -15,7 +15,7 @@ from ..workspace import Workspace, check_name
 from .columns import TypedColumn
 from .labels import classes_of
 from .opening import open_rows
-from .roles import choose_target, inputs_and_times
+from .roles import choose_target, column_name, inputs_and_times
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 
@@ -64,7 +64,8 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     """
     if name is not None:
         check_name(name, "data name")
-    plan = SplitPlan(split, int(seed), float(test_size), float(validation_size), time_column)
+    time_column, target = column_name(time_column, "time column"), column_name(target, "target")
+    plan = SplitPlan(split, _plain(seed), _plain(test_size), _plain(validation_size), time_column)
     opened, _ = open_rows(ws, source, target)
     chosen = choose_target(opened, target)
     inputs, times = inputs_and_times(opened, chosen.name, time_column, ignore)
@@ -72,6 +73,11 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     parts = split_rows(targets, classes, times, plan)
     meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": asdict(plan)}
     return _keep(ws, name or opened.name, meta, inputs if opened.array is None else opened.array, targets, parts)
+
+
+def _plain(number: Any) -> Any:
+    """A number of NumPy as Python has it; anything else as it is."""
+    return number.item() if isinstance(number, np.generic) else number
 
 
 def _keep(

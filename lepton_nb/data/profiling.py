@@ -13,7 +13,7 @@ from ..workspace import Workspace
 from .columns import TypedColumn
 from .labels import classes_of
 from .opening import open_rows
-from .roles import choose_target
+from .roles import choose_target, column_name
 
 __all__ = ["profile"]
 
@@ -32,6 +32,7 @@ def profile(ws: Workspace, source: Any, target: str | None = None) -> Profile:
         DataError: the rows cannot be read.
         NotFoundError: there is no such file, name or target column.
     """
+    target = column_name(target, "target")
     rows, _ = open_rows(ws, source, target)
     named = target or rows.target
     classes: tuple[tuple[str, int], ...] = ()

@@ -8,15 +8,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, NotFoundError
+from ..errors import DataError, NotFoundError, UsageError
 from .columns import TypedColumn, first_rows, refuse_infinite, strays
 from .sources import Source
 
-__all__ = ["choose_target", "inputs_and_times", "refuse_unusable"]
+__all__ = ["choose_target", "column_name", "inputs_and_times", "refuse_unusable"]
 
 # One-hot columns beyond this make a network that is all first layer.
 _MOST_CATEGORIES = 1000
 _FEW_CATEGORIES = 50
+
+
+def column_name(name: Any, what: str) -> str | None:
+    """The name of a column as text: a DataFrame may number its columns. None and the empty text are no name.
+
+    Args:
+        name: what was passed.
+        what: what it names, such as `target`.
+
+    Raises:
+        UsageError: it is no name.
+
+    Example:
+        >>> column_name(2, "target")
+        '2'
+    """
+    if name is None or (isinstance(name, str) and not name):
+        return None
+    if isinstance(name, (str, int, np.integer)) and not isinstance(name, bool):
+        return str(name)
+    raise UsageError(f"the {what} is a {type(name).__name__}", expected="the name of a column")
 
 
 def choose_target(source: Source, target: str | None) -> TypedColumn:
@@ -54,7 +75,7 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
 
 
 def inputs_and_times(
-    source: Source, target: str, time_column: str | None, ignore: Sequence[str]
+    source: Source, target: str, time_column: str | None, ignore: Any
 ) -> tuple[list[TypedColumn], NDArray[Any] | None]:
     """The input columns, and the moments of the rows when they are split by time.
 
@@ -62,19 +83,26 @@ def inputs_and_times(
         source: opened rows.
         target: name of the target, which is no input.
         time_column: name of the column that orders the rows; no input either.
-        ignore: names of columns that are no inputs.
+        ignore: names of columns that are no inputs, or one name.
 
     Returns:
         The columns, and numbers [N] that order the rows or None.
     """
-    # One name in place of a list of names is not a list of its letters.
-    ignore = [ignore] if isinstance(ignore, str) else list(ignore)
+    # One name in place of a list of names is not a list of its letters; and a number may be the name of a column.
+    given = [] if ignore is None else ignore if isinstance(ignore, (list, tuple, set, frozenset)) else [ignore]
+    ignore = [name for one in given if (name := column_name(one, "ignored column"))]
     names = [column.name for column in source.columns]
     left_out = {target, *ignore}
     for other in ignore:
         _position(names, other, "ignored column")
     times = None
     if time_column is not None:
+        if time_column == target:
+            raise UsageError(
+                f"column {target!r} is the target and cannot order the rows",
+                expected="a time column that is known before the target is",
+                hint="--time-column NAME, or --split stratified",
+            )
         times = _moments(source.columns[_position(names, time_column, "time column")])
         left_out.add(time_column)
     inputs = [column for column in source.columns if column.name not in left_out]

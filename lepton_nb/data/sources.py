@@ -63,7 +63,7 @@ def open_source(source: Any, target: str | None = None, as_text: Collection[str]
         text = str(source)
         if is_builtin(text):
             return _built_in(text.removeprefix(_PREFIX))
-        return _file(Path(source).expanduser(), as_text)
+        return _file(text, as_text)
     if isinstance(source, tuple) and len(source) == 2:
         return _pair(*source, target)
     if isinstance(source, pa.Table):
@@ -91,7 +91,19 @@ def _built_in(name: str) -> Source:
     return Source(name, (*columns, array_column("target", labels)), target="target")
 
 
-def _file(path: Path, as_text: Collection[str]) -> Source:
+def _file(text: str, as_text: Collection[str]) -> Source:
+    if not text or text.isspace():
+        raise DataError("the data has no name", expected=f"a file, or one of {', '.join(_BUILT_IN)}")
+    try:
+        # A home folder that nobody has is a RuntimeError; a name too long or a folder that is closed an OSError.
+        return _read_file(Path(text).expanduser(), as_text)
+    except (OSError, RuntimeError) as cause:
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        why = getattr(cause, "strerror", None) or str(cause)
+        raise DataError(f"data {shown!r} cannot be read", expected="the path of a file", got=why) from cause
+
+
+def _read_file(path: Path, as_text: Collection[str]) -> Source:
     from .csv_file import read_csv
 
     if path.is_dir():
@@ -170,8 +182,8 @@ def refuse_duplicates(names: list[str]) -> None:
 
 def _pair(x: Any, y: Any, target: str | None) -> Source:
     target = target or str(getattr(y, "name", None) or "target")
-    labels = np.asarray(y)
-    rows = getattr(x, "shape", np.shape(x))
+    x, labels = (x if hasattr(x, "shape") else _regular(x, "X")), _regular(y, "y")
+    rows = x.shape
     if len(rows) < 2 or labels.ndim != 1 or rows[0] != len(labels):
         raise DataError(
             f"arrays of shape {tuple(rows)} and {labels.shape} do not fit",
@@ -180,6 +192,8 @@ def _pair(x: Any, y: Any, target: str | None) -> Source:
         )
     if not rows[0]:
         raise DataError("the arrays have no rows", expected="at least 3 rows")
+    if 0 in rows:
+        raise DataError(f"X has the shape {tuple(rows)}", expected="at least one number in each row")
     labelled = array_column(target, labels)
     if hasattr(x, "columns"):
         refuse_duplicates([*map(str, x.columns), target])
@@ -189,6 +203,14 @@ def _pair(x: Any, y: Any, target: str | None) -> Source:
         return Source("arrays", (labelled,), finite(values), target)
     columns = [array_column(f"x{i}", values[:, i]) for i in range(values.shape[1])]
     return Source("arrays", (*columns, labelled), target=target)
+
+
+def _regular(values: Any, what: str) -> Any:
+    try:
+        return np.asarray(values)
+    except ValueError as cause:
+        expected = "rows of one length" if what == "X" else "one class per row"
+        raise DataError(f"{what} is no array", expected=expected, got=str(cause)) from cause
 
 
 def numbers_of(x: Any) -> Any:

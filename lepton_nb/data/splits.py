@@ -41,6 +41,9 @@ class SplitPlan:
     def __post_init__(self) -> None:
         if self.strategy not in get_args(Strategy):
             raise UsageError(f"split {self.strategy!r} is unknown", expected=f"one of {', '.join(get_args(Strategy))}")
+        # Checked, not converted: 1.7 is no seed, and 1 in its place would be another split than was asked for.
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise UsageError(f"seed {self.seed!r} is not a whole number", expected="a whole number from 0")
         if self.seed < 0:
             raise UsageError(f"seed {self.seed} is negative", expected="a whole number from 0")
         if self.strategy == "time" and self.time_column is None:
@@ -52,9 +55,10 @@ class SplitPlan:
                 hint=f"--split time, or --ignore {self.time_column!r} to leave the column out",
             )
         for name, share in (("test size", self.test_size), ("validation size", self.validation_size)):
-            if not 0 < share < 1:
+            if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+                shown = f"{share:g}" if isinstance(share, (int, float)) else repr(share)
                 raise UsageError(
-                    f"{name} {share:g} is not a share",
+                    f"{name} {shown} is not a share",
                     expected="a number between 0 and 1",
                     hint=f"--{name.replace(' ', '-')} 0.2",
                 )

@@ -49,4 +49,4 @@ def _outside(values: np.ndarray[Any, Any], one: Input) -> np.ndarray[Any, np.dty
     """The rows with a number outside of the training range; a missing number is in it."""
     low = -_LARGEST if one.low is None else one.low
     high = _LARGEST if one.high is None else one.high
-    return ((values < low) | (values > high)).reshape(len(values), -1).any(1)
+    return np.asarray(((values < low) | (values > high)).reshape(len(values), -1).any(1))
