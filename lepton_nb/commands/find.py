@@ -17,8 +17,6 @@ from .host import current_host
 
 __all__ = ["bento_of", "data_of", "named", "network_of", "options_of", "rows_of", "run_of", "source_of"]
 
-_FILES = (".csv", ".parquet", ".json")
-
 
 def source_of(value: object) -> object:
     """The notebook's variable of that name, else `value` itself.
@@ -55,7 +53,9 @@ def data_of(ws: Workspace, value: object, target: str | None = None) -> Data:
 
 
 def _is_source(text: str) -> bool:
-    return text.startswith("sklearn:") or Path(text).suffix.lower() in _FILES
+    from ..data import SUFFIXES
+
+    return text.startswith("sklearn:") or Path(text).suffix.lower() in SUFFIXES
 
 
 def run_of(ws: Workspace, value: object) -> Run:

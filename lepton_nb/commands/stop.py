@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from ..errors import AmbiguousError, NotFoundError
+from ..errors import AmbiguousError, NotFoundError, TrackingError
 from ..records import Dashboard, Deployment, Result, Run
 from ..workspace import Workspace, current
 from .declare import Arg
@@ -50,7 +50,7 @@ def _kinds(ws: Workspace, text: str) -> list[str]:
     if ws.runs.is_dir() and (tracking.living(ws) or not (found or ended)):
         try:
             run = tracking.find(ws, text)
-        except AmbiguousError:
+        except (AmbiguousError, TrackingError):
             if found or ended:
                 return found or ended
             raise

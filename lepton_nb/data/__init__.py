@@ -7,10 +7,11 @@ from .loading import load
 from .preprocessing import Normaliser, features, preprocessing
 from .profiling import profile
 from .reading import read
-from .sources import is_builtin
+from .sources import SUFFIXES, is_builtin
 from .store import find
 
 __all__ = [
+    "SUFFIXES",
     "Normaliser",
     "check",
     "features",

@@ -11,6 +11,7 @@ from lepton_nb.data import read
 from lepton_nb.errors import DataError, NotFoundError, UsageError
 from lepton_nb.records import Data
 from lepton_nb.runtime import Input, read_signature
+from lepton_nb.workspace import Workspace
 
 FRAME = pd.DataFrame({"a": range(30), "b": [0.5 * i for i in range(30)], "y": [i % 2 for i in range(30)]})
 COLUMNS = (Input("a", "number"), Input("b", "number"))
@@ -153,3 +154,10 @@ def test_a_variable_that_is_text_is_no_network(fake_host) -> None:
 def test_a_variable_that_cannot_be_trained_is_refused(fake_host) -> None:
     with hosted(fake_host(mine=42)), pytest.raises(UsageError, match="LightningModule"):
         find.network_of("mine")
+
+
+def test_every_kind_of_file_that_is_loaded_can_be_named_as_data(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ws = Workspace(tmp_path / ".lepton")
+    (tmp_path / "plain.tsv").write_text("a\ty\n" + "".join(f"{i}\t{'no' if i % 2 else 'yes'}\n" for i in range(60)))
+    assert find.data_of(ws, "plain.tsv", "y").classes == ("no", "yes")

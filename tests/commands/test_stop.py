@@ -203,3 +203,11 @@ def test_where_nothing_runs_the_next_step_says_where_to_look(tmp_path, monkeypat
     with pytest.raises(NotFoundError, match=r"nothing runs here.*lepton runs"):
         stop("nothing")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_deployment_is_stopped_while_the_tracking_server_is_gone(deploy, run, monkeypatch) -> None:
+    _, server = deploy("offline")
+    run("other")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{processes.free_port()}")
+    assert stop("offline").status == "stopped"
+    assert not processes.is_alive(server)
