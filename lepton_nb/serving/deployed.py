@@ -19,6 +19,9 @@ __all__ = ["LOG_FILE", "deployments", "get", "get_held", "hold", "recorded", "st
 RECORD_FILE = "deployment.json"
 LOG_FILE = "server.log"
 _STATUSES = ("running", "stopped", "failed")
+_LARGEST_PID = 2**31 - 1
+# Seconds since the epoch that a clock can show: to the year 9999.
+_LATEST = 253_402_300_800.0
 
 
 def deployments(ws: Workspace) -> Deployments:
@@ -29,6 +32,9 @@ def deployments(ws: Workspace) -> Deployments:
             found.append(_current(ws, _read(path)))
         except FormatError as fault:
             found.append(_broken(path, str(fault)))
+        except FileNotFoundError:
+            # Removed since it was listed.
+            continue
     return Deployments(tuple(found))
 
 
@@ -134,7 +140,9 @@ def _read(path: Path) -> Deployment:
         # A newer record needs a newer version; what is broken can only be served anew.
         hint = cause.hint or _anew(path)
         raise FormatError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
-    except (KeyError, TypeError, ValueError) as cause:
+    except FileNotFoundError:
+        raise
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, OSError) as cause:
         raise FormatError(
             f"{path} is not readable",
             expected="the record of a deployment",
@@ -150,6 +158,12 @@ def _anew(path: Path) -> str:
 def _decoded(value: dict[str, Any], folder: Path) -> Deployment:
     if value["status"] not in _STATUSES or value["name"] != folder.name:
         raise ValueError(f"status {value['status']!r} of deployment {value['name']!r}")
+    # A number that is no process must never be signalled: -5 is a whole group of them.
+    if not 0 < int(value["pid"]) <= _LARGEST_PID:
+        raise ValueError(f"pid {value['pid']}")
+    for moment in ("started", "created"):
+        if not 0 <= float(value[moment]) < _LATEST:
+            raise ValueError(f"{moment} {value[moment]}")
     return Deployment(
         name=str(value["name"]),
         status=value["status"],

@@ -215,11 +215,37 @@ def test_an_unknown_deployment_is_an_error_that_lists_what_there_is(served_ws, s
     assert not ws.home.exists()
 
 
-@pytest.mark.parametrize("content", ["{", '{"format": 1}', '{"format": 2}', '{"format": 1, "status": "fine"}'])
+def record(**changed):
+    whole = {"format": 1, "name": "broken", "status": "running", "url": "", "bento": "b:1", "pid": 1, "workers": 1}
+    return json.dumps({**whole, "started": 1.0, "created": 1.0, **changed})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '{"format": 1}',
+        '{"format": 2}',
+        '{"format": 1, "status": "fine"}',
+        '{"format": 1e400}',
+        "[" * 100_000,
+        record(pid=1).replace('"pid": 1', '"pid": 1e400'),
+        record(pid=-5),
+        record(pid=0),
+        record(pid=2**40),
+        record(started=float("nan")),
+        record(created=1e300),
+        record(workers=float("inf")),
+        record(workers=None),
+    ],
+)
 def test_a_broken_record_does_not_hide_the_other_deployments(ws, content):
     ws.deployment("broken").mkdir(parents=True)
     (ws.deployment("broken") / "deployment.json").write_text(content)
-    (one,) = deployments(ws).deployments
+    ws.deployment("sound").mkdir(parents=True)
+    (ws.deployment("sound") / "deployment.json").write_text(record(name="sound", status="stopped"))
+    one, other = deployments(ws).deployments
+    assert (other.name, other.status) == ("sound", "stopped")
     assert (one.name, one.status) == ("broken", "failed")
     assert "deployment.json" in one.cause
     assert "deployment.json" in deployments(ws).as_text()
