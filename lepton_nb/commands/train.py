@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from ..records import Run
-from ..workspace import check_name, current
+from ..workspace import current
 from .declare import Arg, Opt
 from .find import data_of, network_of, options_of
 from .host import current_host
@@ -33,20 +33,10 @@ def train(
     """
     from .. import training
 
-    ws = current()
-    if name is not None:
-        # Before data that is not loaded yet is written for a run that cannot be.
-        check_name(name, "run name")
-    return training.train(
-        ws,
-        network_of(network),
-        data_of(ws, data, target),
-        name=name,
-        epochs=epochs,
-        lr=lr,
-        batch_size=batch_size,
-        seed=seed,
-        patience=patience,
-        options=options_of(net),
-        report=current_host().report,
-    )
+    ws, kind, options = current(), network_of(network), options_of(net)
+    fit: dict[str, Any] = {
+        "name": name, "epochs": epochs, "lr": lr, "batch_size": batch_size, "seed": seed, "patience": patience
+    }  # fmt: skip
+    # Before data that is not loaded yet is written for a run that cannot be.
+    training.check(kind, options=options, **fit)
+    return training.train(ws, kind, data_of(ws, data, target), options=options, report=current_host().report, **fit)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+import math
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Any
 
 from ..errors import UsageError
@@ -36,6 +39,31 @@ _ZOO = {
     "mlp": _Entry("mlp", "MLP", None, ("hidden", "dropout", *_FITTING)),
 }
 
+_WIDEST = 65536
+_SCHEDULES = ("one_cycle", "cosine", "constant")
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+
+
+def _are_widths(value: object) -> bool:
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        return False
+    return all(not isinstance(w, bool) and isinstance(w, Integral) and 1 <= int(w) <= _WIDEST for w in value)
+
+
+# What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
+_LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("channels", "hidden"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")),
+    **dict.fromkeys(
+        ("dropout", "label_smoothing"), (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
+    ),
+    "lr": (lambda value: _is_number(value) and value > 0, "a number above 0"),
+    "weight_decay": (lambda value: _is_number(value) and value >= 0, "a number from 0"),
+    "schedule": (lambda value: isinstance(value, str) and value in _SCHEDULES, f"one of {', '.join(_SCHEDULES)}"),
+}
+
 
 def names() -> tuple[str, ...]:
     """The names that `build` knows.
@@ -47,16 +75,16 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_ZOO))
 
 
-def check(name: str, data_shape: Sequence[int], options: Iterable[str]) -> None:
+def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any]) -> None:
     """Nothing, when `build` would take this; torch is not imported to tell.
 
     Args:
         name: one of `names()`.
         data_shape: shape of one row as the network sees it.
-        options: names of the options.
+        options: the network's own arguments.
 
     Raises:
-        UsageError: the name or an option is unknown, or the network cannot take such rows.
+        UsageError: the name, an option or its value is wrong, or the network cannot take such rows.
     """
     if name not in _ZOO:
         near = get_close_matches(name, _ZOO, n=1)
@@ -66,9 +94,12 @@ def check(name: str, data_shape: Sequence[int], options: Iterable[str]) -> None:
             hint=f"did you mean {near[0]}?" if near else "",
         )
     entry = _ZOO[name]
-    for option in options:
+    for option, value in options.items():
         if option not in entry.options:
             raise UsageError(f"{name} has no option {option!r}", expected=f"one of {', '.join(entry.options)}")
+        is_legal, expected = _LEGAL[option]
+        if not is_legal(value):
+            raise UsageError(f"{name}: {option} {reprlib.repr(value)} is not allowed", expected=expected)
     if entry.dimensions not in (None, len(data_shape)):
         raise UsageError(
             f"{name} needs images",

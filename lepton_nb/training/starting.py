@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,44 @@ from ..workspace import Workspace, check_name
 from .following import Watch, cause_of_death
 from .job import Fit, Job
 
-__all__ = ["train"]
+__all__ = ["check", "train"]
 
 _PACKAGE = Path(__file__).resolve().parents[2]
+# The smallest image: what no network can be asked for with it, none can be asked for with any data.
+_ANY_SHAPE, _ANY_CLASSES = (1, 1, 1), 2
+
+
+def check(
+    net: Any,
+    *,
+    name: str | None = None,
+    epochs: int = 30,
+    lr: float | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    patience: int = 8,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Nothing, when `train` could take these arguments with some data: for before data is written for a run.
+
+    Args:
+        net: a network's name, or a LightningModule class or instance.
+        name: of the run.
+        epochs: most epochs.
+        lr: learning rate; None leaves it to the network.
+        batch_size: rows per step.
+        seed: of the weights and of the order of the rows.
+        patience: epochs without a better loss before it ends.
+        options: arguments of the network.
+
+    Raises:
+        UsageError: an argument makes no sense.
+    """
+    Fit(epochs, batch_size, seed, patience)
+    _check_rate(lr)
+    if name is not None:
+        check_name(name, "run name")
+    specify(net, _ANY_SHAPE, _ANY_CLASSES, options or {}, lr)
 
 
 def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a training
@@ -75,11 +111,15 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
 
 
 def _specified(net: Any, data: Data, options: Mapping[str, Any], lr: float | None) -> Spec:
-    if lr is not None and not 0 < lr < float("inf"):
-        raise UsageError(f"lr {lr!r} is not allowed", expected="a number above 0")
+    _check_rate(lr)
     if not data.rows.get("train"):
         raise DataError(f"data {data.name} has no training rows", hint="load it with a smaller test_size")
     return specify(net, data.feature_shape, len(data.classes), options, lr)
+
+
+def _check_rate(lr: object) -> None:
+    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, Real) or not 0 < float(lr) < float("inf")):
+        raise UsageError(f"lr {lr!r} is not allowed", expected="a number above 0")
 
 
 def _launch(
@@ -87,7 +127,7 @@ def _launch(
 ) -> tuple[str, Identity]:
     """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
     packed = spec.pack()
-    name = check_name(name or _new_name(spec.name), "run name")
+    name = check_name(_new_name(spec.name) if name is None else name, "run name")
     run_id = tracking.start_run(ws, name, params, {"lepton.model": spec.name, "lepton.data": data.id})
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))

@@ -15,6 +15,7 @@ CSV = {
     "no_target.csv": "a,b\n1,2\n3,4\n",
     "labels.csv": "a,y\n" + "".join(f"{i},{'' if i % 7 == 3 else i % 2}\n" for i in range(40)),
     "one_class.csv": "a,y\n" + "".join(f"{i},1\n" for i in range(40)),
+    "plain.csv": "a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(40)),
     "twice.csv": "a,a,y\n" + "".join(f"{i},{i},{i % 2}\n" for i in range(40)),
 }
 NOTEBOOK = (
@@ -40,6 +41,11 @@ CASES = [
     ("data load twice.csv --target y", "DataError", ["'a'"]),
     ("data load nothing_builtin", "NotFoundError", ["nothing_builtin", "digits"]),
     ("train cnn --data nothing.csv --target y", "NotFoundError", ["nothing.csv"]),
+    ("train mlp --data plain.csv --target y --epochs 0", "UsageError", ["epochs 0", "from 1"]),
+    ("train mlp --data plain.csv --target y --lr -1", "UsageError", ["lr -1", "above 0"]),
+    ("train mlp --data plain.csv --target y --net nope=1", "UsageError", ["'nope'", "hidden"]),
+    ("train mlp --data plain.csv --target y --net hidden=-1", "UsageError", ["hidden -1", "list"]),
+    ("train mlp --data plain.csv --target y --net hidden=[[[", "UsageError", ["hidden '[[['", "list"]),
     ("train resnet --data digits", "NotFoundError", ["resnet", "cnn", "mlp"]),
     ("pipeline run cycle.yml", "PipelineError", ["one", "two", "cycle"]),
     ("pipeline run duplicate.yml", "PipelineError", ["one"]),

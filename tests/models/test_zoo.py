@@ -2,6 +2,7 @@ import inspect
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -52,9 +53,41 @@ def test_a_cnn_refuses_rows_that_are_no_images_and_names_what_takes_them():
         models.build("cnn", (30,), 2)
 
 
-def test_an_option_of_the_wrong_kind_is_a_usage_error():
-    with pytest.raises(UsageError, match="mlp cannot be built"):
-        models.build("mlp", (3,), 2, hidden="wide")
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("hidden", "wide"),
+        ("hidden", "[[["),
+        ("hidden", -1),
+        ("hidden", [16, 0]),
+        ("hidden", [1.5]),
+        ("hidden", [True]),
+        ("hidden", [10**9]),
+        ("dropout", 1.5),
+        ("dropout", "0.1"),
+        ("lr", 0),
+        ("lr", float("nan")),
+        ("weight_decay", -1),
+        ("schedule", "step"),
+        ("schedule", []),
+        ("label_smoothing", True),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_without_building(option, value):
+    with pytest.raises(UsageError, match=f"mlp: {option} .* is not allowed; expected"):
+        models.specify("mlp", (3,), 2, {option: value})
+
+
+def test_values_from_numpy_and_tuples_are_options_too():
+    built = models.build("mlp", (3,), 2, hidden=np.array([4, 5]), dropout=np.float32(0.5), lr=np.float64(0.1))
+    assert built(torch.zeros(2, 3)).shape == (2, 2)
+    assert models.build("mlp", (3,), 2, hidden=())(torch.zeros(2, 3)).shape == (2, 2)
+
+
+def test_every_option_has_a_rule_that_its_default_passes():
+    for name, kind in (("cnn", CNN), ("mlp", MLP)):
+        parameters = inspect.signature(kind).parameters
+        zoo.check(name, (1, 8, 8), {option: parameters[option].default for option in zoo._ZOO[name].options})
 
 
 @pytest.mark.parametrize(("name", "kind"), [("cnn", CNN), ("mlp", MLP)])

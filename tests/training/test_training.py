@@ -234,3 +234,27 @@ def test_data_without_training_rows_is_refused(ws, table):
 
     with pytest.raises(DataError, match="data breast_cancer has no training rows"):
         training.train(ws, "mlp", dataclasses.replace(table, rows={"train": 0}))
+
+
+@pytest.mark.parametrize(
+    ("net", "arguments", "message"),
+    [
+        ("mlp", {"epochs": 0}, "epochs 0 is not allowed"),
+        ("mlp", {"lr": -1.0}, "lr -1.0 is not allowed"),
+        ("mlp", {"lr": "fast"}, "lr 'fast' is not allowed"),
+        ("mlp", {"name": "../up"}, "run name '../up' is not allowed"),
+        ("mlp", {"name": ""}, "run name '' is not allowed"),
+        ("mlp", {"options": {"nope": 1}}, "mlp has no option 'nope'"),
+        ("cnn", {"options": {"channels": -1}}, "cnn: channels -1 is not allowed"),
+        (models.build("mlp", (3,), 2), {"options": {"hidden": [3]}}, "is built already"),
+        ("resnet", {}, "no network is called 'resnet'"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_there_is_data(net, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        training.check(net, **arguments)
+
+
+def test_what_can_be_trained_with_some_data_passes_without_any():
+    for net in ("mlp", "cnn", type(models.build("mlp", (3,), 2)), models.build("mlp", (3,), 2)):
+        training.check(net, name="a", epochs=1, lr=0.1)
