@@ -135,10 +135,11 @@ def test_a_store_that_is_broken_answers_a_status_and_one_line(lab: Lab) -> None:
 def test_an_unexpected_fault_is_told_to_the_log_alone(lab: Lab) -> None:
     run = tracking.start_run(lab.ws, "strange", {}, {})
     identity = lab.ws.run(run) / "process.json"
-    # Written by no version of ours: a TypeError that no room foresees.
-    identity.write_text('{"format": 1, "pid": null, "started": null}')
-    answer = broken(lab)
     identity.unlink()
+    # Made by no version of ours: an error that no room foresees.
+    identity.mkdir()
+    answer = broken(lab)
+    identity.rmdir()
     assert answer["status"] == 500
-    assert "TypeError" not in answer["message"]
-    assert "TypeError" in lab.log.read_text()
+    assert "IsADirectoryError" not in answer["message"]
+    assert "IsADirectoryError" in lab.log.read_text()
