@@ -133,13 +133,12 @@ def test_a_store_that_is_broken_answers_a_status_and_one_line(lab: Lab) -> None:
 
 
 def test_an_unexpected_fault_is_told_to_the_log_alone(lab: Lab) -> None:
-    run = tracking.start_run(lab.ws, "strange", {}, {})
-    identity = lab.ws.run(run) / "process.json"
-    identity.unlink()
-    # Made by no version of ours: an error that no room foresees.
-    identity.mkdir()
-    answer = broken(lab)
-    identity.rmdir()
-    assert answer["status"] == 500
-    assert "IsADirectoryError" not in answer["message"]
-    assert "IsADirectoryError" in lab.log.read_text()
+    # A file where the dashboards' folder belongs: an error that no room foresees.
+    (lab.ws.home / "dashboard").write_text("in the way")
+    reply = lab.client.post("lepton/api/dashboard", headers=lab.token)
+    (lab.ws.home / "dashboard").unlink()
+    assert reply.status_code == 500
+    assert set(reply.json()) == {"message"}
+    assert "Error" not in reply.json()["message"]
+    assert "Traceback" not in reply.text
+    assert "FileExistsError" in lab.log.read_text() or "NotADirectoryError" in lab.log.read_text()
