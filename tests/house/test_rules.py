@@ -122,3 +122,10 @@ def test_no_room_is_heavy_to_import() -> None:
     code += f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_shows_what_the_two_commands_print() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert "<!--" not in text
+    for line in ("test accuracy", "drift in shifted traffic", "executed notebooks: .lepton/pipelines/", " passed"):
+        assert line in text
