@@ -19,6 +19,10 @@ __all__ = ["parse_yaml", "read_yaml", "typed"]
 
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+# Python turns no more digits than this into a number, nor a number back into text, whatever its settings.
+_DIGITS = 640
+# More than a person writes; an alias that holds itself is deeper than any limit.
+_DEPTH, _VALUES = 50, 100_000
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 # An id of hexadecimal digits can look like a huge power of ten; a number that a person writes is shorter.
 _FLOAT = re.compile(
@@ -29,7 +33,7 @@ _FLOAT = re.compile(
 def typed(text: str) -> Any:
     """What a plain scalar means: nothing, a truth value, a number, else the text itself.
 
-    Leading zeros make text (an id stays an id), as does a number too large for a float.
+    Leading zeros make text (an id stays an id), as does a number too large for a float or of too many digits.
 
     Example:
         >>> [typed(text) for text in ("3", "1e-3", "true", "null", "007", "no", "2026-01-31", "1e999")]
@@ -37,11 +41,14 @@ def typed(text: str) -> Any:
     """
     if text in _WORDS:
         return _WORDS[text]
-    if _INTEGER.fullmatch(text):
+    if len(text) <= _DIGITS and _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     return text
+
+
+_TOO_DEEP = f"it is nested more than {_DEPTH} deep, or an alias holds itself"
 
 
 class _Loader(yaml.SafeLoader):
@@ -77,9 +84,23 @@ def parse_yaml(text: str) -> Any:
     """The value of a YAML text.
 
     Raises:
-        yaml.YAMLError: it is not YAML.
+        yaml.YAMLError: it is not YAML, or is nested too deeply or without an end.
     """
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader: it builds plain values only
+    try:
+        value = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader: it builds plain values only
+    except RecursionError:
+        raise yaml.YAMLError(_TOO_DEEP) from None
+    waiting, seen = [(value, 0)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        seen += 1
+        if depth > _DEPTH:
+            raise yaml.YAMLError(_TOO_DEEP)
+        if seen > _VALUES:
+            raise yaml.YAMLError(f"it holds more than {_VALUES} values")
+        inner = item.values() if isinstance(item, dict) else item if isinstance(item, (list, tuple, set)) else ()
+        waiting.extend((one, depth + 1) for one in inner)
+    return value
 
 
 def read_yaml(path: Path) -> Any:

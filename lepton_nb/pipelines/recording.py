@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..errors import AmbiguousError, NotFoundError
+from ..errors import AmbiguousError, FormatError, NotFoundError
 from ..processes import Identity, identify, is_alive
 from ..records import PipelineRun, Step
 from ..workspace import Workspace, read_json, write_json
@@ -110,28 +110,60 @@ def status(ws: Workspace, ref: str | None = None) -> PipelineRun:
     Raises:
         NotFoundError: there is no such run.
         AmbiguousError: a prefix fits more than one.
+        FormatError: the run's records are broken.
     """
-    runs = sorted(ws.pipelines.glob(f"*/{_RUN}"), key=lambda file: (read_json(file)["created"], file), reverse=True)
-    if not runs:
+    runs, broken = _listed(ws)
+    if not runs and not broken:
         raise NotFoundError("no pipeline has run yet", hint="lepton pipeline run FILE")
     if ref in (None, "last"):
-        return _read(runs[0].parent)
+        return _read([*runs, *broken][0])
     text = str(ref)
-    fits = [file.parent for file in runs if file.parent.name.startswith(text)]
-    named = [file.parent for file in runs if read_json(file)["pipeline"] == text]
+    fits = [folder for folder in (*runs, *broken) if folder.name.startswith(text)]
+    named = [folder for folder, pipeline in runs.items() if pipeline == text]
     exact = [folder for folder in fits if folder.name == text]
     if exact or named:
         return _read((exact or named)[0])
     if len(fits) > 1:
         raise AmbiguousError(f"{text!r} fits {len(fits)} pipeline runs", expected=", ".join(f.name for f in fits[:5]))
     if not fits:
-        known = ", ".join(file.parent.name for file in runs[:5])
+        known = ", ".join(folder.name for folder in [*runs, *broken][:5])
         raise NotFoundError(f"no pipeline run {text!r}", expected=f"last, a pipeline's name, or one of {known}")
     return _read(fits[0])
 
 
+def _listed(ws: Workspace) -> tuple[dict[Path, str], list[Path]]:
+    """The folders of the runs with their pipelines, newest first, and those whose record is broken."""
+    found, broken = [], []
+    for file in ws.pipelines.glob(f"*/{_RUN}"):
+        try:
+            run = read_json(file)
+            found.append((float(run["created"]), file.parent, str(run["pipeline"])))
+        except (FormatError, KeyError, TypeError, ValueError):
+            broken.append(file.parent)
+        except FileNotFoundError:
+            # It was deleted meanwhile.
+            continue
+    return {folder: pipeline for _, folder, pipeline in sorted(found, reverse=True)}, sorted(broken, reverse=True)
+
+
 def _read(folder: Path) -> PipelineRun:
-    """The run in a folder; when its runner died, that is written down first."""
+    """The run in a folder; when its runner died, that is written down first.
+
+    Raises:
+        FormatError: a record is broken or is not there.
+    """
+    try:
+        return _told(folder)
+    except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as cause:
+        raise FormatError(
+            f"{folder} is not readable",
+            expected="the records of a pipeline run",
+            got=" ".join(f"{type(cause).__name__}: {cause}".split()),
+            hint="move the folder away; other runs are not touched by it",
+        ) from cause
+
+
+def _told(folder: Path) -> PipelineRun:
     run = read_json(folder / _RUN)
     if run["status"] == "running" and not is_alive(Identity(**run["runner"])):
         run = _bury(folder, run)
@@ -141,15 +173,18 @@ def _read(folder: Path) -> PipelineRun:
 
 
 def _bury(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
-    last = max(file.stat().st_mtime for file in folder.glob("*.json"))
+    # The run lasted at least as long as its steps are said to have.
+    ended = max(file.stat().st_mtime for file in folder.glob("*.json"))
     for name in run["order"]:
         step, body = _read_step(folder, name)
         if step.status == "running":
             step = dataclasses.replace(step, status="failed", error="ChildProcessError: the pipeline's runner died")
         elif step.status == "waiting":
             step = dataclasses.replace(step, status="skipped")
+        if body["started"] is not None:
+            ended = max(ended, body["started"] + (step.seconds or 0.0))
         _write_step(folder, step, body["cache"], body["started"])
-    run |= {"status": "failed", "ended": last}
+    run |= {"status": "failed", "ended": ended}
     write_json(folder / _RUN, {key: value for key, value in run.items() if key != "format"})
     return run
 

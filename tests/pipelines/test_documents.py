@@ -3,6 +3,7 @@
 import pytest
 
 from lepton_nb.errors import NotFoundError, PipelineError
+from lepton_nb.pipelines import parse_assignment
 from lepton_nb.pipelines.document import read_yaml, typed
 
 
@@ -70,3 +71,32 @@ def test_what_is_no_plain_yaml_is_refused_in_one_line(tmp_path, text):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(NotFoundError, match=r"gone\.yml"):
         read_yaml(tmp_path / "gone.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps: &a {s: {parameters: *a}}", "an alias holds itself"),
+        ("a: &a [*a]", "an alias holds itself"),
+        ("[" * 3000, "nested more than 50 deep"),
+        ("a: " + "[" * 60 + "]" * 60, "nested more than 50 deep"),
+        (
+            "a: &a "
+            "[1]\n"
+            + "".join(f"{n}: &{n} [{', '.join(['*' + o] * 10)}]\n" for o, n in zip("abcdef", "bcdefg", strict=True)),
+            "more than 100000 values",
+        ),
+    ],
+)
+def test_what_has_no_end_is_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "a.yml").write_text(text)
+    with pytest.raises(PipelineError, match=message) as caught:
+        read_yaml(tmp_path / "a.yml")
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path / "a.yml") in str(caught.value)
+
+
+def test_a_number_of_thousands_of_digits_and_brackets_without_end_are_text():
+    for value in ("1" * 5000, "-" + "9" * 641, "[" * 3000, "[&a [*a]]"):
+        assert parse_assignment(f"a={value}") == ("a", value)
+    assert parse_assignment("a=" + "1" * 600) == ("a", int("1" * 600))

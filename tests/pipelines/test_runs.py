@@ -189,3 +189,38 @@ def test_the_table_of_a_run_shows_what_each_step_reported_on_one_line(tmp_path):
     text = dataclasses.replace(done, steps=(few,)).as_text()
     assert "accuracy=0.9877, drift=yes, note=two lines xxxxxxxxxxxxxxxxxxx..." in text
     assert done.to_json()["steps"][0]["outputs"] == outputs
+
+
+@pytest.mark.parametrize(
+    "content", ['{"format": 1}', "garbage", '{"format": 1, "created": "x", "pipeline": "diamond"}']
+)
+def test_a_broken_run_hides_no_other_and_is_named_when_asked_for(diamond, ws, fake_executor, content):
+    done = pipelines.run(ws, diamond, executor=fake_executor)
+    broken = ws.pipelines / "99991231-000000-abcdef"
+    broken.mkdir()
+    (broken / "run.json").write_text(content)
+    assert pipelines.status(ws) == pipelines.status(ws, "diamond") == done
+    for ref in (broken.name, "9999"):
+        with pytest.raises(FormatError, match=f"{broken.name}.* is not readable") as caught:
+            pipelines.status(ws, ref)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(NotFoundError, match=done.id):
+        pipelines.status(ws, "nothing")
+    (done.path / "left.json").write_text('{"format": 1}')
+    with pytest.raises(FormatError, match=f"{done.id} is not readable"):
+        pipelines.status(ws)
+
+
+def test_a_run_whose_runner_died_lasted_as_long_as_its_steps(diamond, ws, fake_executor):
+    done = pipelines.run(ws, diamond, executor=fake_executor)
+    for name, changes in (("run", {"status": "running", "ended": None}), ("bottom", {"status": "running"})):
+        file = done.path / f"{name}.json"
+        body = json.loads(file.read_text()) | changes
+        body["runner" if name == "run" else "started"] = {"pid": 1, "started": 1.0} if name == "run" else 0.0
+        if name == "run":
+            body["created"] = 0.0
+        file.write_text(json.dumps(body))
+    died = pipelines.status(ws)
+    assert (died.status, died.steps[-1].status) == ("failed", "failed")
+    assert died.seconds >= died.steps[-1].seconds > 1e9
+    assert pipelines.status(ws).seconds == died.seconds
