@@ -13,6 +13,7 @@ from ..records import Check, Data, Problem
 from ..workspace import Workspace
 from .columns import TypedColumn, strays
 from .fingerprints import column_codes, row_fingerprints
+from .kept import kept_parts
 from .labels import classes_of
 from .opening import open_rows
 from .roles import choose_target, column_name, refuse_unusable
@@ -164,11 +165,7 @@ def _overlap(
     prints: NDArray[np.uint64], targets: NDArray[np.int64], classes: Sequence[str], data: Data | None
 ) -> Iterator[Problem]:
     try:
-        if data is None:
-            parts = split_rows(targets, classes, None, SplitPlan())
-        else:
-            with np.load(data.path / "split.npz", allow_pickle=False) as stored:
-                parts = {part: stored[part] for part in stored.files}
+        parts = split_rows(targets, classes, None, SplitPlan()) if data is None else kept_parts(data)
     except LeptonError as refused:
         yield Problem("error", refused.what, refused.hint)
         return

@@ -11,6 +11,7 @@ from ..errors import NotFoundError, UsageError
 from ..records import Data
 from ..workspace import Workspace
 from .columns import TypedColumn, typed
+from .kept import kept_inputs, kept_table, kept_targets
 from .sources import SUFFIXES, Source, is_builtin, open_source
 from .store import find
 
@@ -27,6 +28,9 @@ def open_rows(ws: Workspace, source: Any, target: str | None = None) -> tuple[So
 
     Returns:
         The rows, and the loaded data set when they came from one.
+
+    Raises:
+        FormatError: a file of the loaded data set is missing or broken; the rest as `open_source`.
     """
     data = source if isinstance(source, Data) else _loaded(ws, source)
     return (open_source(source, target), None) if data is None else (_rows(data), data)
@@ -44,14 +48,13 @@ def _loaded(ws: Workspace, source: Any) -> Data | None:
 
 def _rows(data: Data) -> Source:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     classes = pa.array(data.classes, pa.string())
-    labels = classes.take(pa.array(np.load(data.path / "targets.npy", allow_pickle=False)))
+    labels = classes.take(pa.array(kept_targets(data)))
     target = TypedColumn(data.target, "category", labels, order=data.classes)
     if data.kind == "array":
-        return Source(data.name, (target,), np.load(data.path / "inputs.npy", allow_pickle=False), data.target)
-    table = pq.ParquetFile(data.path / "table.parquet").read()
+        return Source(data.name, (target,), np.array(kept_inputs(data)), data.target)
+    table = kept_table(data)
     # Text was judged when it was loaded: it is categories now, whatever it looks like.
     inputs = (
         typed(column.name, table.column(column.name))

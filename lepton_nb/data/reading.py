@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..records import Data
+from .kept import kept_inputs, kept_parts, kept_table, kept_targets
 from .splits import PARTS
 
 __all__ = ["Part", "read"]
@@ -29,18 +30,17 @@ def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray
 
     Raises:
         UsageError: there is no such part.
+        FormatError: a file of the data set is missing or broken.
     """
     if part not in PARTS:
         raise UsageError(f"part {part!r} is unknown", expected=f"one of {', '.join(PARTS)}")
-    with np.load(data.path / "split.npz", allow_pickle=False) as stored:
-        rows = stored[part]
-    targets = np.load(data.path / "targets.npy", allow_pickle=False)[rows]
+    rows = kept_parts(data)[part]
+    targets = kept_targets(data)[rows]
     if data.kind == "array":
-        return {"input": np.load(data.path / "inputs.npy", mmap_mode="r", allow_pickle=False)[rows]}, targets
+        return {"input": np.asarray(kept_inputs(data)[rows])}, targets
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(data.path / "table.parquet").read()
+    table = kept_table(data)
     inputs: dict[str, NDArray[Any]] = {}
     for column in data.columns:
         values = table.column(column.name)

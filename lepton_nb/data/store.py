@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +16,8 @@ from typing import Any
 from ..errors import AmbiguousError, FormatError, NotFoundError
 from ..records import Column, Data
 from ..workspace import Workspace, check_name, locked, read_json, write_json
+from .kept import LOAD_AGAIN, refuse_broken
+from .splits import PARTS
 
 __all__ = ["FORMAT", "content_hash", "find", "open_folder", "put"]
 
@@ -39,7 +41,7 @@ def content_hash(header: Mapping[str, Any], blocks: Mapping[str, Any]) -> str:
 
 
 def put(ws: Workspace, sha: str, meta: Mapping[str, Any], name: str, write: Callable[[Path], None]) -> Data:
-    """Keep a data set under its hash; what is there already is kept and only learns the new name.
+    """Keep a data set under its hash; what is there already and is whole only learns the new name.
 
     Args:
         ws: the workspace.
@@ -47,20 +49,23 @@ def put(ws: Workspace, sha: str, meta: Mapping[str, Any], name: str, write: Call
         meta: what `meta.json` says.
         name: what people call it.
         write: writes the rows into the folder it is given.
+
+    Raises:
+        FormatError: what is there is of a newer format.
     """
     folder = ws.data / sha
-    if not (folder / "meta.json").exists():
+    if not _is_sound(folder):
         ws.data.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".loading-", dir=ws.data))
         try:
             write(temporary)
-            write_json(temporary / "meta.json", {**meta, "id": sha, "names": {}}, version=FORMAT)
+            write_json(temporary / "meta.json", {**meta, "id": sha, "names": _names(folder)}, version=FORMAT)
             # mkdtemp's folder is private; a data set is as readable as the workspace around it.
             temporary.chmod(0o755)
             with locked(ws.data / ".lock"):
-                # Another process may have been faster, with the same content; and what has no meta.json is
-                # the rest of a removal that was interrupted.
-                if not (folder / "meta.json").exists():
+                # Another process may have been faster, with the same content; and what is not sound is the rest
+                # of a removal that was interrupted, or was damaged since.
+                if not _is_sound(folder):
                     shutil.rmtree(folder, ignore_errors=True)
                     temporary.rename(folder)
         finally:
@@ -83,9 +88,17 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
     Raises:
         FormatError: `meta.json` is broken, or newer than this version reads.
     """
-    meta = read_json(folder / "meta.json", newest=FORMAT)
+    path = folder / "meta.json"
     try:
-        names: dict[str, float] = meta["names"]
+        meta = read_json(path, newest=FORMAT)
+    except (OverflowError, RecursionError) as cause:
+        raise FormatError(f"{path} is broken", got=type(cause).__name__, hint=LOAD_AGAIN) from cause
+    except FormatError as cause:
+        # A newer data set needs a newer version; what is broken is loaded again.
+        hint = cause.hint or LOAD_AGAIN
+        raise FormatError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
+    try:
+        names = _checked(meta, folder.name)
         columns = tuple(
             Column(c["name"], c["kind"], tuple(c["shape"]), tuple(c["categories"]), c.get("low"), c.get("high"))
             for c in meta["columns"]
@@ -103,8 +116,44 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
             feature_shape=tuple(meta["feature_shape"]),
             split=meta["split"],
         )
-    except (KeyError, TypeError) as cause:
-        raise FormatError(f"{folder / 'meta.json'} is broken", got=f"no {cause}", hint="load the data again") from cause
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
+        raise FormatError(f"{path} is broken", got=f"{type(cause).__name__} {cause}", hint=LOAD_AGAIN) from cause
+
+
+def _checked(meta: dict[str, Any], sha: str) -> dict[str, float]:
+    """The names in `meta.json`, when it is that of the data set and its counts are counts."""
+    names, rows = meta["names"], meta["rows"]
+    if meta["id"] != sha or not _are_names(names):
+        raise ValueError(f"id {meta['id']!r} with names {names!r}")
+    if set(rows) != set(PARTS) or not all(type(count) is int and count >= 0 for count in rows.values()):
+        raise ValueError(f"rows {rows!r}")
+    if meta["kind"] not in {"table", "array"}:
+        raise ValueError(f"kind {meta['kind']!r}")
+    return dict(names)
+
+
+def _are_names(names: Any) -> bool:
+    return isinstance(names, dict) and all(isinstance(moment, (int, float)) for moment in names.values())
+
+
+def _is_sound(folder: Path) -> bool:
+    """Whether a data set is kept in `folder` and can be read; one of a newer format raises, for it is not ours."""
+    if not (folder / "meta.json").exists():
+        return False
+    try:
+        refuse_broken(open_folder(folder))
+    except FormatError:
+        if _is_newer(folder / "meta.json"):
+            raise
+        return False
+    return True
+
+
+def _is_newer(path: Path) -> bool:
+    try:
+        return int(read_json(path, newest=sys.maxsize)["format"]) > FORMAT
+    except (FormatError, OverflowError, RecursionError):
+        return False
 
 
 def find(ws: Workspace, ref: str) -> Data:
@@ -147,9 +196,14 @@ def find(ws: Workspace, ref: str) -> Data:
 
 def _stored(ws: Workspace) -> list[tuple[Path, dict[str, float]]]:
     """Every folder of the store with its names; one that is broken or being removed has none."""
-    found: list[tuple[Path, dict[str, float]]] = []
-    for meta in sorted(ws.data.glob("*/meta.json")):
-        if _HASH.fullmatch(meta.parent.name):
-            with contextlib.suppress(OSError, FormatError):
-                found.append((meta.parent, dict(read_json(meta, newest=FORMAT).get("names", {}))))
-    return found
+    folders = [meta.parent for meta in sorted(ws.data.glob("*/meta.json")) if _HASH.fullmatch(meta.parent.name)]
+    return [(folder, _names(folder)) for folder in folders]
+
+
+def _names(folder: Path) -> dict[str, float]:
+    """The names that a folder of the store is known by, and since when; none when that cannot be read."""
+    try:
+        names: Any = read_json(folder / "meta.json", newest=FORMAT).get("names")
+    except (OSError, FormatError, OverflowError, RecursionError):
+        return {}
+    return dict(names) if _are_names(names) else {}
