@@ -73,6 +73,11 @@ def test_a_missing_file_is_named(tmp_path):
         read_yaml(tmp_path / "gone.yml")
 
 
+MANY = "a: &a [1]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdef", "bcdefg", strict=True)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -80,12 +85,7 @@ def test_a_missing_file_is_named(tmp_path):
         ("a: &a [*a]", "an alias holds itself"),
         ("[" * 3000, "nested more than 50 deep"),
         ("a: " + "[" * 60 + "]" * 60, "nested more than 50 deep"),
-        (
-            "a: &a "
-            "[1]\n"
-            + "".join(f"{n}: &{n} [{', '.join(['*' + o] * 10)}]\n" for o, n in zip("abcdef", "bcdefg", strict=True)),
-            "more than 100000 values",
-        ),
+        (MANY, "more than 100000 values"),
     ],
 )
 def test_what_has_no_end_is_refused_in_one_line(tmp_path, text, message):
