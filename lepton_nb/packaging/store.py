@@ -108,4 +108,7 @@ def _stated(card: Path) -> dict[str, Any]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return dict(yaml.load(card.read_bytes(), Loader=loader))  # noqa: S506 - both are safe loaders
+    try:
+        return dict(yaml.load(card.read_bytes(), Loader=loader))  # noqa: S506 - both are safe loaders
+    except (yaml.YAMLError, RecursionError) as cause:
+        raise ValueError(f"{card.name} is not YAML: {' '.join(str(cause).split())}") from cause

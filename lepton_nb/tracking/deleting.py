@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 
-from ..errors import ConflictError, NotFoundError
+from ..errors import ConflictError, FormatError, NotFoundError
 from ..processes import is_alive
 from ..records import Run
 from ..workspace import Workspace
@@ -43,7 +43,8 @@ def delete(ws: Workspace, ref: str) -> Run:
     _wait_for_exit(ws, run.id)
     try:
         store_id = Record.read(ws, run.id).store_id or run.id
-    except NotFoundError:
+    except (FormatError, NotFoundError):
+        # A broken folder can still be thrown away.
         store_id = run.id
     with asking(uri(ws)) as client:
         client.delete_run(store_id)

@@ -11,6 +11,8 @@ from ..workspace import Workspace, read_json, write_json
 
 __all__ = ["last_words", "living", "mark_process", "process_of"]
 
+_PIDS = 2**31
+
 
 def mark_process(ws: Workspace, run_id: str, pid: int | None = None) -> None:
     """The run lives as long as this process does.
@@ -26,12 +28,13 @@ def mark_process(ws: Workspace, run_id: str, pid: int | None = None) -> None:
 
 
 def process_of(ws: Workspace, run_id: str) -> Identity | None:
-    """A run's process; None for a run of another machine."""
+    """A run's process; None for a run of another machine, and when its file is broken."""
     try:
         body = read_json(ws.run(run_id) / "process.json")
-        return Identity(int(body["pid"]), float(body["started"]))
-    except (FileNotFoundError, FormatError, KeyError, TypeError, ValueError):
+        process = Identity(int(body["pid"]), float(body["started"]))
+    except (FileNotFoundError, FormatError, KeyError, TypeError, ValueError, OverflowError):
         return None
+    return process if 0 < process.pid < _PIDS else None
 
 
 def living(ws: Workspace) -> tuple[str, ...]:

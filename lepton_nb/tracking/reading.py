@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import AmbiguousError, NotFoundError, UsageError
+from ..errors import AmbiguousError, FormatError, NotFoundError, UsageError
 from ..processes import is_alive
 from ..records import Run, Runs, RunStatus
 from ..workspace import Workspace
@@ -95,6 +95,7 @@ def recorded(ws: Workspace, run_id: str) -> Run:
 
     Raises:
         NotFoundError: no such run was started here.
+        FormatError: a file of its folder is broken.
     """
     record, job = Record.read(ws, run_id), ws.run(run_id)
     metrics: dict[str, float] = {}
@@ -145,7 +146,11 @@ def _run(ws: Workspace, stored: Any) -> Run:
     status, cause = _STATUS.get(info.status, "running"), data.tags.get("lepton.cause", "")
     ended = info.end_time / 1000 if info.end_time else None
     if status == "running":
-        status, cause, ended = _overlay(ws, run_id)
+        try:
+            status, cause, ended = _overlay(ws, run_id)
+        except (FormatError, NotFoundError) as broken:
+            # One run whose folder is broken must not hide the others.
+            status, cause, ended = "failed", str(broken), None
     return Run(
         id=run_id,
         name=info.run_name,
@@ -167,7 +172,9 @@ def _overlay(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None]:
 
     A run of another machine has no process here, and is what the store says.
     """
-    process = process_of(ws, run_id)
+    process, file = process_of(ws, run_id), ws.run(run_id) / "process.json"
+    if process is None and file.exists():
+        return "failed", f"{file} is not readable: whether its process lives is not known", None
     if process is None or is_alive(process):
         return "running", "", None
     # It may have ended well a moment ago, before the store was told.

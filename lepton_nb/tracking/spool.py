@@ -55,11 +55,16 @@ class Record:
 
         Raises:
             NotFoundError: no run of that id was started here.
+            FormatError: the file is broken.
         """
         try:
-            return cls(**read_json(ws.run(run_id) / "tracking.json"))
+            return cls(**read_json(path := ws.run(run_id) / "tracking.json"))
         except FileNotFoundError:
             raise NotFoundError(f"run {run_id} was not started in {ws.home}", hint="lepton runs") from None
+        except TypeError as cause:
+            raise FormatError(
+                f"{path} is not readable", expected="what was said when the run started", got=str(cause)
+            ) from cause
 
 
 def append(job: Path, kind: str, body: Mapping[str, Any]) -> None:
@@ -116,7 +121,9 @@ def _decoded(line: bytes, path: Path) -> dict[str, Any]:
     try:
         body = json.loads(line)
         found = int(body["format"])
-    except (ValueError, KeyError, TypeError) as cause:
+        if found == _FORMAT:
+            _check(body)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise FormatError(
             f"{path} is not readable", expected="JSON objects with a format number, one per line", got=str(cause)
         ) from cause
@@ -129,6 +136,19 @@ def _decoded(line: bytes, path: Path) -> dict[str, Any]:
     return dict(body)
 
 
+def _check(body: dict[str, Any]) -> None:
+    """Raise a KeyError, TypeError, ValueError or AttributeError for a line that nobody could send."""
+    if body["kind"] == "metrics":
+        for name, value, step, moment in body["metrics"]:
+            str(name), float(value or 0), int(step), float(moment)
+    elif body["kind"] == "finish":
+        if body["status"] not in ("finished", "failed", "stopped"):
+            raise ValueError(f"status {body['status']!r}")
+        str(body["cause"]), float(body["time"])
+    elif body["kind"] in ("tags", "files"):
+        body[body["kind"]].items()
+
+
 def mark_sent(job: Path, offset: int) -> None:
     """The store has everything before `offset`."""
     write_atomic(job / "spool.sent", str(offset), mode=0o600)
@@ -136,6 +156,7 @@ def mark_sent(job: Path, offset: int) -> None:
 
 def _sent(job: Path) -> int:
     try:
-        return int((job / "spool.sent").read_text())
-    except FileNotFoundError:
+        return int((job / "spool.sent").read_bytes())
+    except (FileNotFoundError, ValueError):
+        # What was sent once may be sent again.
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -132,6 +133,21 @@ def test_a_bento_of_somebody_else_is_not_ours(tmp_path):
     assert bentos(ws) == ()
     with pytest.raises(FormatError, match="not a Bento that lepton packaged"):
         find(ws, "theirs:1")
+
+
+@pytest.mark.parametrize("text", ["[", "[" * 3000, "5", "name: [", "\\x00"])
+def test_a_broken_card_of_a_bento_is_one_line_and_hides_no_other(text, packaged, trained, tmp_path):
+    bento, ws = packaged("breast_cancer"), Workspace(tmp_path / ".lepton")
+    for version in ("whole", "broken"):
+        shutil.copytree(bento.path, ws.bentoml / "bentos" / "breast-cancer" / version)
+    whole = ws.bentoml / "bentos" / "breast-cancer" / "whole" / "bento.yaml"
+    whole.write_text(whole.read_text().replace(bento.tag.partition(":")[2], "whole"))
+    (ws.bentoml / "bentos" / "breast-cancer" / "broken" / "bento.yaml").write_text(text)
+    assert [one.tag for one in bentos(ws)] == ["breast-cancer:whole"]
+    assert find(ws, "breast-cancer").tag == "breast-cancer:whole"
+    with pytest.raises(FormatError, match="breast-cancer/broken is not a Bento") as caught:
+        find(ws, "breast-cancer:broken")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_changed_artifact_is_built_anew_before_it_is_packaged(trained, packaged):

@@ -1,5 +1,6 @@
 """Stores in odd places, and files that broke."""
 
+import json
 import shutil
 import sqlite3
 import tempfile
@@ -8,7 +9,7 @@ import time
 import pytest
 
 from lepton_nb import tracking
-from lepton_nb.errors import TrackingError
+from lepton_nb.errors import FormatError, TrackingError
 from lepton_nb.records import Metric
 from lepton_nb.tracking import address, store, template
 from lepton_nb.workspace import Workspace
@@ -90,3 +91,64 @@ def test_without_a_cache_nothing_is_left_in_the_temporary_folder(ws, tmp_path, m
     tracking.create(ws)
     assert ws.mlflow_db.is_file()
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+BROKEN = {
+    "spool.sent": ["", "x", "-1x"],
+    "spool.jsonl": [
+        "garbage\n",
+        '{"format": 1}\n',
+        '{"format": 1, "kind": "metrics", "metrics": [[1]]}\n',
+        '{"format": 1, "kind": "tags", "tags": 3}\n',
+        '{"format": 1, "kind": "finish", "status": "x", "cause": "", "time": 1}\n',
+        "[" * 3000 + "\n",
+    ],
+    "tracking.json": ['{"format": 1}', "", "[]"],
+    "process.json": [
+        "garbage",
+        "",
+        '{"format": 1, "pid": -1, "started": 1}',
+        '{"format": 1, "pid": 1e999, "started": 1}',
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """A workspace with a run that others stand beside."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        ws = Workspace(tmp_path_factory.mktemp("broken") / ".lepton")
+        return ws, start(ws, "whole")
+
+
+def refusal(act, *arguments):
+    try:
+        act(*arguments)
+    except FormatError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize(("file", "content"), [(name, text) for name, texts in BROKEN.items() for text in texts])
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_broken_file_of_a_run_hides_no_other_run(started, file, content, lives):
+    ws, whole = started
+    run_id = start(ws, "broken")
+    if not lives:
+        gone = json.loads((ws.run(run_id) / "process.json").read_text())
+        (ws.run(run_id) / "process.json").write_text(json.dumps({**gone, "started": gone["started"] - 3600}))
+    (ws.run(run_id) / file).write_text(content)
+    listed = {run.id: run for run in tracking.runs(ws).runs}
+    assert listed[whole].status == "running"
+    told = listed[run_id]
+    assert told.status == ("running" if lives and file != "process.json" else "failed")
+    if not lives and file not in ("spool.sent", "process.json"):
+        assert f"{file} is not readable" in told.cause
+    for act in (tracking.recorded, lambda ws, run_id: tracking.set_tags(ws, run_id, {"a": "b"})):
+        refused = refusal(act, ws, run_id)
+        assert refused is None or (f"{run_id}/{file} is not readable" in refused and "\n" not in refused)
+    if told.status == "failed":
+        assert tracking.delete(ws, run_id).id == run_id
+    else:
+        assert tracking.get(ws, run_id).status == "running"
