@@ -14,6 +14,8 @@ from lepton_nb.runtime import verify_manifest
 from lepton_nb.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
+# The job trains, builds and serves; a busy machine takes several times what an idle one does.
+pytestmark = pytest.mark.timeout(1200)
 DATASETS = {"digits": 0.97, "breast_cancer": 0.95}
 
 
@@ -88,6 +90,10 @@ def test_nothing_that_the_job_started_still_runs(job) -> None:
         except psutil.Error:
             continue
     assert left == []
+
+
+def test_the_job_says_how_long_it_took(job) -> None:
+    assert 0 < job[2]["seconds"] < 900
 
 
 def test_the_records_hold_no_token(job) -> None:

@@ -20,6 +20,7 @@ from lepton_nb.errors import LeptonError
 from lepton_nb.processes import free_port
 from lepton_nb.workspace import Workspace
 
+pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^\$ (lepton .+)$", README, flags=re.MULTILINE)
