@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError
+from ..errors import FormatError, NotFoundError
 from ..workspace import read_json
 from .spec import Spec
 from .weights import load_weights
@@ -35,8 +35,14 @@ def load_trained(run_dir: Path) -> Any:
             hint="wait for the run's first epoch, or train again",
         )
     entry = read_json(job / "job.json")
-    # What a pickle names by import must be found where the notebook found it.
-    sys.path.extend(place for place in entry["sys_path"] if place not in sys.path)
-    module = Spec.read(job, entry["net"]).build()
+    try:
+        # What a pickle names by import must be found where the notebook found it.
+        sys.path.extend(place for place in entry["sys_path"] if place not in sys.path)
+        spec = Spec.read(job, entry["net"])
+    except (KeyError, TypeError) as cause:
+        raise FormatError(
+            f"{job / 'job.json'} is not readable", expected="the job of a trainer", got=str(cause), hint="train again"
+        ) from cause
+    module = spec.build()
     load_weights(weights, module)
     return module.cpu().eval()

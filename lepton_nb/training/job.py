@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import FormatError, UsageError
 from ..models import PICKLE, Spec
 from ..workspace import Workspace, read_json, write_atomic, write_json
 
@@ -86,10 +86,18 @@ class Job:
 
     @classmethod
     def read(cls, folder: Path) -> Job:
-        """The job of a run's folder."""
-        body = read_json(folder / "job" / "job.json")
+        """The job of a run's folder.
+
+        Raises:
+            FormatError: the file is broken.
+        """
+        path = folder / "job" / "job.json"
+        body = read_json(path)
         body.pop("format")
-        return cls(**{**body, "home": Path(body["home"]), "fit": Fit(**body["fit"])})
+        try:
+            return cls(**{**body, "home": Path(body["home"]), "fit": Fit(**body["fit"])})
+        except (KeyError, TypeError, UsageError) as cause:
+            raise FormatError(f"{path} is not readable", expected="the job of a trainer", got=str(cause)) from cause
 
     def spec(self) -> Spec:
         """The network, with what a pickle names found where the notebook found it."""

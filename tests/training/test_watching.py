@@ -4,11 +4,13 @@ import time
 
 import pytest
 
+from lepton_nb import models
+from lepton_nb.errors import FormatError
 from lepton_nb.processes import identify, is_alive
 from lepton_nb.records import Epoch, Failed, Finished, Note, encode
 from lepton_nb.training.events import EventLog, Tail
 from lepton_nb.training.following import Watch, cause_of_death
-from lepton_nb.training.job import is_asked_to_stop
+from lepton_nb.training.job import Job, is_asked_to_stop
 from lepton_nb.training.recorder import monitored
 
 
@@ -85,3 +87,14 @@ def test_the_monitored_loss_is_that_of_validation_whatever_its_name():
     assert monitored({"train/loss": 1, "valid/loss": 1}) == "valid/loss"
     assert monitored({"train_loss_step": 1, "train_loss": 1}) == "train_loss"
     assert monitored({"accuracy": 1}) is None
+
+
+@pytest.mark.parametrize("text", ['{"format": 1}', "[]", "", '{"format": 1, "sys_path": [], "net": 3, "home": 1}'])
+def test_a_broken_job_is_named_in_one_line(tmp_path, text):
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "job.json").write_text(text)
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    for read in (Job.read, models.load_trained):
+        with pytest.raises(FormatError, match=r"job/job\.json is not readable") as caught:
+            read(tmp_path)
+        assert "\n" not in str(caught.value)
