@@ -63,6 +63,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         UsageError: an option is not one of the legal values.
     """
     if name is not None:
+        name = str(name)
         check_name(name, "data name")
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     plan = SplitPlan(split, _plain(seed), _plain(test_size), _plain(validation_size), time_column)

@@ -26,6 +26,7 @@ def ws(tmp_path):
         ({"split": "time", "time_column": "t"}, UsageError, "column 't' is the target and cannot order the rows"),
         ({"split": "time", "time_column": 3}, NotFoundError, "time column '3' does not exist"),
         ({"split": "time", "time_column": ["day"]}, UsageError, "the time column is a list"),
+        ({"name": ["a"]}, UsageError, r"\['a'\]. is not allowed"),
         ({"ignore": 3}, NotFoundError, "ignored column '3' does not exist"),
         ({"ignore": [1.5]}, UsageError, "the ignored column is a float"),
         ({"seed": "x"}, UsageError, "seed 'x' is not a whole number"),
