@@ -35,9 +35,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     time_column: str | None = None,
     ignore: Sequence[str] = (),
 ) -> Data:
-    """Load rows, split them, and keep them in the workspace under their hash.
-
-    The same rows with the same options have the same hash, and are kept once.
+    """Load rows, split them, and keep them under their hash: the same rows and options have the same one.
 
     Args:
         ws: the workspace.
@@ -63,8 +61,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         UsageError: an option is not one of the legal values.
     """
     if name is not None:
-        name = str(name)
-        check_name(name, "data name")
+        name = check_name(str(name), "data name")
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     plan = SplitPlan(split, _plain(seed), _plain(test_size), _plain(validation_size), time_column)
     opened, _ = open_rows(ws, source, target)
