@@ -72,10 +72,10 @@ browser: install
 	  $(BIN)/playwright install chromium
 
 test: install browser ## every test, each notebook and each command of the README, a browser included
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 nightly: install browser ## the long kill, drift and soak tests too
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m ''
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ''
 
 demo: ## the whole life of two models on real data
 	@if [ -e $(VENV)/.linked ]; then echo "environment: found $(VENV), reusing it"; fi

@@ -26,6 +26,7 @@ def evaluate(
     card = evaluation.evaluate(ws, found, own if data is None else data_of(ws, data), part=part)
     # On other data the card says something of that data, not of the run.
     if card.data == found.data:
+        tracking.log_files(ws, found.id, sorted((found.path / "artifact").glob("*.*")), send=False)
         step, now = 0, time.time()
         tracking.log_metrics(ws, found.id, [Metric(f"{part}_{k}", v, step, now) for k, v in card.metrics.items()])
     return card
