@@ -36,7 +36,8 @@ from lepton_nb.workspace import Workspace, write_json
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files with the longest jobs first, so that two processes end at about the same time."""
-    items.sort(key=lambda item: "notebooks" not in item.path.parts)
+    long = ("notebooks", "training", "tracking", "browser", "pipelines", "labserver")
+    items.sort(key=lambda item: next((i for i, name in enumerate(long) if name in item.path.parts), len(long)))
 
 
 AGE = Input("age", "number")
