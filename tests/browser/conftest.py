@@ -16,9 +16,13 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's chromium, or without it the one of `playwright install chromium`."""
+    """Debian's chromium, or without it the one of `playwright install chromium`.
+
+    No longer than one file: Playwright keeps an event loop running in this thread, and tests of other files that
+    share the process start loops of their own.
+    """
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield running
