@@ -1,13 +1,10 @@
 """Which notebook runs when, with what, and how did it end?"""
 
-from .document import parse_yaml
-from .executor import Executor, StepJob, StepResult
-from .local import LocalExecutor
+from .executors import Executor, LocalExecutor, StepJob, StepResult
 from .outputs import OUTPUT_FILE, in_step, parse_assignment, record_output
-from .planning import Plan, plan
+from .planning import Pipeline, Plan, StepSpec, load, parse_yaml, plan
 from .recording import status
 from .running import graph, run
-from .schema import Pipeline, StepSpec, load
 
 __all__ = [
     "OUTPUT_FILE",

@@ -13,7 +13,7 @@ import yaml
 
 from ..errors import FormatError, UsageError
 from ..records import Outputs, Result
-from .document import parse_yaml, typed
+from .planning import parse_yaml, typed
 
 __all__ = ["OUTPUT_FILE", "in_step", "parse_assignment", "read_outputs", "record_output"]
 

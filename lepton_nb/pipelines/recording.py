@@ -16,7 +16,7 @@ from ..errors import AmbiguousError, FormatError, NotFoundError
 from ..processes import Identity, identify, is_alive
 from ..records import PipelineRun, Step
 from ..workspace import Workspace, read_json, write_json
-from .executor import StepResult
+from .executors import StepResult
 from .planning import Plan
 
 __all__ = ["Ledger", "begin", "status"]

@@ -10,12 +10,9 @@ from typing import Any
 from ..errors import NotFoundError, PipelineError, UsageError
 from ..records import Failed, Finished, Graph, PipelineRun, Progress, Report, Started, silent
 from ..workspace import Workspace
-from .executor import Executor, StepJob
-from .local import LocalExecutor
-from .planning import Plan, plan
+from .executors import Executor, LocalExecutor, StepJob
+from .planning import Plan, Reference, StepSpec, find, load, plan, resolve
 from .recording import Ledger, begin
-from .references import Reference, find, resolve
-from .schema import StepSpec, load
 
 __all__ = ["graph", "run"]
 

@@ -4,7 +4,7 @@ import pytest
 
 from lepton_nb.errors import NotFoundError, PipelineError
 from lepton_nb.pipelines import parse_assignment
-from lepton_nb.pipelines.document import read_yaml, typed
+from lepton_nb.pipelines.planning import read_yaml, typed
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lepton_nb import pipelines
 from lepton_nb.errors import FormatError, UsageError
 from lepton_nb.pipelines.outputs import read_outputs
-from lepton_nb.pipelines.references import Reference, find, resolve
+from lepton_nb.pipelines.planning import Reference, find, resolve
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

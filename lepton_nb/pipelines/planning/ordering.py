@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import PipelineError, UsageError
+from ...errors import PipelineError, UsageError
 from .references import Reference, find
 from .schema import Pipeline, StepSpec, near
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import NotFoundError, PipelineError
+from ...errors import NotFoundError, PipelineError
 
 __all__ = ["parse_yaml", "read_yaml", "typed"]
 

@@ -24,7 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import load_notebook_node
 from traitlets.config import Config
 
-from ..workspace import write_atomic
+from ...workspace import write_atomic
 
 __all__ = ["Failure", "execute"]
 

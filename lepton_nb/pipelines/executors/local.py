@@ -16,17 +16,17 @@ from typing import Any
 
 import psutil
 
-from ..errors import LeptonError
-from ..workspace import read_json, write_json
-from .executor import StepJob, StepResult
-from .outputs import OUTPUT_FILE, read_outputs
+from ...errors import LeptonError
+from ...workspace import read_json, write_json
+from ..outputs import OUTPUT_FILE, read_outputs
+from .protocol import StepJob, StepResult
 
 __all__ = ["LocalExecutor"]
 
 _POLL_S = 0.05
 _SAMPLE_S = 0.25
 _KILL_S = 5.0
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[3]
 
 
 @dataclass
@@ -95,7 +95,7 @@ class LocalExecutor:
         write_json(job.folder / "job.json", {**order, "sockets": sockets.name}, mode=0o600)
         with (job.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "lepton_nb.pipelines.worker", str(job.folder)],
+                [sys.executable, "-m", "lepton_nb.pipelines.executors.worker", str(job.folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

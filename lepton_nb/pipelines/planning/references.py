@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import PipelineError
+from ...errors import PipelineError
 
 __all__ = ["Reference", "as_reference", "find", "resolve"]
 

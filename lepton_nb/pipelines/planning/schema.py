@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import PipelineError
-from ..workspace import check_name
+from ...errors import PipelineError
+from ...workspace import check_name
 from .document import read_yaml
 from .notebook import declared_parameters
 from .references import as_reference

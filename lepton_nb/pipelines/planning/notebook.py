@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError, PipelineError
+from ...errors import NotFoundError, PipelineError
 
 __all__ = ["declared_parameters"]
 

@@ -1,4 +1,4 @@
-"""The process of one step: `python -m lepton_nb.pipelines.worker STEPFOLDER`."""
+"""The process of one step: `python -m lepton_nb.pipelines.executors.worker STEPFOLDER`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from ..workspace import read_json, write_json
+from ...workspace import read_json, write_json
 
 __all__ = ["main"]
 
@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
     threading.Thread(target=_follow_owner, args=(sockets,), name="lepton-owner", daemon=True).start()
     # jsonschema compiles this grammar at import, 1.4 s, for a check that no notebook asks for.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment] # marks a module as not importable
-    from .engine import execute
+    from ..engine import execute
 
     failure = execute(
         Path(job["notebook"]),

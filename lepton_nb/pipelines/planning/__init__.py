@@ -1,0 +1,20 @@
+"""What does a pipeline file ask for, and in which order can it be done?"""
+
+from .document import parse_yaml, read_yaml, typed
+from .ordering import Plan, plan
+from .references import Reference, find, resolve
+from .schema import Pipeline, StepSpec, load
+
+__all__ = [
+    "Pipeline",
+    "Plan",
+    "Reference",
+    "StepSpec",
+    "find",
+    "load",
+    "parse_yaml",
+    "plan",
+    "read_yaml",
+    "resolve",
+    "typed",
+]
