@@ -3,16 +3,17 @@
 from .dashboards import Dashboard
 from .data import Column, Data
 from .doctor import Diagnosis, Finding
-from .events import Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
+from .events import Drawing, Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
-from .pipelines import Graph, Outputs, PipelineRun, Step, StepStatus
+from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .profiles import Check, ColumnProfile, Problem, Profile
 from .runs import Metric, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
 from .shown import Result, Table, plain
 
 __all__ = [
+    "FAILURES",
     "Artifact",
     "Bento",
     "Card",
@@ -24,6 +25,7 @@ __all__ = [
     "Deployment",
     "Deployments",
     "Diagnosis",
+    "Drawing",
     "Drift",
     "Epoch",
     "Event",

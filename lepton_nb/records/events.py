@@ -12,6 +12,7 @@ from ..errors import FormatError
 from .shown import plain
 
 __all__ = [
+    "Drawing",
     "Epoch",
     "Event",
     "Failed",
@@ -97,6 +98,20 @@ class Note(Event):
 
 
 @dataclass(frozen=True)
+class Drawing(Event):
+    """A picture that takes the place of the one before it.
+
+    Args:
+        svg: one `<svg>` element, every text in it escaped.
+        text: the same in a line.
+    """
+
+    kind: ClassVar[str] = "drawing"
+    svg: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The work ended as it should, or was stopped on request.
 
@@ -126,7 +141,7 @@ class Failed(Event):
 
 Report = Callable[[Event], None]
 
-_KINDS = {event.kind: event for event in (Started, Progress, Epoch, Note, Finished, Failed)}
+_KINDS = {event.kind: event for event in (Started, Progress, Epoch, Note, Drawing, Finished, Failed)}
 
 
 def silent(event: Event) -> None:

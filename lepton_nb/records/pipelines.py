@@ -12,9 +12,12 @@ from .layers import layers_svg
 from .runs import duration
 from .shown import Result, Table, cell
 
-__all__ = ["Graph", "Outputs", "PipelineRun", "Step", "StepStatus"]
+__all__ = ["FAILURES", "Graph", "Outputs", "PipelineRun", "Step", "StepStatus"]
 
-StepStatus = Literal["waiting", "running", "completed", "failed", "skipped"]
+StepStatus = Literal["waiting", "running", "completed", "failed", "kernel_died", "timeout", "incomplete", "skipped"]
+
+# What ends a step badly; `skipped` does not.
+FAILURES: frozenset[StepStatus] = frozenset({"failed", "kernel_died", "timeout", "incomplete"})
 
 # Hashes and ids of runs: their first characters name them too.
 _ID = re.compile(r"[0-9a-f][0-9a-f-]{12,}")
@@ -27,7 +30,8 @@ class Step:
 
     Args:
         name: unique in the pipeline.
-        status: `skipped` means that a step it needs failed.
+        status: `kernel_died`, `timeout` and `incomplete` (the notebook ended itself before its last cell) are ways to
+            fail; `skipped` means that a step it needs failed, or that its condition did not hold.
         notebook: the executed notebook.
         parameters: as they were after references were resolved.
         outputs: what the notebook reported with `%lepton output`.
@@ -35,6 +39,10 @@ class Step:
         peak_memory_mb: peak resident MiB of the step's processes; None when it did not run.
         error: one line; empty when it did not fail.
         cell: number of the cell that failed, as the executed notebook shows it in brackets.
+        cached: whether it was taken over from an earlier run instead of executed.
+        attempts: how often it was executed in this run.
+        key: SHA-256 of all that its result depends on; empty until that is known.
+        note: why it was skipped, taken over or recomputed; empty when there is nothing to say.
     """
 
     name: str
@@ -46,6 +54,15 @@ class Step:
     peak_memory_mb: float | None = None
     error: str = ""
     cell: int | None = None
+    cached: bool = False
+    attempts: int = 0
+    key: str = ""
+    note: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended badly."""
+        return self.status in FAILURES
 
 
 @dataclass(frozen=True)

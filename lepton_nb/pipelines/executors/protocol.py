@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from ..planning import Resources
+
 __all__ = ["Executor", "StepJob", "StepResult"]
 
 
@@ -23,6 +25,7 @@ class StepJob:
         parameters: resolved values, which JSON can hold.
         timeout: seconds the step may take, or None.
         environment: variables added to the executor's own environment.
+        resources: what it needs of the machine.
     """
 
     name: str
@@ -33,6 +36,7 @@ class StepJob:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class StepResult:
 
     Args:
         name: of the step.
-        status: `completed` only when the last cell was executed.
+        status: `completed` only when the last cell was executed; `incomplete` when the notebook ended itself before it.
         outputs: what it reported, also when it failed.
         seconds: wall time.
         peak_memory_mb: peak resident MiB of its processes, or None when nobody measured.
@@ -51,7 +55,7 @@ class StepResult:
     """
 
     name: str
-    status: Literal["completed", "failed"]
+    status: Literal["completed", "failed", "kernel_died", "timeout", "incomplete"]
     outputs: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     peak_memory_mb: float | None = None

@@ -3,12 +3,14 @@
 from .document import parse_yaml, read_yaml, typed
 from .ordering import Plan, plan
 from .references import Reference, find, resolve
+from .resources import Resources
 from .schema import Pipeline, StepSpec, load
 
 __all__ = [
     "Pipeline",
     "Plan",
     "Reference",
+    "Resources",
     "StepSpec",
     "find",
     "load",
