@@ -1,5 +1,6 @@
 """What travels between the rooms: frozen records that know how to show themselves."""
 
+from .cleaning import Cleaning, Removal
 from .dashboards import Dashboard
 from .data import Column, Data
 from .doctor import Diagnosis, Finding
@@ -18,6 +19,7 @@ __all__ = [
     "Bento",
     "Card",
     "Check",
+    "Cleaning",
     "Column",
     "ColumnProfile",
     "Dashboard",
@@ -43,6 +45,7 @@ __all__ = [
     "Problem",
     "Profile",
     "Progress",
+    "Removal",
     "Report",
     "Result",
     "Run",

@@ -2,14 +2,25 @@
 
 from .files import file_sha256, locked, read_json, write_atomic, write_json
 from .paths import Workspace, check_name, current
+from .secrets import SecretStream, mask, mask_all, resolve_secret, secret_name, secret_names
+from .trash import discard, leftovers, size_of
 
 __all__ = [
+    "SecretStream",
     "Workspace",
     "check_name",
     "current",
+    "discard",
     "file_sha256",
+    "leftovers",
     "locked",
+    "mask",
+    "mask_all",
     "read_json",
+    "resolve_secret",
+    "secret_name",
+    "secret_names",
+    "size_of",
     "write_atomic",
     "write_json",
 ]
