@@ -26,6 +26,8 @@ class StepJob:
         timeout: seconds the step may take, or None.
         environment: variables added to the executor's own environment.
         resources: what it needs of the machine.
+        inputs: files below `cwd` that the notebook reads; an executor elsewhere brings them there.
+        writes: files below `cwd` that the notebook makes; an executor elsewhere brings them back.
     """
 
     name: str
@@ -37,6 +39,8 @@ class StepJob:
     timeout: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
+    inputs: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
