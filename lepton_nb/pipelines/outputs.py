@@ -13,6 +13,7 @@ import yaml
 
 from ..errors import FormatError, UsageError
 from ..records import Outputs, Result
+from ..workspace import mask_all
 from .planning import parse_yaml, typed
 
 __all__ = ["OUTPUT_FILE", "in_step", "parse_assignment", "read_outputs", "record_output"]
@@ -69,6 +70,8 @@ def record_output(name: str, value: Any) -> Outputs:
     if not _NAME.fullmatch(name):
         raise UsageError(f"output {name!r} is not allowed", expected="a Python name")
     value = _json_value(value, name)
+    if mask_all(value) != value:
+        raise UsageError(f"output {name!r} holds a secret", expected="a value that may be written down")
     target = os.environ.get(OUTPUT_FILE)
     if target:
         line = json.dumps({"format": _FORMAT, "name": name, "value": value}, allow_nan=False).encode() + b"\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError, NotFoundError
-from ..workspace import Workspace, read_json, write_atomic, write_json
+from ..workspace import Workspace, mask_all, read_json, write_atomic, write_json
 
 __all__ = ["Record", "append", "is_pending", "lines", "mark_sent", "unsent"]
 
@@ -68,8 +68,8 @@ class Record:
 
 
 def append(job: Path, kind: str, body: Mapping[str, Any]) -> None:
-    """Add one line; it is on disk for other processes when this returns."""
-    line = json.dumps({"format": _FORMAT, "kind": kind, **body}).encode() + b"\n"
+    """Add one line, without secrets; it is on disk for other processes when this returns."""
+    line = json.dumps({"format": _FORMAT, "kind": kind, **mask_all(body)}).encode() + b"\n"
     handle = os.open(job / "spool.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(handle, line)

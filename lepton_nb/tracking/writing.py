@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..records import Metric, RunStatus, plain
-from ..workspace import Workspace, file_sha256
+from ..workspace import Workspace, file_sha256, mask, mask_all
 from . import sending, spool
 from .address import uri
 from .liveness import mark_process
@@ -26,8 +26,8 @@ _FOREIGN = re.compile(r"[^\w\-. :/]")
 def start_run(ws: Workspace, name: str, params: Mapping[str, object], tags: Mapping[str, str]) -> str:
     """Enter a run in the tracking store and make its job folder (mode 0700).
 
-    The git commit, the notebook and a digest of the environment are added to the tags. The run counts as
-    running while this process lives, until `mark_process` names another one.
+    The git commit, the notebook and a digest of the environment are added to the tags. Secrets are masked in
+    whatever is given. The run counts as running while this process lives, until `mark_process` names another one.
 
     Args:
         ws: the workspace.
@@ -43,8 +43,9 @@ def start_run(ws: Workspace, name: str, params: Mapping[str, object], tags: Mapp
         TrackingError: the store refused.
     """
     address = uri(ws)
-    texts = {_key(key): str(value) for key, value in params.items()}
-    record = spool.Record("", None, address, name, texts, {**provenance(ws.root), **tags}, time.time())
+    texts = {_key(key): mask(str(value)) for key, value in params.items()}
+    known = mask_all({**provenance(ws.root), **tags})
+    record = spool.Record("", None, address, mask(name), texts, known, time.time())
     create(ws)
     try:
         with reaching(address) as client:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..records import Event, decode, encode
+from ..workspace import mask
 
 __all__ = ["EventLog", "Tail", "events_file"]
 
@@ -26,10 +27,10 @@ class EventLog:
         self._path = events_file(folder)
 
     def write(self, event: Event) -> None:
-        """Append one event."""
+        """Append one event, without secrets."""
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, encode(event))
+            os.write(handle, mask(encode(event).decode()).encode())
         finally:
             os.close(handle)
 
