@@ -13,6 +13,7 @@
     ├── PackagingError          the model could not become a package
     ├── ServingError            a server did not start, or a prediction was refused
     ├── PipelineError           a pipeline is wrong, or one of its steps failed
+    ├── RuleError               a rule cannot be read, or not be decided with what is known
     └── MissingError            something that must be installed is not
 
 A message is one line: what is wrong, what was expected, what came, and the next step.
@@ -20,6 +21,8 @@ A message is one line: what is wrong, what was expected, what came, and the next
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
@@ -32,12 +35,25 @@ __all__ = [
     "NotFoundError",
     "PackagingError",
     "PipelineError",
+    "RuleError",
     "ServingError",
     "StorageError",
     "TrackingError",
     "TrainingError",
     "UsageError",
+    "near",
 ]
+
+
+def near(name: str, legal: Iterable[str]) -> str:
+    """A hint for a message: `did you mean ...?`, or nothing when no legal name comes near.
+
+    Example:
+        >>> near("trian", ["ingest", "train"])
+        "did you mean 'train'?"
+    """
+    close = difflib.get_close_matches(name, list(legal), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _one_line(text: str) -> str:
@@ -128,6 +144,10 @@ class ServingError(LeptonError):
 
 class PipelineError(LeptonError):
     """A pipeline is wrong, or one of its steps failed."""
+
+
+class RuleError(LeptonError):
+    """A rule cannot be read, or not be decided with what is known."""
 
 
 class MissingError(LeptonError):

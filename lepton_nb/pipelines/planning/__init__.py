@@ -4,7 +4,9 @@ from .document import parse_yaml, read_yaml, typed
 from .ordering import Plan, plan
 from .references import Reference, find, resolve
 from .resources import Resources
-from .schema import Pipeline, StepSpec, load
+from .schema import load
+from .spec import Pipeline, StepSpec
+from .values import holds, values_of
 
 __all__ = [
     "Pipeline",
@@ -13,10 +15,12 @@ __all__ = [
     "Resources",
     "StepSpec",
     "find",
+    "holds",
     "load",
     "parse_yaml",
     "plan",
     "read_yaml",
     "resolve",
     "typed",
+    "values_of",
 ]

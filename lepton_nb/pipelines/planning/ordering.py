@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import PipelineError, UsageError
+from ...errors import PipelineError, UsageError, near
 from .references import Reference, find
-from .schema import Pipeline, StepSpec, near
+from .spec import Pipeline, StepSpec
 
 __all__ = ["Plan", "plan"]
 
@@ -23,12 +23,15 @@ class Plan:
         parameters: the pipeline's parameters, defaults overridden.
         order: the steps; each stands behind those it needs.
         needs: for each step, those it waits for: written ones and those its references name.
+        groups: for each name in the file, the steps of the plan that it became: itself, or one for each point of
+            its grid.
     """
 
     pipeline: Pipeline
     parameters: Mapping[str, Any]
     order: tuple[StepSpec, ...]
     needs: Mapping[str, tuple[str, ...]]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def plan(pipeline: Pipeline, parameters: Mapping[str, Any] | None = None) -> Plan:
@@ -57,7 +60,7 @@ def plan(pipeline: Pipeline, parameters: Mapping[str, Any] | None = None) -> Pla
         _check_declared(step)
     by_name = {step.name: step for step in pipeline.steps}
     order = tuple(by_name[name] for name in _ordered(names, needs, pipeline))
-    return Plan(pipeline, {**pipeline.parameters, **given}, order, needs)
+    return Plan(pipeline, {**pipeline.parameters, **given}, order, needs, {name: (name,) for name in names})
 
 
 def _needs(step: StepSpec, names: list[str], pipeline: Pipeline) -> tuple[str, ...]:

@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import PipelineError
+from ...errors import PipelineError, near
 from ...workspace import check_name
 from .document import read_yaml
 from .notebook import declared_parameters
 from .references import as_reference
+from .spec import Pipeline, StepSpec
 
-__all__ = ["Pipeline", "StepSpec", "load", "near"]
+__all__ = ["load"]
 
 _TOP = ("name", "parameters", "steps")
 _STEP = ("notebook", "needs", "parameters", "cache", "timeout")
 # The run's own record lies beside those of its steps.
 _RESERVED = "run"
-
-
-@dataclass(frozen=True)
-class StepSpec:
-    """One step as the file declares it.
-
-    Args:
-        name: unique in the pipeline.
-        notebook: the notebook, absolute.
-        declared: names that the notebook's `parameters` cell assigns.
-        needs: steps it waits for, as written; references add theirs in the plan.
-        parameters: values, perhaps with references.
-        cache: false marks a step with live effects, which may never be taken from a cache.
-        timeout: seconds it may take; None for as long as it needs.
-    """
-
-    name: str
-    notebook: Path
-    declared: tuple[str, ...]
-    needs: tuple[str, ...]
-    parameters: Mapping[str, Any]
-    cache: bool
-    timeout: float | None
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """A pipeline file.
-
-    Args:
-        name: the file's stem unless it says otherwise.
-        path: the file, absolute.
-        parameters: names and defaults.
-        steps: in the order of the file.
-    """
-
-    name: str
-    path: Path
-    parameters: Mapping[str, Any]
-    steps: tuple[StepSpec, ...]
 
 
 def load(path: Path | str) -> Pipeline:
@@ -106,7 +65,8 @@ def _step(path: Path, name: str, value: Any) -> StepSpec:
     parameters = _values(body.get("parameters"), f"{where}: parameters")
     needs = _needs(body.get("needs"), where)
     declared = declared_parameters(source)
-    return StepSpec(name, source, declared, needs, parameters, cache, None if timeout is None else float(timeout))
+    limit = None if timeout is None else float(timeout)
+    return StepSpec(name, source, declared, needs, parameters, cache, limit, name)
 
 
 def _needs(value: Any, where: str) -> tuple[str, ...]:
@@ -148,9 +108,3 @@ def _refuse_unknown(body: Mapping[str, Any], legal: tuple[str, ...], where: str)
     for key in body:
         if key not in legal:
             raise PipelineError(f"{where}: unknown key {key!r}", expected=", ".join(legal), hint=near(key, legal))
-
-
-def near(name: str, legal: Iterable[str]) -> str:
-    """`did you mean ...?`, or nothing when no legal name comes near."""
-    close = difflib.get_close_matches(name, list(legal), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else ""
