@@ -16,21 +16,23 @@ from ..errors import ConflictError, FormatError
 __all__ = ["file_sha256", "locked", "read_json", "write_atomic", "write_json"]
 
 
-def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644) -> None:
+def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644, sync: bool = True) -> None:
     """Replace `path` by `content`; a reader sees the old file or the new one, never a part.
 
     Args:
         path: the file; its folder is made when absent.
         content: bytes, or text written as UTF-8.
         mode: permission bits of the new file.
+        sync: whether it must outlast a loss of power, too; what can be made again need not.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content.encode() if isinstance(content, str) else content)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if sync:
+                stream.flush()
+                os.fsync(stream.fileno())
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
@@ -39,9 +41,9 @@ def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644) -> None
         raise
 
 
-def write_json(path: Path, value: dict[str, Any], *, version: int = 1, mode: int = 0o644) -> None:
+def write_json(path: Path, value: dict[str, Any], *, version: int = 1, mode: int = 0o644, sync: bool = True) -> None:
     """Write a JSON object stamped with its format number, atomically."""
-    write_atomic(path, json.dumps({"format": version, **value}, indent=1, allow_nan=False), mode=mode)
+    write_atomic(path, json.dumps({"format": version, **value}, indent=1, allow_nan=False), mode=mode, sync=sync)
 
 
 def read_json(path: Path, *, newest: int = 1) -> dict[str, Any]:

@@ -1,0 +1,179 @@
+"""What a step's result depends on, and what it does not."""
+
+import json
+import os
+import sys
+
+import pytest
+
+from lepton_nb.errors import NotFoundError
+from lepton_nb.pipelines.cache import Cell, Sources, code_cells, key
+from lepton_nb.pipelines.cache.modules import Imports
+from lepton_nb.pipelines.cache.sources import environment_digest
+
+SAME = {"cells": [Cell("a = 1")], "parameters": {"x": 1}, "inputs": {}, "modules": {}, "environment": "e"}
+
+
+def code(source, **metadata):
+    return {"cell_type": "code", "source": source, "metadata": metadata, "outputs": [], "execution_count": None}
+
+
+def test_outputs_counts_markdown_and_labels_of_people_are_no_part_of_a_key():
+    plain = {"cells": [code("a = 1")]}
+    dressed = {
+        "metadata": {"language_info": {"name": "python"}},
+        "cells": [
+            {"cell_type": "markdown", "source": "# why"},
+            {**code(["a = ", "1"], tags=["mine"], collapsed=True), "execution_count": 7, "outputs": [{"x": 1}]},
+            code("  \n"),
+        ],
+    }
+    assert code_cells(plain) == code_cells(dressed)
+    assert code_cells({"cells": [code("a = 1", tags=["parameters"])]}) != code_cells(plain)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cells": [Cell("a = 2")]},
+        {"cells": [Cell("a = 1", ("parameters",))]},
+        {"cells": [Cell("a = 1"), Cell("b")]},
+        {"parameters": {"x": 1.0}},
+        {"parameters": {"x": True}},
+        {"parameters": {"x": "1"}},
+        {"parameters": {"x": {"a": 1, "b": 2}}},
+        {"parameters": {"x": {"b": 2, "a": 1}}},
+        {"parameters": {}},
+        {"inputs": {"a.csv": "0"}},
+        {"modules": {"a.py": "0"}},
+        {"environment": "f"},
+        {"writes": ["out.csv"]},
+        {"needs": {"up": "1"}},
+    ],
+)
+def test_everything_that_a_result_depends_on_changes_its_key(change):
+    changed = key(**{**SAME, **change})
+    assert changed != key(**SAME)
+    assert changed == key(**{**SAME, **change})
+
+
+def test_the_order_of_parameters_is_no_part_of_a_key():
+    assert key(**{**SAME, "parameters": {"x": 1, "y": 2}}) == key(**{**SAME, "parameters": {"y": 2, "x": 1}})
+
+
+@pytest.fixture
+def project(tmp_path):
+    def write(name, text=""):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    write("plain.py", "import deeper\n")
+    write("deeper.py", "import json, numpy\n")
+    write("unused.py")
+    write("src/added.py")
+    write("pack/__init__.py")
+    write("pack/one.py", "from . import two\nfrom .inner.three import x\n")
+    write("pack/two.py", "def f():\n    import plain\n")
+    write("pack/four.py")
+    write("pack/inner/__init__.py")
+    write("pack/inner/three.py", "x = 1\nimport other.far\n")
+    write("other/__init__.py", "from .near import y")
+    write("other/near.py", "y = 1")
+    write("other/far.py")
+    write("space/part.py")
+    return tmp_path
+
+
+def reached(root, *sources, texts=()):
+    return [str(path.relative_to(root)) for path in Imports(root).reached([Cell(source) for source in sources], texts)]
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("import json, torch", []),
+        ("import plain", ["deeper.py", "plain.py"]),
+        ("def f():\n    from deeper import x", ["deeper.py"]),
+        ("%matplotlib inline\n!ls\nx = !ls\nimport deeper\nlen?\n", ["deeper.py"]),
+        ("%%time\nimport deeper", ["deeper.py"]),
+        ("if True:\n    %time x = 1\nfrom deeper import a", ["deeper.py"]),
+        ("import importlib\nimportlib.import_module('deeper')", ["deeper.py"]),
+        ("this is no python\nimport deeper", ["deeper.py"]),
+        ("%lepton train deeper:Net --data d", ["deeper.py"]),
+        ("import sys\nsys.path.insert(0, 'src')\nimport added", ["src/added.py"]),
+        ("import space.part", ["space/part.py"]),
+        ("from pack import four", ["pack/__init__.py", "pack/four.py"]),
+        (
+            "from pack.one import g",
+            [
+                *("deeper.py", "other/__init__.py", "other/far.py", "other/near.py", "pack/__init__.py"),
+                *("pack/inner/__init__.py", "pack/inner/three.py", "pack/one.py", "pack/two.py", "plain.py"),
+            ],
+        ),
+    ],
+)
+def test_imported_modules_of_the_project_are_found_at_any_remove(project, source, files):
+    assert reached(project, source) == files
+
+
+def test_an_object_named_in_a_parameter_brings_its_module(project):
+    assert reached(project, "1", texts=["deeper:Net", "http://plain:80", "no:thing"]) == ["deeper.py"]
+
+
+def test_a_package_that_does_not_parse_is_taken_whole(project):
+    (project / "pack" / "broken.py").write_text("def")
+    found = reached(project, "import pack.four")
+    assert {"pack/broken.py", "pack/one.py", "pack/four.py"} <= set(found)
+
+
+def test_paths_are_as_they_were_after_modules_were_looked_for(project):
+    before = list(sys.path)
+    reached(project, "import pack.one")
+    assert sys.path == before
+
+
+def test_an_installed_or_upgraded_package_changes_the_environment(tmp_path):
+    bare = environment_digest([str(tmp_path)])
+    (tmp_path / "one-1.0.dist-info").mkdir()
+    one = environment_digest([str(tmp_path), str(tmp_path / "nowhere")])
+    (tmp_path / "one-1.0.dist-info").rename(tmp_path / "one-1.1.dist-info")
+    assert len({bare, one, environment_digest([str(tmp_path)])}) == 3
+
+
+def test_a_key_follows_the_files_and_not_where_the_project_lies(tmp_path):
+    keys = []
+    for place in ("a", "b"):
+        root = tmp_path / place
+        root.mkdir()
+        (root / "s.ipynb").write_text(json.dumps({"cells": [code("import mine")]}))
+        (root / "mine.py").write_text("x = 1")
+        (root / "data.csv").write_text("1")
+        sources = Sources(root)
+
+        def now(root=root, sources=sources):
+            return sources.key(root / "s.ipynb", {}, inputs=[root / "data.csv"], writes=[root / "out"])
+
+        first = now()
+        assert now() == first
+        (root / "data.csv").write_text("2")
+        second = now()
+        (root / "mine.py").write_text("x = 3")
+        keys.append((first, second, now()))
+        assert len(set(keys[-1])) == 3
+    assert keys[0] == keys[1]
+
+
+def test_an_input_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "s.ipynb").write_text(json.dumps({"cells": []}))
+    with pytest.raises(NotFoundError, match=r"gone\.csv does not exist"):
+        Sources(tmp_path).key(tmp_path / "s.ipynb", {}, inputs=[tmp_path / "gone.csv"])
+
+
+def test_a_file_that_kept_its_size_is_seen_to_have_changed(tmp_path):
+    (tmp_path / "a").write_text("1")
+    sources = Sources(tmp_path)
+    first = sources.digests([tmp_path / "a"])
+    stat = (tmp_path / "a").stat()
+    (tmp_path / "a").write_text("2")
+    os.utime(tmp_path / "a", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    assert sources.digests([tmp_path / "a"]) != first
