@@ -1,0 +1,8 @@
+"""How is a kernel, a trainer or a worker started with its imports already done?
+
+`provisioner` and `warm` import Jupyter's client: import them where they are used.
+"""
+
+from .starting import Bound, start_bound, start_detached
+
+__all__ = ["Bound", "start_bound", "start_detached"]

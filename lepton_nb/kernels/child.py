@@ -1,0 +1,210 @@
+"""What a forked process does: it becomes the one that was asked for, as if it had been started by itself."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import io
+import os
+import random
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from .imports import Preloaded
+from .order import Order
+from .wire import send
+
+__all__ = ["become"]
+
+_INLINE = "module://matplotlib_inline.backend_inline"
+
+
+def become(
+    order: Order,
+    descriptors: Sequence[int],
+    connection: socket.socket,
+    path: Sequence[str],
+    places: Sequence[str],
+    loaded: Preloaded,
+) -> NoReturn:
+    """Settle in, answer whoever asked, run, and end; never returns.
+
+    Args:
+        order: what to run.
+        descriptors: standard input, output and error, and one end of the lifeline of a bound process.
+        connection: where to answer; it is closed then.
+        path: where modules are looked for behind the working folder and `PYTHONPATH`.
+        places: the folders of `PYTHONPATH`.
+        loaded: the imported modules that may have been edited meanwhile.
+    """
+    code = 1
+    try:
+        _settle(order, descriptors, connection)
+        with contextlib.suppress(OSError):
+            connection.setblocking(True)
+            send(connection, {"pid": os.getpid()}, [own := os.pidfd_open(os.getpid())])
+            os.close(own)
+        os.close(connection.detach())
+        _prepare(order, path, places, loaded)
+        code = _exit_code(_run, order)
+    except BaseException:  # noqa: BLE001 -- nothing may go back into the template's loop
+        traceback.print_exc()
+    finally:
+        _leave(code)
+    raise AssertionError
+
+
+def _settle(order: Order, descriptors: Sequence[int], connection: socket.socket) -> None:
+    """Leave the template: its session, its signals, its descriptors."""
+    import resource
+
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    lifeline = descriptors[3] if order.bound else -1
+    for number, descriptor in enumerate(descriptors[:3]):
+        os.dup2(descriptor, number)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in (lifeline, connection.fileno()):
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+    if order.bound:
+        _hold_on(lifeline)
+    os.chdir(order.cwd)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    time.tzset()
+    os.umask(order.umask)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, order.nice)
+    with contextlib.suppress(OSError, ValueError):
+        os.sched_setaffinity(0, order.affinity)
+    for number, limits in order.limits.items():
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(number, limits)
+
+
+def _hold_on(lifeline: int) -> None:
+    """Have the system kill this process group when the lifeline's other end is closed.
+
+    A thread could not: C code may hold the interpreter's lock. Nobody ever writes, so the end is all that can happen.
+    """
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN)
+    if poll.poll(0):
+        os._exit(1)
+
+
+def _prepare(order: Order, path: Sequence[str], places: Sequence[str], loaded: Preloaded) -> None:
+    """Put right what the interpreter and the libraries took from the template."""
+    unbuffered = bool(order.environment.get("PYTHONUNBUFFERED"))
+    sys.stdin = sys.__stdin__ = open(0, encoding=sys.__stdin__.encoding, closefd=False)  # type: ignore[misc,union-attr] # noqa: SIM115, PTH123
+    sys.stdout = sys.__stdout__ = _stream(1, sys.__stdout__, unbuffered)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, sys.__stderr__, True)  # type: ignore[misc]
+    if order.environment.get("PYTHONFAULTHANDLER"):
+        import faulthandler
+
+        faulthandler.enable(file=2)
+    sys.path[:] = [*([order.cwd] if order.module and not sys.flags.safe_path else []), *places, *path]
+    sys.path_importer_cache.clear()
+    loaded.forget_edited()
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.seed()
+    _set_threads(order.environment.get("OMP_NUM_THREADS", ""))
+    _set_backend(order)
+
+
+def _stream(number: int, like: Any, prompt: bool) -> io.TextIOWrapper:
+    raw = open(number, "wb", buffering=0 if prompt else -1, closefd=False)  # noqa: SIM115, PTH123
+    lines = number == 2 or os.isatty(number)
+    return io.TextIOWrapper(raw, like.encoding, like.errors, line_buffering=lines, write_through=prompt)
+
+
+def _set_threads(wanted: str) -> None:
+    """Numerical libraries read this variable when they are loaded."""
+    first = wanted.partition(",")[0].strip()
+    if not first.isdigit() or not int(first):
+        return
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(int(first))
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(int(first))
+
+
+def _set_backend(order: Order) -> None:
+    """Matplotlib reads this variable when it is imported; a kernel draws inline if nobody says otherwise."""
+    matplotlib = sys.modules.get("matplotlib")
+    if matplotlib and (name := order.environment.get("MPLBACKEND") or ("" if order.module else _INLINE)):
+        if not order.module:
+            os.environ["MPLBACKEND"] = name
+        with contextlib.suppress(ValueError):
+            matplotlib.rcParams["backend"] = name
+
+
+def _run(order: Order) -> None:
+    if order.module:
+        sys.argv = [order.module, *order.argv]
+        sys.modules.pop(order.module, None)
+        runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+        return
+    import ipykernel_launcher
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.argv = [str(ipykernel_launcher.__file__), *order.argv]
+    # Its parent is the template and not who asked for it: the lifeline sees to its end, not ipykernel's poller.
+    app = IPKernelApp.instance(parent_handle=1)
+    app.initialize(list(order.argv))
+    try:
+        app.start()
+    finally:
+        for thread in (app.control_thread, app.shell_channel_thread):
+            # Closing the sockets while this thread runs can wait for ever.
+            if thread and thread.is_alive():
+                thread.stop()
+                thread.join(5)
+
+
+def _exit_code(run: Any, order: Order) -> int:
+    try:
+        run(order)
+    except SystemExit as leaving:
+        if leaving.code is None or isinstance(leaving.code, int):
+            return int(leaving.code or 0) & 0xFF
+        print(leaving.code, file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return 128 + signal.SIGINT
+    except BaseException:  # noqa: BLE001 -- the interpreter prints whatever ends a program
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _leave(code: int) -> NoReturn:
+    """End as the interpreter does, but for tearing down modules, which takes two seconds with torch in memory."""
+    for step in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined] # noqa: SLF001
+        with contextlib.suppress(BaseException):
+            step()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BaseException):
+            stream.flush()
+    os._exit(code)

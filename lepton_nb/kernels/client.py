@@ -1,0 +1,243 @@
+"""Ask a template for a process; a template that does not run yet is started first."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .order import Order
+from .place import NotWarm, Place, locate, surroundings
+from .wire import Inbox, peer_user, receive, send
+
+__all__ = ["Forked", "fork", "say_spawned"]
+
+_log = logging.getLogger("lepton_nb.kernels")
+# Importing everything takes ten seconds, and many times that on a machine that is short of processors.
+_START_S = 120.0
+_ANSWER_S = 10.0
+_BROKEN_S = 300.0
+_IDLE_S = 900.0
+_UNKNOWN = 255
+# Dropping a Popen warns, and a template that ended has to be waited for.
+_templates: list[subprocess.Popen[bytes]] = []
+
+
+class Forked:
+    """A forked process, to be handled as `subprocess.Popen` is.
+
+    Args:
+        pid: its process id, and that of its process group.
+        pidfd: a descriptor of it, which stays with it when the id is given to another.
+        connection: tells its exit status; None for a process that nobody is bound to.
+        lifeline: whose closing kills it and its process group; None as before.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(
+        self, pid: int, pidfd: int, connection: socket.socket | None = None, lifeline: socket.socket | None = None
+    ) -> None:
+        self.pid, self._pidfd, self._connection, self._lifeline = pid, pidfd, connection, lifeline
+        self.returncode: int | None = None
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when the process has ended."""
+        return self._pidfd
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal, or None while it runs; 255 when the template is gone, too."""
+        return self.wait(0)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for the end, for `timeout` seconds at most; the exit status, or None when it still runs."""
+        if self.returncode is None and _readable(self._pidfd, timeout):
+            self.returncode = self._told()
+            self.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process alone."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def kill(self) -> None:
+        """End the process and its group for good."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Let go of it: a bound process that still runs is killed by this, with its group."""
+        for end in (self._lifeline, self._connection):
+            if end:
+                end.close()
+        self._lifeline = self._connection = None
+        if self._pidfd >= 0 and self.returncode is not None:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+    def __del__(self) -> None:
+        self.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+    def _told(self) -> int:
+        if self._connection is None:
+            return _UNKNOWN
+        self._connection.settimeout(_ANSWER_S)
+        try:
+            return int(receive(Inbox(self._connection))[0]["exit"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return _UNKNOWN
+
+
+def fork(
+    module: str,
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    bound: bool,
+) -> Forked:
+    """Fork a process from the template of this interpreter and environment.
+
+    Args:
+        module: whose main shall run; empty for a kernel.
+        argv: its arguments.
+        cwd: its working folder.
+        environment: its whole environment.
+        streams: descriptors of its standard input, output and error.
+        bound: it ends with this process, and with the object that is returned.
+
+    Raises:
+        NotWarm: there is no template that can do it.
+    """
+    if environment.get("LEPTON_WARM", "") == "0":
+        raise NotWarm("LEPTON_WARM=0")
+    if sys.platform != "linux":
+        raise NotWarm(f"processes are forked on Linux only, and this is {sys.platform}")
+    if not cwd.is_dir():
+        raise NotWarm(f"there is no folder {cwd}")
+    order = Order.like_this_process(module, argv, cwd=cwd, environment=environment, bound=bound)
+    try:
+        place = locate(environment)
+        connection = _connected(place.socket) or _started(place, environment)
+        return _asked(connection, order, streams)
+    except (OSError, ValueError, KeyError, TypeError) as cause:
+        raise NotWarm(f"the template does not answer as it should: {type(cause).__name__}: {cause}") from cause
+
+
+def say_spawned(what: str, cause: NotWarm) -> None:
+    """Log that something is started in the ordinary way."""
+    _log.warning("%s is spawned and not forked: %s", what, cause)
+
+
+def _asked(connection: socket.socket, order: Order, streams: Sequence[int]) -> Forked:
+    ours, theirs = socket.socketpair() if order.bound else (None, None)
+    try:
+        send(connection, order.message(), [*streams, *([theirs.fileno()] if theirs else [])])
+        answer, descriptors = receive(Inbox(connection))
+        if "pid" not in answer or len(descriptors) != 1:
+            raise NotWarm(str(answer.get("error", "the process ended at once")))
+        if not order.bound:
+            connection.close()
+        return Forked(int(answer["pid"]), descriptors[0], connection if order.bound else None, ours)
+    except BaseException:
+        connection.close()
+        if ours:
+            ours.close()
+        raise
+    finally:
+        if theirs:
+            theirs.close()
+
+
+def _connected(path: Path) -> socket.socket | None:
+    """A connection to a template of this very user, or None when nobody listens there."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(_ANSWER_S)
+        connection.connect(str(path))
+        if peer_user(connection) != os.geteuid():
+            raise NotWarm(f"{path} belongs to another user")
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _started(place: Place, environment: Mapping[str, str]) -> socket.socket:
+    """A connection to a template that somebody has started meanwhile, or that is started now."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(place.lock, timeout=_START_S, mode=0o600):
+            if connection := _connected(place.socket):
+                return connection
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - place.broken.stat().st_mtime < _BROKEN_S:
+                    raise NotWarm(f"the template is broken: {place.broken.read_text()}")
+            _start(place, environment)
+    except Timeout as cause:
+        raise NotWarm(f"no template was ready within {_START_S:g} s") from cause
+    if connection := _connected(place.socket):
+        return connection
+    raise NotWarm("the template has ended already")
+
+
+def _start(place: Place, environment: Mapping[str, str]) -> None:
+    """Start a template and wait until it listens."""
+    root = str(Path(__file__).resolve().parents[2])
+    code = f"import sys; sys.path[0] = {root!r}; from lepton_nb.kernels.template import main; main()"
+    stay = environment.get("LEPTON_WARM_IDLE", "") or str(_IDLE_S)
+    reader, writer = os.pipe()
+    place.log.unlink(missing_ok=True)
+    place.log.touch(mode=0o600)
+    try:
+        with place.log.open("ab") as log:
+            template = subprocess.Popen(
+                [sys.executable, "-c", code, str(place.socket), str(writer), stay],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=place.socket.parent,
+                env=surroundings(environment),
+                pass_fds=[writer],
+                start_new_session=True,
+            )
+        os.close(writer)
+        _templates[:] = [one for one in _templates if one.poll() is None] + [template]
+        if not _readable(reader, _START_S):
+            template.kill()
+            raise NotWarm(f"the template was not ready within {_START_S:g} s")
+        if not os.read(reader, 1):
+            lines = place.log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
+            place.broken.write_text(lines[-1])
+            raise NotWarm(f"the template is broken: {lines[-1]}")
+    finally:
+        os.close(reader)
+
+
+def _readable(descriptor: int, timeout: float | None) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if timeout is None else int(1000 * timeout)))

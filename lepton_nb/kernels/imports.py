@@ -1,0 +1,99 @@
+"""What a template imports, and what a child must import again."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["Preloaded", "preload", "shadowed"]
+
+_MODULES = (
+    *(
+        "torch",
+        "torch.utils.data",
+        "sklearn.pipeline",
+        "sklearn.compose",
+        "sklearn.model_selection",
+        "sklearn.datasets",
+    ),
+    *("pandas", "pyarrow.parquet", "matplotlib.pyplot", "matplotlib_inline.config", "pytorch_lightning", "mlflow"),
+    *("mlflow.tracking.client", "mlflow.store.tracking.sqlalchemy_store", "ipykernel.kernelapp", "ipykernel.ipkernel"),
+    *("IPython.core.completerlib", "comm", "ipywidgets", "nbformat", "nbclient", "papermill", "papermill.iorw"),
+    *("papermill.engines", "safetensors.torch", "cloudpickle", "filelock"),
+    *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.fitting", "pipelines")),
+    "lepton_nb.pipelines.engine",
+)
+
+
+class Preloaded:
+    """The files of imported modules that people edit: neither installed packages nor Python's own."""
+
+    def __init__(self) -> None:
+        fixed = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
+        installed = tuple(f"{path}{os.sep}" for path in fixed if path)
+        self._stamps: dict[str, tuple[str, int]] = {}
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if path and not path.startswith(installed):
+                with contextlib.suppress(OSError):
+                    self._stamps[name] = (path, os.stat(path).st_mtime_ns)  # noqa: PTH116 -- of some hundred files
+
+    def forget_edited(self) -> None:
+        """Let a package one of whose files was edited since be imported anew, whole."""
+        edited = {name.partition(".")[0] for name, stamp in self._stamps.items() if _edited(*stamp)}
+        for name in [name for name in sys.modules if name.partition(".")[0] in edited]:
+            del sys.modules[name]
+
+
+def preload(named: str) -> None:
+    """Import what kernels and trainers need, and what `LEPTON_PRELOAD` names.
+
+    Args:
+        named: modules, separated by commas or spaces; one that cannot be imported is said and left out.
+    """
+    for name in (*_MODULES, *named.replace(",", " ").split()):
+        try:
+            importlib.import_module(name)
+        except Exception as cause:  # noqa: BLE001 -- whatever a module raises, the others are worth having
+            print(f"{name} is not preloaded: {type(cause).__name__}: {cause}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def shadowed(places: Sequence[str], modules: Mapping[str, object]) -> str | None:
+    """A loaded module that a process with `places` at the head of its path would take from there instead.
+
+    Args:
+        places: folders of `PYTHONPATH`.
+        modules: what is loaded, by name.
+    """
+    for place in places:
+        with contextlib.suppress(OSError):
+            for entry in os.listdir(place):
+                name = entry.partition(".")[0]
+                if name in ("sitecustomize", "usercustomize"):
+                    return name
+                if name in modules and name not in sys.builtin_module_names and _replaces(place, entry, modules[name]):
+                    return name
+    return None
+
+
+def _replaces(place: str, entry: str, module: object) -> bool:
+    path = Path(place) / entry
+    if path.suffix not in (".py", ".so") and not (path / "__init__.py").is_file():
+        return False
+    origin = getattr(module, "__file__", None)
+    if origin is None:
+        return True
+    held = Path(origin).parent.parent if hasattr(module, "__path__") else Path(origin).parent
+    return held.resolve() != path.parent.resolve()
+
+
+def _edited(path: str, stamp: int) -> bool:
+    try:
+        return os.stat(path).st_mtime_ns != stamp  # noqa: PTH116 -- of some hundred files, at every fork
+    except OSError:
+        return True

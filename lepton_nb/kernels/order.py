@@ -1,0 +1,94 @@
+"""What a client asks of a template: which process, and where and how it shall run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Order"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A process to fork.
+
+    Args:
+        module: the module whose main shall run, as `python -m` does; empty for a kernel.
+        argv: its arguments, without the program's name.
+        cwd: absolute path of its working folder.
+        environment: its whole environment.
+        bound: it and its process group end with whoever asked for it.
+        umask: of the files it makes.
+        nice: its priority.
+        affinity: the processors it may use.
+        limits: soft and hard resource limits by their number.
+    """
+
+    module: str
+    argv: tuple[str, ...]
+    cwd: str
+    environment: dict[str, str]
+    bound: bool
+    umask: int
+    nice: int
+    affinity: tuple[int, ...]
+    limits: dict[int, tuple[int, int]]
+
+    @classmethod
+    def like_this_process(
+        cls, module: str, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], bound: bool
+    ) -> Order:
+        """A process as this one would spawn it."""
+        import resource
+
+        numbers = [number for name, number in vars(resource).items() if name.startswith("RLIMIT_")]
+        limits = {}
+        for number in numbers:
+            with contextlib.suppress(ValueError, OSError):
+                limits[number] = resource.getrlimit(number)
+        return cls(
+            module=module,
+            argv=tuple(map(str, argv)),
+            cwd=str(cwd.absolute()),
+            environment=dict(environment),
+            bound=bound,
+            umask=_umask(),
+            nice=os.getpriority(os.PRIO_PROCESS, 0),
+            affinity=tuple(sorted(os.sched_getaffinity(0))),
+            limits=limits,
+        )
+
+    def message(self) -> dict[str, Any]:
+        """As an object for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> Order:
+        """The order in a message.
+
+        Raises:
+            ValueError, KeyError, TypeError: the message holds none.
+        """
+        return cls(
+            module=str(message["module"]),
+            argv=tuple(map(str, message["argv"])),
+            cwd=str(message["cwd"]),
+            environment={str(name): str(value) for name, value in message["environment"].items()},
+            bound=bool(message["bound"]),
+            umask=int(message["umask"]),
+            nice=int(message["nice"]),
+            affinity=tuple(map(int, message["affinity"])),
+            limits={int(number): (int(soft), int(hard)) for number, (soft, hard) in message["limits"].items()},
+        )
+
+
+def _umask() -> int:
+    """Asked of the system: the call that tells it would change it, for other threads too."""
+    found = re.search(r"^Umask:\s*([0-7]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(found[1], 8) if found else 0o022
