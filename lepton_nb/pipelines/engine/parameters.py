@@ -1,0 +1,99 @@
+"""The injected cell: checked names, and values that arrive as they were given."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import keyword
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...errors import UsageError
+from ...workspace import resolve_secret, secret_names
+from .literals import literal, recorded
+
+__all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "record"]
+
+# What Papermill finds `PythonParameters` by; a notebook's own language stays as it is.
+LANGUAGE = "lepton-python"
+# Papermill passes these itself when it is asked to.
+_PATHS = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
+
+
+class PythonParameters:
+    """What Papermill asks for the source of the injected cell."""
+
+    @staticmethod
+    def codify(parameters: Mapping[str, Any], comment: str = "Parameters") -> str:
+        """The source of the injected cell.
+
+        Args:
+            parameters: values by name.
+            comment: its first line.
+
+        Raises:
+            UsageError: a name is no name of Python, or a value cannot be written as source.
+        """
+        lines = [f"# {comment}"]
+        for name, value in parameters.items():
+            _check_name(name)
+            try:
+                line = f"{name} = {literal(value)}"
+                compile(line, name, "exec")
+            except (UsageError, SyntaxError, MemoryError, RecursionError, UnicodeError) as cause:
+                raise UsageError(f"parameter {name!r} cannot be passed to a notebook", got=str(cause)) from cause
+            lines.append(line)
+        return "\n".join([*lines, ""])
+
+
+def check(parameters: Iterable[str], cell: str | None) -> None:
+    """Refuse a parameter that the notebook does not declare.
+
+    Args:
+        parameters: names.
+        cell: source of the cell tagged `parameters`. A notebook without one (None), or one whose cell does not
+            parse, takes any: Papermill puts them at its top, and says so.
+
+    Raises:
+        UsageError: with the names that there are, the nearest first.
+    """
+    names = None if cell is None else declared(cell)
+    for name in parameters:
+        _check_name(name)
+        if names is not None and name not in names and name not in _PATHS:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise UsageError(
+                f"the notebook has no parameter {name!r}",
+                expected=f"one of {', '.join(sorted(names))}" if names else "none: its parameters cell is empty",
+                hint=f"did you mean {near[0]!r}?" if near else "declare it in the cell tagged `parameters`",
+            )
+
+
+def declared(cell: str) -> set[str] | None:
+    """The names that a parameters cell binds; None when it does not parse."""
+    lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.split("\n"))
+    try:
+        tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError):
+        return None
+    # Whatever is bound: `a = b = 1`, `a, b = 1, 2`, and `epochs: int`, which has no value.
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def record(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters for the notebook's metadata; each secret is resolved once, to be known before it is shown.
+
+    Raises:
+        NotFoundError: a secret is not there.
+        UsageError: a secret is too short to be masked.
+    """
+    for name in secret_names(dict(parameters)):
+        resolve_secret(name)
+    return {name: recorded(value) for name, value in parameters.items()}
+
+
+def _check_name(name: Any) -> None:
+    fits = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+    if not fits or unicodedata.normalize("NFKC", name) != name or name == "__debug__":
+        raise UsageError(f"parameter {name!r} is no name of Python", expected="letters, digits and underscores")
