@@ -37,6 +37,7 @@ VERBS = {
     "pipeline graph": "pipeline",
     "output": "output",
     "dashboard": "dashboard",
+    "clean": "clean",
     "doctor": "doctor",
 }
 

@@ -3,6 +3,7 @@
 from .executors import Executor, LocalExecutor, StepJob, StepResult
 from .outputs import OUTPUT_FILE, in_step, parse_assignment, record_output
 from .planning import Pipeline, Plan, StepSpec, load, parse_yaml, plan
+from .pruning import expired, named
 from .recording import status
 from .running import graph, run
 
@@ -15,9 +16,11 @@ __all__ = [
     "StepJob",
     "StepResult",
     "StepSpec",
+    "expired",
     "graph",
     "in_step",
     "load",
+    "named",
     "parse_assignment",
     "parse_yaml",
     "plan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from .shown import Result, Table
 __all__ = ["Cleaning", "Removal"]
 
 _MIB = 2**20
+_MANY = {"cache entry": "cache entries", "broken entry": "broken entries"}
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Removal:
     """One thing that is old enough to go.
 
     Args:
-        kind: what it is; a leftover is what an interrupted clean-up or a crash left behind.
+        kind: what it is; a broken entry of the cache was put aside, a leftover is what a killed process left.
         id: the name of its folder.
         name: for people.
         moment: when it was last used (a cache entry) or ended (a run), in seconds since the epoch.
@@ -28,7 +30,7 @@ class Removal:
         held: why it stays all the same; empty when it goes.
     """
 
-    kind: Literal["cache entry", "pipeline run", "run", "leftover"]
+    kind: Literal["cache entry", "broken entry", "pipeline run", "run", "leftover"]
     id: str
     name: str
     moment: float
@@ -72,8 +74,5 @@ class Cleaning(Result):
 
 def _counted(things: tuple[Removal, ...]) -> str:
     """How many there are of each kind, such as `2 cache entries, 1 run`."""
-    many = {"cache entry": "cache entries"}
-    counts: dict[str, int] = {}
-    for one in things:
-        counts[one.kind] = counts.get(one.kind, 0) + 1
-    return ", ".join(f"{n} {kind if n == 1 else many.get(kind, f'{kind}s')}" for kind, n in counts.items())
+    counts = Counter(one.kind for one in things)
+    return ", ".join(f"{n} {kind if n == 1 else _MANY.get(kind, f'{kind}s')}" for kind, n in counts.items())

@@ -3,6 +3,7 @@
 from .address import uri
 from .deleting import delete
 from .liveness import living, mark_process, process_of
+from .pruning import expired, prune
 from .reading import find, get, recorded, runs
 from .template import create
 from .writing import finish_run, flush, log_files, log_metrics, set_tags, spool_metrics, start_run
@@ -10,6 +11,7 @@ from .writing import finish_run, flush, log_files, log_metrics, set_tags, spool_
 __all__ = [
     "create",
     "delete",
+    "expired",
     "find",
     "finish_run",
     "flush",
@@ -19,6 +21,7 @@ __all__ = [
     "log_metrics",
     "mark_process",
     "process_of",
+    "prune",
     "recorded",
     "runs",
     "set_tags",

@@ -19,7 +19,7 @@ from .spool import Record, lines
 from .store import asking
 from .writing import finish_run
 
-__all__ = ["find", "get", "recorded", "runs"]
+__all__ = ["ending", "find", "get", "recorded", "runs"]
 
 _STATUS: dict[str, RunStatus] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
 _HIDDEN = ("lepton.", "mlflow.")
@@ -107,7 +107,7 @@ def recorded(ws: Workspace, run_id: str) -> Run:
             tags |= line["tags"]
         elif line["kind"] == "files":
             tags |= {f"sha256.{Path(path).name}": sha for path, sha in line["files"].items()}
-    status, cause, ended = _ending(ws, run_id) or _overlay(ws, run_id)
+    status, cause, ended = ending(ws, run_id) or _overlay(ws, run_id)
     return Run(
         id=run_id,
         name=record.name,
@@ -178,14 +178,19 @@ def _overlay(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None]:
     if process is None or is_alive(process):
         return "running", "", None
     # It may have ended well a moment ago, before the store was told.
-    told = _ending(ws, run_id)
+    told = ending(ws, run_id)
     if told is None:
         finish_run(ws, run_id, "failed", _cause_of_death(ws, run_id, process.pid))
-        told = _ending(ws, run_id)
+        told = ending(ws, run_id)
     return told or ("failed", "", None)
 
 
-def _ending(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None] | None:
+def ending(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None] | None:
+    """What the run's own folder says of its end: status, cause and moment; None when it says nothing.
+
+    Raises:
+        FormatError: a line of it is broken.
+    """
     for line in lines(ws.run(run_id)):
         if line["kind"] == "finish":
             return line["status"], line["cause"], line["time"]
