@@ -1,5 +1,7 @@
-"""How does a notebook run, and how did it really end? Imports Papermill: import it where it is used."""
+"""How does a notebook run, and how did it really end? Imports Papermill only when a notebook is executed."""
 
-from .execution import Failure, execute
+from .ending import Ending
+from .entry import LeptonEngine
+from .execution import execute
 
-__all__ = ["Failure", "execute"]
+__all__ = ["Ending", "LeptonEngine", "execute"]

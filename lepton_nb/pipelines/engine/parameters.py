@@ -7,16 +7,19 @@ import difflib
 import keyword
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from ...errors import UsageError
 from ...workspace import resolve_secret, secret_names
 from .literals import literal, recorded
 
-__all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "record"]
+__all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "given", "record"]
 
 # What Papermill finds `PythonParameters` by; a notebook's own language stays as it is.
 LANGUAGE = "lepton-python"
+# Papermill shows an engine the values only after a notebook's metadata has made other types of them.
+_last: ContextVar[tuple[str, Mapping[str, Any]] | None] = ContextVar("_last", default=None)
 # Papermill passes these itself when it is asked to.
 _PATHS = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
 
@@ -44,7 +47,16 @@ class PythonParameters:
             except (UsageError, SyntaxError, MemoryError, RecursionError, UnicodeError) as cause:
                 raise UsageError(f"parameter {name!r} cannot be passed to a notebook", got=str(cause)) from cause
             lines.append(line)
-        return "\n".join([*lines, ""])
+        source = "\n".join([*lines, ""])
+        _last.set((source, parameters))
+        return source
+
+
+def given(source: str) -> Mapping[str, Any] | None:
+    """The values behind an injected cell that `codify` has just written; None for any other cell."""
+    last = _last.get()
+    _last.set(None)
+    return last[1] if last and last[0] == source else None
 
 
 def check(parameters: Iterable[str], cell: str | None) -> None:
