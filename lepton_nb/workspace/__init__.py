@@ -1,7 +1,7 @@
 """Where do things lie, and how is a file of ours written?"""
 
 from .files import file_sha256, locked, read_json, write_atomic, write_json
-from .paths import Workspace, check_name, current
+from .paths import Workspace, check_name, current, nearest_root
 from .secrets import SecretStream, mask, mask_all, resolve_secret, secret_name, secret_names
 from .trash import discard, leftovers, size_of
 
@@ -16,6 +16,7 @@ __all__ = [
     "locked",
     "mask",
     "mask_all",
+    "nearest_root",
     "read_json",
     "resolve_secret",
     "secret_name",

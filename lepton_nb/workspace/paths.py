@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-__all__ = ["Workspace", "check_name", "current"]
+__all__ = ["Workspace", "check_name", "current", "nearest_root"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _MARKS = ((".lepton",), (".git", "pyproject.toml"))
@@ -82,12 +82,16 @@ def current(start: Path | None = None) -> Workspace:
     """
     if named := os.environ.get("LEPTON_HOME"):
         return Workspace(Path(named).expanduser().resolve())
-    here = (start or Path.cwd()).resolve()
+    return Workspace(nearest_root((start or Path.cwd()).resolve()) / ".lepton")
+
+
+def nearest_root(here: Path) -> Path:
+    """The project root around a folder, whatever `LEPTON_HOME` says."""
     for marks in _MARKS:
         for folder in (here, *here.parents):
             if any((folder / mark).exists() for mark in marks):
-                return Workspace(folder / ".lepton")
-    return Workspace(here / ".lepton")
+                return folder
+    return here
 
 
 def check_name(name: str, what: str = "name") -> str:

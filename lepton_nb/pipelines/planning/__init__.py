@@ -1,6 +1,7 @@
 """What does a pipeline file ask for, and in which order can it be done?"""
 
 from .document import parse_yaml, read_yaml, typed
+from .notebook import code_cells
 from .ordering import Plan, plan
 from .references import Reference, find, resolve
 from .resources import Resources
@@ -14,6 +15,7 @@ __all__ = [
     "Reference",
     "Resources",
     "StepSpec",
+    "code_cells",
     "find",
     "holds",
     "load",

@@ -1,19 +1,70 @@
-"""What a notebook says about itself before it runs: its language and the parameters it declares."""
+"""What a notebook says about itself before it runs: its language, its parameters, its code, what it acts on."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...errors import NotFoundError, PipelineError
 
-__all__ = ["declared_parameters"]
+__all__ = ["LIVE_VERBS", "Source", "code_cells", "read_source"]
+
+# Verbs that start, change or ask what lives outside of the notebook: another time they do something else.
+LIVE_VERBS = (
+    "serve",
+    "promote",
+    "rollback",
+    "watch",
+    "predict",
+    "monitor",
+    "deploy",
+    "stop",
+    "feedback",
+    "dashboard",
+)
+_VERBS = "|".join(LIVE_VERBS)
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
+# A verb that is an expression may be any.
+_VERB = rf"lepton(?:_nb\.cli)?[ \t]+((?:{_VERBS})(?!\w)|[{{$])"
+_TYPED = re.compile(rf"(?:%|^[ \t]*|!.*?\b){_VERB}", re.MULTILINE)
+# The lines of a shell's cell may hold a command anywhere.
+_SHELL, _TYPED_IN_SHELL = re.compile(r"\s*%%"), re.compile(rf"\b{_VERB}")
+_ALIAS = re.compile(r"\blepton_nb\s+as\s+(\w+)")
+_FROM = re.compile(r"\bfrom\s+lepton_nb\s+import\s*(\([^)]*\)|[^\n]*)")
+_WORD = re.compile(rf"\b(?:{_VERBS})\b")
 
 
-def declared_parameters(path: Path) -> tuple[str, ...]:
-    """The names assigned in the first cell tagged `parameters`, which Papermill overrides.
+@dataclass(frozen=True)
+class Source:
+    """A notebook as a pipeline sees it.
+
+    Args:
+        declared: names assigned in the first cell tagged `parameters`, which the pipeline may override.
+        code: the text of each code cell.
+        live: verbs of `LIVE_VERBS` that the code uses.
+    """
+
+    declared: tuple[str, ...]
+    code: tuple[str, ...]
+    live: tuple[str, ...]
+
+
+def code_cells(path: Path) -> tuple[str, ...]:
+    """The text of each code cell of a notebook, in order.
+
+    Raises:
+        NotFoundError: there is no such file.
+        PipelineError: it is no Python notebook of format 4, or its parameters cell does not parse.
+    """
+    return read_source(path).code
+
+
+def read_source(path: Path) -> Source:
+    """Read a notebook; one that did not change since is not read again.
 
     Args:
         path: a Python notebook of format 4.
@@ -22,16 +73,30 @@ def declared_parameters(path: Path) -> tuple[str, ...]:
         NotFoundError: there is no such file.
         PipelineError: it is no Python notebook of format 4, or its parameters cell does not parse.
     """
-    cells = _cells(path)
-    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
-    if not tagged:
-        return ()
-    lines = "".join(tagged[0].get("source", "")).splitlines()
     try:
-        tree = ast.parse("\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines))
-    except SyntaxError as cause:
+        state = path.stat()
+    except OSError as cause:
+        raise NotFoundError(f"no notebook {path}", hint="mend the step's `notebook` in the pipeline file") from cause
+    return _read(path, (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=512)
+def _read(path: Path, state: tuple[int, ...]) -> Source:
+    cells = _cells(path)
+    code = tuple(text for text, _ in cells)
+    tagged = [text for text, tags in cells if "parameters" in tags]
+    return Source(_declared(tagged[0], path) if tagged else (), code, _live(code))
+
+
+def _declared(text: str, path: Path) -> tuple[str, ...]:
+    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in text.splitlines()]
+    try:
+        tree = ast.parse("\n".join(lines))
+    except (SyntaxError, ValueError) as cause:
+        line = f" in its line {cause.lineno}" if isinstance(cause, SyntaxError) else ""
+        reason = cause.msg if isinstance(cause, SyntaxError) else str(cause)
         raise PipelineError(
-            f"the parameters cell of {path} does not parse: {cause.msg} in its line {cause.lineno}",
+            f"the parameters cell of {path} does not parse: {reason}{line}",
             expected="plain assignments such as `epochs = 5`",
         ) from cause
     return tuple(dict.fromkeys(name for statement in tree.body for name in _assigned(statement)))
@@ -45,15 +110,35 @@ def _assigned(statement: ast.stmt) -> list[str]:
     return []
 
 
-def _cells(path: Path) -> list[dict[str, Any]]:
+def _live(code: tuple[str, ...]) -> tuple[str, ...]:
+    """The live verbs of a notebook: as magics, shell lines, attributes of the package, or imports from it.
+
+    What calls them by another way (a subprocess, the HTTP of a deployment) says `cache: false` in the pipeline file.
+    """
+    cells = [_COMMENT.sub("", text) for text in code]
+    aliases = {"lepton_nb", *(name for text in cells for name in _ALIAS.findall(text))}
+    attribute = re.compile(rf"\b(?:{'|'.join(aliases)})\.({_VERBS})\b")
+    found = []
+    for text in cells:
+        if "lepton" in text:
+            found += (_TYPED_IN_SHELL if _SHELL.match(text) else _TYPED).findall(text)
+            found += [name for names in _FROM.findall(text) for name in _WORD.findall(names)]
+        found += attribute.findall(text)
+    return tuple(dict.fromkeys(name if name in LIVE_VERBS else "an expression" for name in found))
+
+
+def _cells(path: Path) -> list[tuple[str, tuple[str, ...]]]:
+    """The text and the tags of each code cell."""
     try:
         notebook = json.loads(path.read_bytes())
-        metadata, cells = notebook["metadata"], notebook["cells"]
+        metadata = notebook["metadata"]
         language = metadata.get("language_info", {}).get("name") or metadata.get("kernelspec", {}).get("language")
+        code = [cell for cell in notebook["cells"] if cell.get("cell_type") == "code"]
+        cells = [("".join(cell.get("source", "")), tuple(cell.get("metadata", {}).get("tags", ()))) for cell in code]
     except (FileNotFoundError, IsADirectoryError) as cause:
         raise NotFoundError(f"no notebook {path}", hint="mend the step's `notebook` in the pipeline file") from cause
-    except (ValueError, KeyError, TypeError, AttributeError) as cause:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as cause:
         raise PipelineError(f"{path} is no notebook", expected="JSON of notebook format 4", got=repr(cause)) from cause
     if language not in (None, "python", "ipython"):
         raise PipelineError(f"{path} is written in {language}", expected="a Python notebook")
-    return list(cells)
+    return cells

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import PipelineError
 
-__all__ = ["Reference", "as_reference", "find", "resolve"]
+__all__ = ["Reference", "as_reference", "escaped", "find", "resolve"]
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NAME = re.compile(r"(?:([a-z0-9][a-z0-9_-]*)\.)?([A-Za-z_][A-Za-z0-9_]*)")
@@ -84,6 +84,20 @@ def resolve(value: Any, known: Mapping[Reference, Any]) -> Any:
     if isinstance(value, list):
         return [resolve(item, known) for item in value]
     return value
+
+
+def escaped(value: Any) -> Any:
+    """`value` written so that `resolve` gives it back: its braces doubled.
+
+    Example:
+        >>> resolve(escaped(["{a}", {"b": 1}]), {})
+        ['{a}', {'b': 1}]
+    """
+    if isinstance(value, str):
+        return value.replace("{", "{{").replace("}", "}}")
+    if isinstance(value, Mapping):
+        return {key: escaped(item) for key, item in value.items()}
+    return [escaped(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _text(match: re.Match[str], value: str, known: Mapping[Reference, Any]) -> str:
