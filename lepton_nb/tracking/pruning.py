@@ -24,6 +24,7 @@ __all__ = ["expired", "prune"]
 
 _OVER = ("FINISHED", "FAILED", "KILLED")
 _PAGE = 1000
+_RUN_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 def expired(ws: Workspace, before: float) -> tuple[Removal, ...]:
@@ -125,23 +126,11 @@ def _aliased(client: Any) -> dict[str, str]:
         for model in page:
             for alias, number in model.aliases.items():
                 version = client.get_model_version(model.name, number)
-                held |= dict.fromkeys(_runs_of(client, version), f"model {model.name}@{alias}")
+                held |= dict.fromkeys(_runs_of(version), f"model {model.name}@{alias}")
         if not (token := page.token):
             return held
 
 
-def _runs_of(client: Any, version: Any) -> set[str]:
-    """The runs that a version of a registered model was made from."""
-    from mlflow.exceptions import MlflowException
-
-    if version.run_id:
-        return {version.run_id}
-    # A version that was registered by an address names its run only there.
-    found = set(re.findall(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", str(version.source)))
-    if logged := re.match(r"models:/(m-[0-9a-f]+)", str(version.source)):
-        try:
-            found.add(client.get_logged_model(logged[1]).source_run_id)
-        except MlflowException as cause:
-            if cause.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-    return found
+def _runs_of(version: Any) -> set[str]:
+    """The runs that a version of a registered model was made from; one that was registered by address has no other."""
+    return {version.run_id} if version.run_id else set(_RUN_ID.findall(str(version.source)))

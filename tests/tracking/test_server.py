@@ -136,6 +136,10 @@ def test_a_run_that_starts_without_the_server_is_told_in_full_when_it_is_back(ws
     assert [run.name for run in tracking.runs(ws).runs].count("mlp-2") == 1
     assert len(history(served, store_id, "val_loss")) == 4
 
+    (old,) = tracking.expired(ws, time.time() + 1)
+    tracking.prune(ws, old)
+    assert (old.id, tracking.find(ws, run_id), ws.run(run_id).exists()) == (run_id, None, False)
+
 
 def test_what_a_server_missed_is_sent_when_runs_are_listed(ws, served, gone, monkeypatch):
     run_id = tracking.start_run(ws, "mlp-3", {}, TAGS)
