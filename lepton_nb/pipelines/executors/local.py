@@ -4,84 +4,63 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
-import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import psutil
-
+from ... import kernels
 from ...errors import LeptonError
-from ...workspace import read_json, write_json
+from ...workspace import mask, read_json, resolve_secret, secret_names, write_atomic, write_json
+from ..engine import Ending, Status, settle
 from ..outputs import OUTPUT_FILE, read_outputs
+from .family import Family
 from .protocol import StepJob, StepResult
 
 __all__ = ["LocalExecutor"]
 
+_SAMPLE_S = 0.5
 _POLL_S = 0.05
-_SAMPLE_S = 0.25
-_KILL_S = 5.0
+_WORKER = "lepton_nb.pipelines.executors.worker"
 _PACKAGE = Path(__file__).resolve().parents[3]
 
 
-@dataclass
 class _Child:
-    """A step that runs: its worker, what the worker started, and what they took."""
+    """A step that runs: its worker, and what it took so far."""
 
-    job: StepJob
-    process: subprocess.Popen[bytes]
-    sockets: tempfile.TemporaryDirectory[str]
-    started: float
-    sampled: float = -_SAMPLE_S
-    peak: float = 0.0
-    family: dict[int, psutil.Process] = field(default_factory=dict)
+    def __init__(self, job: StepJob, sockets: tempfile.TemporaryDirectory[str], process: kernels.Bound) -> None:
+        self.job, self.sockets, self.process = job, sockets, process
+        self.started = self.sampled = time.monotonic()
+        self.family = Family(process.pid)
+
+    def due(self) -> float:
+        """When it has to be looked at again, if nothing happens before."""
+        limit = self.job.timeout
+        return min(self.sampled + _SAMPLE_S, float("inf") if limit is None else self.started + limit)
 
     def sample(self) -> None:
-        """Look at the process tree once: who is in it, and how much memory it holds."""
+        """Look at its processes."""
         self.sampled = time.monotonic()
-        resident = 0
-        with contextlib.suppress(psutil.NoSuchProcess):
-            worker = psutil.Process(self.process.pid)
-            for process in (worker, *worker.children(recursive=True)):
-                with contextlib.suppress(psutil.Error):
-                    resident += process.memory_info().rss
-                    self.family[process.pid] = process
-        self.peak = max(self.peak, resident / 2**20)
+        self.family.look(_number(self.job.folder / "kernel"))
 
-    def kill(self) -> None:
-        """End the worker and what it started; it is held still first, so that nothing starts meanwhile."""
-        for _ in range(2):
-            self.sample()
-            for process in self.family.values():
-                with contextlib.suppress(psutil.Error):
-                    process.suspend()
-        for process in self.family.values():
-            # psutil compares start times, so a reused id is never signalled.
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        self.process.wait()
-        deadline = time.monotonic() + _KILL_S
-        while any(map(_lives, self.family.values())) and time.monotonic() < deadline:
-            time.sleep(_POLL_S / 5)
+    def end(self) -> None:
+        """End the worker, its kernel, and what they started."""
+        self.sample()
+        self.family.kill()
+        self.close()
 
-
-def _lives(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie, which its new parent has yet to take notice of, does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    def close(self) -> None:
+        """Let go of the worker."""
+        self.process.close()
+        self.sockets.cleanup()
 
 
 class LocalExecutor:
-    """Each step in a child process that runs Papermill, with a kernel of this very interpreter.
+    """Each step in a process that runs Papermill, with a kernel of this very interpreter.
 
-    A worker is held by a pipe: it ends, with its kernel, when the process that made this executor dies.
+    A worker ends, with its kernel, when the process that made this executor dies.
     """
 
     def __init__(self) -> None:
@@ -93,17 +72,10 @@ class LocalExecutor:
         sockets = tempfile.TemporaryDirectory(prefix="lepton-", ignore_cleanup_errors=True)
         order = {"notebook": str(job.notebook), "executed": str(job.executed), "parameters": dict(job.parameters)}
         write_json(job.folder / "job.json", {**order, "sockets": sockets.name}, mode=0o600)
-        with (job.folder / "log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "lepton_nb.pipelines.executors.worker", str(job.folder)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=job.cwd,
-                env=_environment(job),
-                start_new_session=True,
-            )
-        self._children.append(_Child(job, process, sockets, time.monotonic()))
+        process = kernels.start_bound(
+            _WORKER, [str(job.folder)], log=job.folder / "log", cwd=job.cwd, env=_environment(job)
+        )
+        self._children.append(_Child(job, sockets, process))
 
     def wait(self, seconds: float) -> StepResult | None:
         """The next step that ended, or None after `seconds`."""
@@ -113,16 +85,29 @@ class LocalExecutor:
                 if result := _ended(child):
                     self._children.remove(child)
                     return result
+            left = min([deadline, *(child.due() for child in self._children)]) - time.monotonic()
             if time.monotonic() >= deadline:
                 return None
-            time.sleep(_POLL_S)
+            _sleep(self._children, max(0.0, left))
 
     def stop(self) -> None:
         """Kill every step that runs, with its kernel and what that started."""
         while self._children:
             child = self._children.pop()
-            child.kill()
-            _close(child)
+            child.end()
+            _hide_secrets(child.job)
+
+
+def _sleep(children: list[_Child], seconds: float) -> None:
+    """Sleep until a worker ends, or for some seconds at most."""
+    numbers = [child.process.fileno() for child in children]
+    if any(number < 0 for number in numbers) or not hasattr(select, "poll"):
+        time.sleep(min(seconds, _POLL_S))
+        return
+    poll = select.poll()
+    for number in numbers:
+        poll.register(number, select.POLLIN)
+    poll.poll(int(1000 * seconds) + 1)
 
 
 def _environment(job: StepJob) -> dict[str, str]:
@@ -136,41 +121,56 @@ def _environment(job: StepJob) -> dict[str, str]:
 
 def _ended(child: _Child) -> StepResult | None:
     """The result of a child that is over, or has just been ended because its time was up."""
-    code = child.process.poll()
+    job, code = child.job, child.process.poll()
     if code is None:
-        seconds = time.monotonic() - child.started
-        if child.job.timeout is not None and seconds > child.job.timeout:
-            child.kill()
-            return _result(child, f"TimeoutError: the step took longer than its timeout of {child.job.timeout:g} s")
+        if job.timeout is not None and time.monotonic() - child.started > job.timeout:
+            error = f"TimeoutError: the step took longer than its timeout of {job.timeout:g} s"
+            return _cut_short(child, "timeout", error)
         if time.monotonic() - child.sampled >= _SAMPLE_S:
             child.sample()
         return None
     try:
-        body = read_json(child.job.folder / "result.json")
+        body = read_json(job.folder / "result.json")
     except (FileNotFoundError, LeptonError):
         # The kernel and what it started may have outlived the worker.
-        child.kill()
-        return _result(child, _died(code, child.job.folder / "log"))
-    return _result(child, body["error"], body["cell"])
+        return _cut_short(child, "failed", _died(code, job.folder / "log"))
+    child.close()
+    return _result(child, Ending(body["status"], body["error"], body["cell"]))
 
 
-def _result(child: _Child, error: str, cell: int | None = None) -> StepResult:
-    _close(child)
-    seconds = time.monotonic() - child.started
+def _cut_short(child: _Child, status: Status, error: str) -> StepResult:
+    """The result of a step whose worker did not live to tell."""
+    child.end()
+    ending = Ending(status, error, _number(child.job.folder / "cell"))
+    settle(child.job.executed, ending)
+    return _result(child, ending)
+
+
+def _result(child: _Child, ending: Ending) -> StepResult:
+    job, seconds = child.job, time.monotonic() - child.started
+    _hide_secrets(job)
     try:
-        outputs = read_outputs(child.job.folder / "outputs.jsonl")
+        outputs = read_outputs(job.folder / "outputs.jsonl")
     except LeptonError as cause:
-        outputs, error = {}, error or f"{type(cause).__name__}: {cause}"
-    if error and cell is None:
-        cell = _running_cell(child.job.folder / "cell")
-    status: Any = "failed" if error else "completed"
-    return StepResult(child.job.name, status, outputs, seconds, child.peak or None, error, cell if error else None)
+        outputs = {}
+        if ending.status == "completed":
+            ending = Ending("failed", f"{type(cause).__name__}: {cause}")
+    error = mask(ending.error)
+    return StepResult(job.name, ending.status, outputs, seconds, child.family.peak, error, ending.cell)
 
 
-def _close(child: _Child) -> None:
-    if child.process.stdin:
-        child.process.stdin.close()
-    child.sockets.cleanup()
+def _hide_secrets(job: StepJob) -> None:
+    """What went past the notebook, such as the last words of a crash, holds no secret either."""
+    names = set(secret_names(dict(job.parameters)))
+    if not names:
+        return
+    for name in names:
+        with contextlib.suppress(LeptonError):
+            resolve_secret(name)
+    for file in ("log", "outputs.jsonl"):
+        path = job.folder / file
+        if path.exists() and (text := path.read_text(errors="surrogateescape")) != mask(text):
+            write_atomic(path, mask(text).encode(errors="surrogateescape"), mode=0o600)
 
 
 def _died(code: int, log: Path) -> str:
@@ -180,7 +180,7 @@ def _died(code: int, log: Path) -> str:
     return f"ChildProcessError: the step's worker ended with status {code}: {' '.join(lines[-1].split())[:300]}"
 
 
-def _running_cell(path: Path) -> int | None:
+def _number(path: Path) -> int | None:
     with contextlib.suppress(OSError, ValueError):
         return int(path.read_text())
     return None

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
+import dataclasses
 import sys
-import threading
 from pathlib import Path
-
-import psutil
 
 from ...workspace import read_json, write_json
 
@@ -20,35 +15,22 @@ def main(folder: Path) -> None:
     """Execute the notebook that `job.json` names and write `result.json`.
 
     Args:
-        folder: the step's folder; standard input is a pipe that the executor holds.
+        folder: the step's folder.
     """
     job = read_json(folder / "job.json")
-    sockets = Path(job["sockets"])
-    threading.Thread(target=_follow_owner, args=(sockets,), name="lepton-owner", daemon=True).start()
     # jsonschema compiles this grammar at import, 1.4 s, for a check that no notebook asks for.
-    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment] # marks a module as not importable
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # marks a module as not importable
     from ..engine import execute
 
-    failure = execute(
+    ending = execute(
         Path(job["notebook"]),
         Path(job["executed"]),
         job["parameters"],
         cell_file=folder / "cell",
-        sockets=sockets,
+        kernel_file=folder / "kernel",
+        sockets=Path(job["sockets"]),
     )
-    error, cell = (failure.error, failure.cell) if failure else ("", None)
-    write_json(folder / "result.json", {"error": error, "cell": cell})
-
-
-def _follow_owner(sockets: Path) -> None:
-    """End with everything below when the pipe closes: its other end's owner is gone."""
-    while os.read(0, 1):
-        pass
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    shutil.rmtree(sockets, ignore_errors=True)
-    os._exit(1)
+    write_json(folder / "result.json", dataclasses.asdict(ending))
 
 
 if __name__ == "__main__":
