@@ -3,8 +3,8 @@
 from .executors import Executor, LocalExecutor, StepJob, StepResult
 from .outputs import OUTPUT_FILE, in_step, parse_assignment, record_output
 from .planning import Pipeline, Plan, StepSpec, load, parse_yaml, plan
-from .pruning import expired, named
-from .recording import status
+from .pruning import expired, named, prune
+from .reading import status
 from .running import graph, run
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "parse_assignment",
     "parse_yaml",
     "plan",
+    "prune",
     "record_output",
     "run",
     "status",

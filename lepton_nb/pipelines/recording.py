@@ -1,7 +1,8 @@
 """The records of a pipeline run, beside its executed notebooks: they, never the notebooks, say what was done.
 
-`<run>/run.json` is the run, `<run>/<step>.json` a step, `<run>/<step>.ipynb` its executed notebook and
-`<run>/<step>/` what its executor keeps.
+`<run>/run.json` is the run, `<run>/<step>.json` a step, `<run>/<step>.ipynb` its executed notebook, `<run>/<step>/`
+what its executor keeps, `<step>.attempt-1` an attempt that was followed by another, and `<run>/report.html` the page
+about it.
 """
 
 from __future__ import annotations
@@ -9,19 +10,36 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import AmbiguousError, FormatError, NotFoundError
+from ..errors import FormatError
 from ..processes import Identity, identify, is_alive
 from ..records import PipelineRun, Step
-from ..workspace import Workspace, read_json, write_json
+from ..workspace import Workspace, locked, read_json, write_json
 from .executors import StepResult
 from .planning import Plan
 
-__all__ = ["Ledger", "begin", "status"]
+__all__ = ["REPORT", "RUN", "Earlier", "Ledger", "begin", "read_step", "reopen", "write_step"]
 
-_RUN = "run.json"
+RUN, REPORT = "run.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What the records say of a step beyond what people see.
+
+    Args:
+        step: its record.
+        started: when it was started last, in seconds since the epoch.
+        written: SHA-256 of the declared files that it made, by their path relative to the project root.
+    """
+
+    step: Step
+    started: float | None = None
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ledger:
@@ -31,13 +49,27 @@ class Ledger:
         folder: of the run.
         plan: what runs.
         run: content of `run.json`.
-        steps: the steps by name.
+        earlier: steps that this run has tried before it went on.
     """
 
-    def __init__(self, folder: Path, plan: Plan, run: dict[str, Any], steps: dict[str, Step]) -> None:
-        self.folder, self.plan, self.run, self.steps = folder, plan, run, steps
+    def __init__(self, folder: Path, plan: Plan, run: dict[str, Any], earlier: Mapping[str, Earlier]) -> None:
+        self.folder, self.plan, self.run, self.earlier = folder, plan, run, dict(earlier)
+        self.steps: dict[str, Step] = {}
+        self.written: dict[str, Mapping[str, str]] = {}
         self._cache = {step.name: step.cache for step in plan.order}
-        self._started: dict[str, float] = {}
+        self._started: dict[str, float | None] = {}
+        for name in self._cache:
+            old = self.earlier.get(name)
+            self.steps[name] = Step(name, "waiting", folder / f"{name}.ipynb", {}, {})
+            if old and old.step.status == "completed":
+                # Its record stands until its turn comes: a kill meanwhile takes nothing away.
+                continue
+            if old:
+                self.steps[name] = dataclasses.replace(
+                    self.steps[name], attempts=old.step.attempts, key=old.step.key, parameters=old.step.parameters
+                )
+                self._started[name] = old.started
+            self.write(name)
 
     def update(self, name: str, **changes: Any) -> None:
         """Change a step and write its record."""
@@ -48,157 +80,148 @@ class Ledger:
 
     def write(self, name: str) -> None:
         """Write the record of a step."""
-        _write_step(self.folder, self.steps[name], self._cache[name], self._started.get(name))
+        more = Earlier(self.steps[name], self._started.get(name), self.written.get(name, {}))
+        write_step(self.folder, more, self._cache[name])
 
-    def end_step(self, result: StepResult) -> None:
+    def restore(self, name: str, old: Earlier, **changes: Any) -> None:
+        """Let an earlier record of a step stand."""
+        self._started[name], self.written[name] = old.started, old.written
+        self.steps[name] = dataclasses.replace(old.step, notebook=self.steps[name].notebook, **changes)
+        self.write(name)
+
+    def end_step(self, result: StepResult, note: str = "", written: Mapping[str, str] | None = None) -> None:
         """Record how a step ended."""
-        changes = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-        changes["outputs"] = dict(result.outputs)
-        self.update(changes.pop("name"), **changes)
+        changes = {one.name: getattr(result, one.name) for one in dataclasses.fields(result)}
+        self.written[result.name] = dict(written or {})
+        self.update(changes.pop("name"), **changes | {"outputs": dict(result.outputs), "note": note})
 
-    def give_up(self, error: str) -> None:
+    def give_up(self, error: str, spared: frozenset[str] = frozenset()) -> None:
         """Record that the run was cut short: what ran failed, what waited is skipped."""
+        self.run["cut"] = error
         for step in tuple(self.steps.values()):
             if step.status == "running":
-                self.update(step.name, status="failed", error=error, seconds=time.time() - self._started[step.name])
-            elif step.status == "waiting":
-                self.update(step.name, status="skipped")
+                seconds = time.time() - (self._started[step.name] or 0.0)
+                self.update(step.name, status="failed", error=error, seconds=seconds)
+            elif step.status == "waiting" and step.name not in spared:
+                self._skip_unless_done(step.name, error)
+
+    def _skip_unless_done(self, name: str, note: str) -> None:
+        old = self.earlier.get(name)
+        if old and old.step.status == "completed":
+            # Its turn to be looked at did not come; what it did before remains done.
+            self.restore(name, old)
+        else:
+            self.update(name, status="skipped", note=note)
+
+    def told(self) -> PipelineRun:
+        """The run as it stands."""
+        run = self.run
+        seconds = run["spent"] + (run["ended"] or time.time()) - run["began"]
+        report = self.folder / REPORT if run["status"] != "running" else None
+        steps = tuple(self.steps[name] for name in run["order"])
+        return PipelineRun(
+            run["id"], run["pipeline"], run["status"], steps, self.folder, seconds, self.plan.needs, report
+        )
 
     def close(self) -> PipelineRun:
-        """Record the end of the run."""
-        done = all(step.status == "completed" for step in self.steps.values())
+        """The run is over; it is written by `save`, when all else is."""
+        done = not self.run["cut"] and not any(step.failed for step in self.steps.values())
         self.run |= {"status": "completed" if done else "failed", "ended": time.time()}
-        write_json(self.folder / _RUN, self.run)
-        return _read(self.folder)
+        return self.told()
+
+    def save(self) -> None:
+        """Write `run.json`."""
+        write_json(self.folder / RUN, self.run)
 
 
-def begin(ws: Workspace, plan: Plan) -> Ledger:
-    """Make the folder of a new run, with every step waiting."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    run_id = f"{stamp}-{secrets.token_hex(3)}"
+def begin(ws: Workspace, plan: Plan, *, nonce: str = "", start: str = "", only: str = "") -> Ledger:
+    """Make the folder of a new run, with every step waiting.
+
+    Args:
+        ws: the workspace.
+        plan: what runs.
+        nonce: names this run in the keys of its live steps; empty to make one.
+        start: the step from which on all is done anew, when one was named.
+        only: the step that runs alone, when one was named.
+    """
+    now = time.time()
+    stamp, part = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)), int(now % 1 * 1e6)
+    # In the order of their names runs are in the order of their beginnings.
+    run_id = f"{stamp}-{part:05x}{secrets.randbelow(16):x}"
     folder = ws.pipelines / run_id
     folder.mkdir(parents=True, mode=0o700)
+    run = {"id": run_id, "nonce": nonce or run_id, "start": start, "only": only, "created": now, "spent": 0.0}
+    run |= _session(plan, now)
+    ledger = Ledger(folder, plan, run, {})
+    # Last, since a folder without it is no run yet.
+    ledger.save()
+    return ledger
+
+
+def reopen(plan: Plan, folder: Path) -> Ledger | None:
+    """Go on with a run that did not complete; None when another process does already.
+
+    Raises:
+        FormatError: its records are broken.
+    """
+    with locked(folder / ".lock"):
+        run = read_json(folder / RUN)
+        if run["status"] == "completed" or (run["status"] == "running" and is_alive(Identity(**run["runner"]))):
+            return None
+        run.pop("format")
+        ended = run["ended"] or max(file.stat().st_mtime for file in folder.glob("*.json"))
+        run["spent"] += max(0.0, ended - run["began"])
+        run |= _session(plan, time.time())
+        write_json(folder / RUN, run)
+    earlier = {}
+    for step in plan.order:
+        try:
+            earlier[step.name] = read_step(folder, step.name)
+        except (FileNotFoundError, FormatError, KeyError, TypeError):
+            # It is new in the file, or nobody knows what it did: it has not been done.
+            continue
+    (folder / REPORT).unlink(missing_ok=True)
+    return Ledger(folder, plan, run, earlier)
+
+
+def _session(plan: Plan, now: float) -> dict[str, Any]:
     runner = identify()
-    run = {
-        "id": run_id,
+    return {
         "pipeline": plan.pipeline.name,
         "file": str(plan.pipeline.path),
         "status": "running",
+        "cut": "",
         "runner": {"pid": runner.pid, "started": runner.started},
         "parameters": dict(plan.parameters),
         "order": [step.name for step in plan.order],
         "needs": {name: list(needs) for name, needs in plan.needs.items()},
-        "created": time.time(),
+        "began": now,
         "ended": None,
     }
-    steps = {s.name: Step(s.name, "waiting", folder / f"{s.name}.ipynb", {}, {}) for s in plan.order}
-    ledger = Ledger(folder, plan, run, steps)
-    for name in steps:
-        ledger.write(name)
-    # Last, since a folder without it is no run yet.
-    write_json(folder / _RUN, run)
-    return ledger
 
 
-def status(ws: Workspace, ref: str | None = None) -> PipelineRun:
-    """How a pipeline run stands.
-
-    Args:
-        ws: the workspace.
-        ref: its id, a unique prefix of it, the pipeline's name (its newest run), or `last` (the default).
+def read_step(folder: Path, name: str) -> Earlier:
+    """The record of a step.
 
     Raises:
-        NotFoundError: there is no such run.
-        AmbiguousError: a prefix fits more than one.
-        FormatError: the run's records are broken.
+        FileNotFoundError: there is none.
+        FormatError: it is broken.
+        KeyError: it is broken.
+        TypeError: it is broken.
     """
-    runs, broken = _listed(ws)
-    if not runs and not broken:
-        raise NotFoundError("no pipeline has run yet", hint="lepton pipeline run FILE")
-    if ref in (None, "last"):
-        return _read([*runs, *broken][0])
-    text = str(ref)
-    fits = [folder for folder in (*runs, *broken) if folder.name.startswith(text)]
-    named = [folder for folder, pipeline in runs.items() if pipeline == text]
-    exact = [folder for folder in fits if folder.name == text]
-    if exact or named:
-        return _read((exact or named)[0])
-    if len(fits) > 1:
-        raise AmbiguousError(f"{text!r} fits {len(fits)} pipeline runs", expected=", ".join(f.name for f in fits[:5]))
-    if not fits:
-        known = ", ".join(folder.name for folder in [*runs, *broken][:5])
-        raise NotFoundError(f"no pipeline run {text!r}", expected=f"last, a pipeline's name, or one of {known}")
-    return _read(fits[0])
-
-
-def _listed(ws: Workspace) -> tuple[dict[Path, str], list[Path]]:
-    """The folders of the runs with their pipelines, newest first, and those whose record is broken."""
-    found, broken = [], []
-    for file in ws.pipelines.glob(f"*/{_RUN}"):
-        try:
-            run = read_json(file)
-            found.append((float(run["created"]), file.parent, str(run["pipeline"])))
-        except (FormatError, KeyError, TypeError, ValueError):
-            broken.append(file.parent)
-        except FileNotFoundError:
-            # It was deleted meanwhile.
-            continue
-    return {folder: pipeline for _, folder, pipeline in sorted(found, reverse=True)}, sorted(broken, reverse=True)
-
-
-def _read(folder: Path) -> PipelineRun:
-    """The run in a folder; when its runner died, that is written down first.
-
-    Raises:
-        FormatError: a record is broken or is not there.
-    """
-    try:
-        return _told(folder)
-    except (FileNotFoundError, KeyError, TypeError, ValueError, AttributeError) as cause:
-        raise FormatError(
-            f"{folder} is not readable",
-            expected="the records of a pipeline run",
-            got=" ".join(f"{type(cause).__name__}: {cause}".split()),
-            hint="move the folder away; other runs are not touched by it",
-        ) from cause
-
-
-def _told(folder: Path) -> PipelineRun:
-    run = read_json(folder / _RUN)
-    if run["status"] == "running" and not is_alive(Identity(**run["runner"])):
-        run = _bury(folder, run)
-    steps = tuple(_read_step(folder, name)[0] for name in run["order"])
-    seconds = (run["ended"] or time.time()) - run["created"]
-    return PipelineRun(run["id"], run["pipeline"], run["status"], steps, folder, seconds)
-
-
-def _bury(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
-    # The run lasted at least as long as its steps are said to have.
-    ended = max(file.stat().st_mtime for file in folder.glob("*.json"))
-    for name in run["order"]:
-        step, body = _read_step(folder, name)
-        if step.status == "running":
-            step = dataclasses.replace(step, status="failed", error="ChildProcessError: the pipeline's runner died")
-        elif step.status == "waiting":
-            step = dataclasses.replace(step, status="skipped")
-        if body["started"] is not None:
-            ended = max(ended, body["started"] + (step.seconds or 0.0))
-        _write_step(folder, step, body["cache"], body["started"])
-    run |= {"status": "failed", "ended": ended}
-    write_json(folder / _RUN, {key: value for key, value in run.items() if key != "format"})
-    return run
-
-
-def _read_step(folder: Path, name: str) -> tuple[Step, dict[str, Any]]:
     body = read_json(folder / f"{name}.json")
-    values = {field.name: body[field.name] for field in dataclasses.fields(Step)}
+    values = {one.name: body[one.name] for one in dataclasses.fields(Step)}
     if body["status"] == "running":
         values["seconds"] = time.time() - body["started"]
-    return Step(**{**values, "notebook": folder / body["notebook"]}), body
+    step = Step(**{**values, "notebook": folder / body["notebook"]})
+    return Earlier(step, body["started"], body["written"])
 
 
-def _write_step(folder: Path, step: Step, cache: bool, started: float | None) -> None:
-    body: dict[str, Any] = {f.name: getattr(step, f.name) for f in dataclasses.fields(step)}
+def write_step(folder: Path, record: Earlier, cache: bool) -> None:
+    """Write the record of a step; what can be found out again need not outlast a loss of power."""
+    step = record.step
+    body: dict[str, Any] = {one.name: getattr(step, one.name) for one in dataclasses.fields(step)}
     # Relative, so that the folder can be moved.
-    body |= {"notebook": step.notebook.name, "cache": cache, "started": started}
-    write_json(folder / f"{step.name}.json", body)
+    body |= {"notebook": step.notebook.name, "cache": cache, "started": record.started, "written": dict(record.written)}
+    done = step.failed or (step.status == "completed" and not step.cached)
+    write_json(folder / f"{step.name}.json", body, sync=done)

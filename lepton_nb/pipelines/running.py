@@ -1,22 +1,26 @@
-"""A plan becomes a run: which step may start, and what its end means for the others."""
+"""A plan becomes a run: what of earlier runs it goes on from, and how it ends."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError, PipelineError, UsageError
-from ..records import Failed, Finished, Graph, PipelineRun, Progress, Report, Started, silent
-from ..workspace import Workspace
-from .executors import Executor, LocalExecutor, StepJob
-from .planning import Plan, Reference, StepSpec, find, load, plan, resolve
-from .recording import Ledger, begin
+from ..errors import FormatError, NotFoundError, PipelineError, UsageError
+from ..records import Graph, PipelineRun, Report, layered, silent
+from ..workspace import Workspace, write_atomic
+from .capacity import local_room
+from .conducting import Conductor
+from .executors import Executor, LocalExecutor
+from .planning import Plan, load, plan
+from .reading import newest
+from .recording import REPORT, Earlier, Ledger, begin, read_step, reopen
+from .report import page
+from .reuse import Reuse
+from .scheduling import Room, ahead, behind, instances, only
+from .telling import Teller
 
 __all__ = ["graph", "run"]
-
-_WAIT_S = 1.0
 
 
 def run(
@@ -27,36 +31,60 @@ def run(
     *,
     jobs: int = 2,
     executor: Executor | None = None,
+    start: str | None = None,
+    alone: str | None = None,
+    force: bool = False,
 ) -> PipelineRun:
-    """Run a pipeline and wait for it.
+    """Run a pipeline and wait for it; what is done already is not done again.
 
-    The steps' kernels work in the project root (the folder that holds `.lepton`) and use this workspace.
+    The steps' kernels work in the project root (the folder that holds `.lepton`) and use this workspace. When the
+    newest run of the file with these parameters did not complete, this one goes on with it.
 
     Args:
         ws: the workspace.
         path: the pipeline file.
         parameters: values that override its defaults.
-        report: hears of every step's start and end, as done of total.
+        report: hears of every step's start and end, as done of total, and of the graph when it changes.
         jobs: how many steps may run at once.
-        executor: who executes the steps (default: processes of this machine).
-
-    Returns:
-        The run, every step completed.
+        executor: who executes the steps (default: processes of this machine, within what it has).
+        start: this step and all behind it are done anew.
+        alone: only this step is done, anew, with what it needs taken from the cache or from the last run.
+        force: every step is done anew.
 
     Raises:
-        PipelineError: the file is wrong, and nothing was run or written; or a step failed, and the run is recorded.
-        NotFoundError: the file, a notebook or the project root does not exist.
-        UsageError: a parameter that the pipeline does not have, or `jobs` below 1.
-        KeyboardInterrupt: passed on after every running step was ended and recorded as failed.
+        PipelineError: the file is wrong, or a step asks for more than there is, and nothing was written; or a step
+            failed, and the run is recorded.
+        NotFoundError: the file, a notebook, the project root or the named step does not exist.
+        UsageError: a parameter that the pipeline does not have, `jobs` below 1, or options that exclude each other.
+        KeyboardInterrupt: passed on after all that ran was ended and recorded, and the `finally` steps have run.
     """
     todo = plan(load(path), parameters)
     if jobs < 1:
         raise UsageError(f"jobs={jobs}", expected="1 or more")
     if not ws.root.is_dir():
         raise NotFoundError(f"no project folder {ws.root}", hint="set LEPTON_HOME to the .lepton folder of a project")
+    room = Room(jobs) if executor else local_room(jobs)
+    room.check(todo.order)
     # Workers start elsewhere, where a relative path would mean another place.
     ws = Workspace(ws.home.resolve())
-    return _Runner(ws, todo, report, jobs, executor or LocalExecutor()).run()
+    todo, anew, here = _asked(todo, start, alone, force=force)
+    ledger, donor = _opened(ws, todo, start or "", alone or "", force=force)
+    reuse, teller = Reuse(ws, ledger, anew - _done_anew(ledger), donor), Teller(report, ledger)
+    return _conducted(Conductor(ws, ledger, reuse, executor or LocalExecutor(), teller, room, here), ledger, teller)
+
+
+def _asked(
+    todo: Plan, start: str | None, alone: str | None, *, force: bool
+) -> tuple[Plan, frozenset[str], frozenset[str]]:
+    """The steps to see to, those of them to do anew, and those that may not run."""
+    if sum(map(bool, (start, alone, force))) > 1:
+        raise UsageError("--from, --only and --force exclude each other", expected="one of them")
+    if alone:
+        anew = frozenset(instances(todo, alone))
+        return only(todo, anew), anew, ahead(todo, anew) - anew
+    if start:
+        return todo, behind(todo, instances(todo, start)), frozenset()
+    return todo, frozenset(todo.needs) if force else frozenset(), frozenset()
 
 
 def graph(path: Path | str) -> Graph:
@@ -67,112 +95,80 @@ def graph(path: Path | str) -> Graph:
         PipelineError: the file is wrong.
     """
     todo = plan(load(path))
-    depth: dict[str, int] = {}
-    for step in todo.order:
-        depth[step.name] = 1 + max((depth[name] for name in todo.needs[step.name]), default=-1)
-    layers = tuple(tuple(n for n, d in depth.items() if d == layer) for layer in range(max(depth.values()) + 1))
-    return Graph(todo.pipeline.name, layers, todo.needs)
+    needs = {step.name: todo.needs[step.name] for step in todo.order}
+    return Graph(todo.pipeline.name, layered(needs), needs)
 
 
-class _Runner:
-    def __init__(self, ws: Workspace, todo: Plan, report: Report, jobs: int, executor: Executor) -> None:
-        self.ws, self.todo, self.report, self.jobs, self.executor = ws, todo, report, jobs, executor
-
-    def run(self) -> PipelineRun:
-        ledger = begin(self.ws, self.todo)
-        total = len(ledger.steps)
+def _opened(ws: Workspace, todo: Plan, start: str, alone: str, *, force: bool) -> tuple[Ledger, Mapping[str, Earlier]]:
+    """The ledger of a new run, or of one that goes on; and the records that a new one may take from."""
+    last = None if force else newest(ws, todo.pipeline.path, todo.parameters)
+    if not last:
+        return begin(ws, todo, start=start, only=alone), {}
+    folder, run = last
+    # With --from, only what --from began is gone on with: else its steps might be thought done.
+    if not alone and run["status"] != "completed" and (not start or run["start"] == start):
+        ledger = reopen(todo, folder)
+        if ledger:
+            return ledger, {}
+    if not start and not alone:
+        return begin(ws, todo), {}
+    donor = {}
+    for name in todo.needs:
         try:
-            self.report(Started(time.time(), f"pipeline {self.todo.pipeline.name}", total))
-            self._work(ledger)
-        except BaseException as cause:
-            try:
-                self.executor.stop()
-            finally:
-                stopped = isinstance(cause, KeyboardInterrupt)
-                ledger.give_up("interrupted" if stopped else f"{type(cause).__name__}: {cause}")
-                ledger.close()
-            self.report(Finished(time.time(), "stopped", "interrupted") if stopped else _failed(cause))
-            raise
-        done = ledger.close()
-        if done.status != "completed":
-            error = _failure(done, self.todo)
-            self.report(_failed(error))
-            raise error
-        self.report(Finished(time.time(), text=f"{total} steps completed"))
-        return done
+            donor[name] = read_step(folder, name)
+        except (FileNotFoundError, FormatError, KeyError, TypeError):
+            continue
+    return begin(ws, todo, nonce=run["nonce"], start=start, only=alone), donor
 
-    def _work(self, ledger: Ledger) -> None:
-        """Start what is ready, take in what ended, until nothing is left."""
-        while True:
-            steps = ledger.steps
-            running = [step for step in steps.values() if step.status == "running"]
-            waiting = [spec for spec in self.todo.order if steps[spec.name].status == "waiting"]
-            if not running and not waiting:
-                return
-            started = [self._advance(ledger, spec) for spec in waiting if len(running) < self.jobs]
-            if any(started):
-                continue
-            if result := self.executor.wait(_WAIT_S):
-                ledger.end_step(result)
-                self._progress(ledger, result.name)
 
-    def _advance(self, ledger: Ledger, spec: StepSpec) -> bool:
-        """Start or skip a step if what it needs has ended; say whether its state changed."""
-        needs = [ledger.steps[name].status for name in self.todo.needs[spec.name]]
-        if "failed" in needs or "skipped" in needs:
-            ledger.update(spec.name, status="skipped")
-            self._progress(ledger, spec.name)
-            return True
-        running = sum(step.status == "running" for step in ledger.steps.values())
-        if running >= self.jobs or any(status != "completed" for status in needs):
-            return False
-        try:
-            parameters = self._parameters(ledger, spec)
-        except PipelineError as error:
-            ledger.update(spec.name, status="failed", error=f"PipelineError: {error}")
-            self._progress(ledger, spec.name)
-            return True
-        folder = ledger.folder / spec.name
-        folder.mkdir(mode=0o700)
-        ledger.update(spec.name, status="running", parameters=parameters)
-        self._progress(ledger, spec.name)
-        environment = {"LEPTON_HOME": str(self.ws.home)}
-        executed = ledger.steps[spec.name].notebook
-        root = self.ws.root
-        self.executor.start(
-            StepJob(spec.name, spec.notebook, executed, folder, root, parameters, spec.timeout, environment)
-        )
-        return True
+def _done_anew(ledger: Ledger) -> frozenset[str]:
+    """The steps that this run did itself before it went on: done anew already."""
+    done = (old.step for old in ledger.earlier.values() if old.step.status == "completed" and not old.step.cached)
+    return frozenset(step.name for step in done)
 
-    def _parameters(self, ledger: Ledger, spec: StepSpec) -> dict[str, Any]:
-        known = {Reference("", name): value for name, value in self.todo.parameters.items()}
-        for name, step in ledger.steps.items():
-            known |= {Reference(name, output): value for output, value in step.outputs.items()}
-        for reference in find(dict(spec.parameters)):
-            if reference not in known:
-                reported = ", ".join(ledger.steps[reference.step].outputs) or "none"
-                raise PipelineError(
-                    f"step {spec.name!r} needs {reference}, which step {reference.step!r} did not report",
-                    expected=f"one of its outputs ({reported})",
-                    hint=f"run %lepton output {reference.name}=VALUE in {ledger.steps[reference.step].notebook.name}",
-                )
-        return {name: resolve(value, known) for name, value in spec.parameters.items()}
 
-    def _progress(self, ledger: Ledger, name: str) -> None:
-        ended = sum(step.status not in ("waiting", "running") for step in ledger.steps.values())
-        self.report(Progress(time.time(), ended, len(ledger.steps), name))
+def _conducted(conductor: Conductor, ledger: Ledger, teller: Teller) -> PipelineRun:
+    """Do the steps, whatever happens write down how it ended, and say so."""
+    finals = frozenset(step.name for step in ledger.plan.order if step.always)
+    cause: BaseException | None = None
+    done_before = sum(old.step.status == "completed" for old in ledger.earlier.values())
+    try:
+        teller.begun()
+        if ledger.earlier:
+            teller.note(f"going on with run {ledger.run['id']}: {done_before} of {len(ledger.steps)} steps are done")
+        conductor.work()
+    except BaseException as stopped:  # noqa: BLE001 - raised again when the books are closed
+        cause = stopped
+        why = "interrupted" if isinstance(cause, KeyboardInterrupt) else f"{type(cause).__name__}: {cause}"
+        conductor.stop(why, finals)
+        cause = _last_steps(conductor, cause, why)
+    done = ledger.close()
+    write_atomic(ledger.folder / REPORT, page(done), sync=False)
+    ledger.save()
+    if cause is None and done.status != "completed":
+        cause = _failure(done, ledger.plan)
+    teller.ended(cause)
+    if cause is not None:
+        raise cause
+    return done
+
+
+def _last_steps(conductor: Conductor, cause: BaseException, why: str) -> BaseException:
+    """The `finally` steps of a run that was cut short; a second interrupt ends them too."""
+    try:
+        conductor.work()
+    except BaseException as again:  # noqa: BLE001 - the first cause is the one that is raised
+        conductor.stop(why)
+        return again if isinstance(again, KeyboardInterrupt) else cause
+    return cause
 
 
 def _failure(run: PipelineRun, plan: Plan) -> PipelineError:
     """The one line about a run of which a step failed."""
-    first, *others = (step for step in run.steps if step.status == "failed")
+    first, *others = (step for step in run.steps if step.failed)
     more = f" (and {', '.join(step.name for step in others)} failed too)" if others else ""
     place = f" in cell {first.cell} of {first.notebook}" if first.cell and first.notebook.exists() else ""
     source = next(spec.notebook for spec in plan.order if spec.name == first.name)
     # The step's own error often names the next step already.
     hint = "" if "next: " in first.error else f"mend {source} and run the pipeline again"
     return PipelineError(f"step {first.name!r} failed{place}{more}: {first.error}", hint=hint)
-
-
-def _failed(cause: BaseException) -> Failed:
-    return Failed(time.time(), type(cause).__name__, " ".join(str(cause).split()))

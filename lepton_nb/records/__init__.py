@@ -5,6 +5,7 @@ from .dashboards import Dashboard
 from .data import Column, Data
 from .doctor import Diagnosis, Finding
 from .events import Drawing, Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
+from .layers import layered
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
@@ -60,6 +61,7 @@ __all__ = [
     "decode",
     "duration",
     "encode",
+    "layered",
     "plain",
     "silent",
 ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .layers import layers_svg
+from .layers import Mark, layered, layers_svg
 from .runs import duration
 from .shown import Result, Table, cell
 
@@ -22,6 +22,21 @@ FAILURES: frozenset[StepStatus] = frozenset({"failed", "kernel_died", "timeout",
 # Hashes and ids of runs: their first characters name them too.
 _ID = re.compile(r"[0-9a-f][0-9a-f-]{12,}")
 _ID_CHARS, _VALUE_CHARS, _LINE_CHARS = 12, 32, 80
+_GREY, _RED = ("#f1f3f5", "#66727d"), ("#fbe0de", "#a32018")
+_MARKS = {
+    mark.word: mark
+    for mark in (
+        Mark("waiting", "\u00b7", *_GREY),
+        Mark("running", "\u25b6", "#fff1c9", "#8a6100"),
+        Mark("completed", "\u2713", "#dbf0e2", "#22693f"),
+        Mark("cached", "\u21ba", "#dceafa", "#235f97"),
+        Mark("skipped", "\u2013", *_GREY),
+        Mark("failed", "\u2717", *_RED),
+        Mark("kernel died", "\u2717", *_RED),
+        Mark("timeout", "\u2717", *_RED),
+        Mark("incomplete", "\u2717", *_RED),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,11 @@ class Step:
         """Whether it ended badly."""
         return self.status in FAILURES
 
+    @property
+    def state(self) -> str:
+        """How it stands, in a word for people: `cached` when it completed in an earlier run."""
+        return "cached" if self.cached and self.status == "completed" else self.status.replace("_", " ")
+
 
 @dataclass(frozen=True)
 class PipelineRun(Result):
@@ -76,6 +96,8 @@ class PipelineRun(Result):
         steps: in the order of the plan.
         path: its folder under `.lepton/pipelines`.
         seconds: wall time.
+        needs: for each step, those it waits for.
+        report: the page about it, once it has ended.
     """
 
     id: str
@@ -84,6 +106,8 @@ class PipelineRun(Result):
     steps: tuple[Step, ...]
     path: Path
     seconds: float
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    report: Path | None = None
 
     def __str__(self) -> str:
         return self.id
@@ -91,12 +115,26 @@ class PipelineRun(Result):
     def table(self) -> Table:
         """One line per step."""
         rows = [
-            (s.name, s.status, duration(s.seconds), s.peak_memory_mb, _outputs(s.outputs), s.error or None)
+            (
+                s.name,
+                s.status,
+                _how(s),
+                duration(s.seconds),
+                s.peak_memory_mb,
+                _outputs(s.outputs),
+                s.error or s.note or None,
+            )
             for s in self.steps
         ]
         title = f"pipeline {self.pipeline}: {self.status} in {duration(self.seconds)}"
-        note = f"executed notebooks: {self.path}"
-        return Table(title, ("step", "status", "time", "peak MiB", "outputs", "error"), rows, note)
+        note = f"executed notebooks: {self.path}" + (f"; report: {self.report}" if self.report else "")
+        return Table(title, ("step", "status", "by", "time", "peak MiB", "outputs", "error or note"), rows, note)
+
+    def graph(self) -> Graph:
+        """Its steps in layers, with how each stands."""
+        states = {step.name: step.state for step in self.steps}
+        needs = {step.name: self.needs[step.name] for step in self.steps}
+        return Graph(self.pipeline, layered(needs), needs, states)
 
 
 @dataclass(frozen=True)
@@ -125,23 +163,37 @@ class Graph(Result):
         pipeline: its name.
         layers: step names; a step stands one layer behind the last of those it needs.
         needs: for each step, those it waits for.
+        states: how each step of a run stands; empty for a file.
     """
 
     pipeline: str
     layers: tuple[tuple[str, ...], ...]
     needs: Mapping[str, tuple[str, ...]]
+    states: Mapping[str, str] = field(default_factory=dict)
 
     def table(self) -> Table:
         """One line per step, in the order of the plan."""
-        rows = [(number, name, self.needs[name]) for number, layer in enumerate(self.layers, 1) for name in layer]
-        return Table(f"pipeline {self.pipeline}", ("layer", "step", "needs"), rows)
+        placed = [(number, name) for number, layer in enumerate(self.layers, 1) for name in layer]
+        columns, rows = ("layer", "step", "needs"), [(number, name, self.needs[name]) for number, name in placed]
+        if self.states:
+            table = [(*row, self.states[row[1]]) for row in rows]
+            return Table(f"pipeline {self.pipeline}", (*columns, "status"), table)
+        return Table(f"pipeline {self.pipeline}", columns, rows)
 
     def svg(self) -> str:
-        """The graph drawn from left to right."""
-        return layers_svg(self.layers, self.needs, f"pipeline {self.pipeline}")
+        """The graph drawn from left to right; for a run, with how each step stands."""
+        marks = {name: _MARKS[state] for name, state in self.states.items()}
+        return layers_svg(self.layers, self.needs, f"pipeline {self.pipeline}", marks)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.as_text(), "image/svg+xml": self.svg()}
+
+
+def _how(step: Step) -> str | None:
+    """Whether a step's result was computed in this run, and in how many attempts."""
+    if step.cached:
+        return "cached"
+    return None if not step.attempts else "run" if step.attempts == 1 else f"run {step.attempts} times"
 
 
 def _outputs(values: Mapping[str, Any]) -> str | None:

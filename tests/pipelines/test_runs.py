@@ -218,7 +218,7 @@ def test_a_run_whose_runner_died_lasted_as_long_as_its_steps(diamond, ws, fake_e
         body = json.loads(file.read_text()) | changes
         body["runner" if name == "run" else "started"] = {"pid": 1, "started": 1.0} if name == "run" else 0.0
         if name == "run":
-            body["created"] = 0.0
+            body["created"] = body["began"] = 0.0
         file.write_text(json.dumps(body))
     died = pipelines.status(ws)
     assert (died.status, died.steps[-1].status) == ("failed", "failed")

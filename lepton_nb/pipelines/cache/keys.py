@@ -65,7 +65,7 @@ def key(
     modules: Mapping[str, str],
     environment: str,
     writes: Sequence[str] = (),
-    needs: Mapping[str, Any] | None = None,
+    needs: Sequence[Any] = (),
 ) -> str:
     """The SHA-256 that names a step's result.
 
@@ -76,7 +76,7 @@ def key(
         modules: the same for the imported modules of the project.
         environment: digest of interpreter and installed packages.
         writes: declared outputs, relative to the project root.
-        needs: for each needed step, what of it the parameters do not say.
+        needs: what is taken from the needed steps and no parameter says, in any order.
 
     Returns:
         64 hexadecimal digits.
@@ -89,6 +89,6 @@ def key(
         "modules": sorted(modules.items()),
         "environment": environment,
         "writes": sorted(writes),
-        "needs": sorted((needs or {}).items()),
+        "needs": sorted(map(canonical, needs)),
     }
     return hashlib.sha256(canonical(parts).encode()).hexdigest()

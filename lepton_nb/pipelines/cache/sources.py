@@ -40,7 +40,7 @@ class Sources:
         *,
         inputs: Sequence[Path] = (),
         writes: Sequence[Path] = (),
-        needs: Mapping[str, Any] | None = None,
+        needs: Sequence[Any] = (),
     ) -> str:
         """The key of a step's result.
 
@@ -49,7 +49,7 @@ class Sources:
             parameters: resolved values.
             inputs: declared files.
             writes: declared outputs.
-            needs: for each needed step, what of it the parameters do not say.
+            needs: what is taken from the needed steps and no parameter says.
 
         Raises:
             NotFoundError: a declared input does not exist.

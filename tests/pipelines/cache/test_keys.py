@@ -48,7 +48,7 @@ def test_outputs_counts_markdown_and_labels_of_people_are_no_part_of_a_key():
         {"modules": {"a.py": "0"}},
         {"environment": "f"},
         {"writes": ["out.csv"]},
-        {"needs": {"up": "1"}},
+        {"needs": ["1"]},
     ],
 )
 def test_everything_that_a_result_depends_on_changes_its_key(change):
