@@ -32,18 +32,33 @@ def clean(
     Returns:
         What was removed, and what stays although it is old.
     """
-    from .. import tracking
-
     ws, before = current(), time.time() - _seconds(older_than)
     with contextlib.nullcontext() if dry_run or not ws.home.is_dir() else locked(ws.home / "clean.lock"):
         old = _old(ws, before)
         going = tuple(one for one in old if not one.held)
         if not dry_run:
-            # In this order, so that a kill leaves no result that names a run which is gone.
-            for one in going:
-                tracking.prune(ws, one) if one.kind == "run" else discard(ws, *one.paths)
+            going = _removed(ws, going)
     kept = tuple(one for one in old if one.held)
     return Cleaning(going, kept, sum(one.size for one in going), older_than, dry_run)
+
+
+def _removed(ws: Workspace, going: tuple[Removal, ...]) -> tuple[Removal, ...]:
+    """What was removed of it: not what was used meanwhile. Runs go last, so that no result names one that is gone."""
+    from .. import pipelines, tracking
+
+    gone, runs = [], [one for one in going if one.kind == "run"]
+    for one in going:
+        if one.paths[0].parent == ws.home / "trash":
+            discard(ws, *one.paths)
+            gone.append(one)
+        elif one.kind != "run" and pipelines.prune(ws, one):
+            gone.append(one)
+    named = pipelines.named(ws, gone) if runs else frozenset()
+    for run in runs:
+        if not _held(run, {}, named).held:
+            tracking.prune(ws, run)
+            gone.append(run)
+    return tuple(gone)
 
 
 def _seconds(age: str) -> float:

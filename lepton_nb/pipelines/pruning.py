@@ -11,9 +11,9 @@ from typing import Any, Literal
 from ..errors import FormatError
 from ..processes import Identity, is_alive
 from ..records import Removal
-from ..workspace import Workspace, read_json, size_of
+from ..workspace import Workspace, discard, read_json, size_of
 
-__all__ = ["expired", "named"]
+__all__ = ["expired", "named", "prune"]
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 # An id of a run or a key, wherever it stands in a text.
@@ -38,6 +38,15 @@ def expired(ws: Workspace, before: float) -> tuple[Removal, ...]:
     runs = (_run(folder, ended) for folder in _folders(ws.pipelines) if (ended := _ended(folder)) is not None)
     old = [one for found in (entries, runs) for one in sorted(found, key=lambda one: one.moment)]
     return tuple(one for one in old if one.moment < before)
+
+
+def prune(ws: Workspace, one: Removal) -> bool:
+    """Remove what `expired` found; False when it was used, or gone on with, since then."""
+    (folder,) = one.paths
+    if one.moment != (_ended(folder) if one.kind == "pipeline run" else _used(folder)):
+        return False
+    discard(ws, folder)
+    return True
 
 
 def named(ws: Workspace, going: Collection[Removal]) -> frozenset[str]:
@@ -67,9 +76,12 @@ def _entry(folder: Path, needed: Collection[str]) -> Removal:
     except _BROKEN:
         name = ""
     held = "a pipeline that runs uses it" if folder.name in needed else ""
-    # The file's time is that of its last use.
-    used = _changed(folder / "entry.json") or _changed(folder)
-    return Removal(kind, folder.name, name, used, size_of(folder), (folder,), held)
+    return Removal(kind, folder.name, name, _used(folder), size_of(folder), (folder,), held)
+
+
+def _used(folder: Path) -> float:
+    """When an entry was used last: its file's time says so."""
+    return _changed(folder / "entry.json") or _changed(folder)
 
 
 def _run(folder: Path, ended: float) -> Removal:

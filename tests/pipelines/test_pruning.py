@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from lepton_nb.pipelines import expired, named
+from lepton_nb.pipelines import expired, named, prune
 from lepton_nb.pipelines.cache.store import Entry, Store
 from lepton_nb.processes import identify
 from lepton_nb.workspace import write_json
@@ -56,7 +56,7 @@ def test_a_broken_result_and_a_half_made_one_go_by_age_and_claims_stay(store, ws
     assert store.claim(KEY)
     assert old(ws, 41) == []
     aged(ws.home / "cache")
-    assert old(ws) == [("broken entry", "train"), ("leftover", "")]
+    assert sorted(old(ws)) == [("broken entry", "train"), ("leftover", "")]
     store.release(KEY)
 
 
@@ -89,3 +89,13 @@ def test_a_run_without_readable_records_goes_by_the_last_that_was_written(ws) ->
             (ws.pipelines / name / "run.json").write_text(text)
         aged(ws.pipelines / name)
     assert old(ws) == [("pipeline run", "")] * 2
+
+
+def test_a_result_that_was_used_since_it_was_found_stays(store, ws, entry, tmp_path) -> None:
+    (found,) = expired(ws, time.time() - 86400)
+    assert store.take(KEY, tmp_path / "out.ipynb")[0] is not None
+    assert not prune(ws, found)
+    aged(entry)
+    (found,) = expired(ws, time.time() - 86400)
+    assert prune(ws, found)
+    assert not entry.exists()
