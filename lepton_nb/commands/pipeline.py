@@ -3,38 +3,70 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ..records import Graph, PipelineRun
 from ..workspace import current
 from .declare import Arg, Opt
-from .find import options_of
+from .find import named, options_of
 from .host import current_host
-
-_FILE = Arg("a pipeline's .yml file.", "FILE")
 
 
 def pipeline_run(
-    file: Annotated[Path, _FILE],
+    file: Annotated[Path, Arg("a pipeline's .yml file.", "FILE")],
     *,
     parameter: Annotated[tuple[str, ...], Opt("A parameter of the pipeline, as name=value.", "K=V", "-p")] = (),
     jobs: Annotated[int, Opt("Steps that run at the same time.")] = 2,
+    start: Annotated[str | None, Opt("Do this step and all behind it anew.", "STEP", "--from")] = None,
+    only: Annotated[str | None, Opt("Do this step alone, with what it needs as it is.", "STEP")] = None,
+    force: Annotated[bool, Opt("Do every step anew.")] = False,
+    on: Annotated[Literal["local", "ray"], Opt("Where steps run: here, or on a Ray cluster.")] = "local",
 ) -> PipelineRun:
-    """Run the steps of a pipeline, each a notebook on a kernel of its own."""
+    """Run the steps of a pipeline, each a notebook on a kernel of its own.
+
+    What is done already is not done again: a step whose code, parameters, inputs and environment are as they were is
+    taken from the cache, and a run that was interrupted or failed goes on from where it was.
+    """
     from .. import pipelines
 
-    return pipelines.run(current(), Path(file), options_of(parameter), report=current_host().report, jobs=jobs)
+    executor = None
+    if on == "ray":
+        from ..pipelines.executors.ray import RayExecutor
+
+        executor = RayExecutor()
+    return pipelines.run(
+        current(),
+        Path(file),
+        options_of(parameter),
+        report=current_host().report,
+        jobs=jobs,
+        executor=executor,
+        start=start,
+        only=only,
+        force=force,
+    )
 
 
-def pipeline_status(run: Annotated[str, Arg("id, unique prefix or last.", "[RUN]")] = "last") -> PipelineRun:
+def pipeline_status(run: Annotated[str, Arg("id, unique prefix, pipeline or last.", "[RUN]")] = "last") -> PipelineRun:
     """Show each step of a pipeline run: state, time, memory, outputs."""
     from .. import pipelines
 
-    return pipelines.status(current(), run)
+    return pipelines.status(current(), str(named(run, PipelineRun)))
 
 
-def pipeline_graph(file: Annotated[Path, _FILE]) -> Graph:
-    """Draw the steps of a pipeline and what each one needs."""
+def pipeline_graph(
+    source: Annotated[
+        object, Arg("a pipeline's .yml file, or a run: id, unique prefix, pipeline or last.", "FILE|RUN")
+    ],
+    *,
+    follow: Annotated[bool, Opt("Draw it whenever a step of the run moves, until the run ends.")] = False,
+) -> Graph:
+    """Draw the steps of a pipeline and what each one needs; for a run, with how each stands."""
     from .. import pipelines
 
-    return pipelines.graph(Path(file))
+    source = named(source, PipelineRun)
+    if Path(str(source)).suffix in (".yml", ".yaml") and not isinstance(source, PipelineRun):
+        return pipelines.graph(str(source))
+    if follow:
+        return pipelines.follow(current(), str(source), current_host().report).graph()
+    return pipelines.status(current(), str(source)).graph()

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-from ..records import Epoch, Event, Failed, Finished, Note, Started
+from ..records import Drawing, Epoch, Event, Failed, Finished, Note, Started
 from ..records import Progress as Done
 
 __all__ = ["Progress"]
@@ -20,7 +20,7 @@ class Progress:
 
     Args:
         stream: where to draw; a terminal gets a moving bar, anything else a line per epoch or part.
-        notebook: draw the bar as a Jupyter widget.
+        notebook: draw the bar as a Jupyter widget, and pictures.
     """
 
     def __init__(self, stream: TextIO | None = None, *, notebook: bool = False) -> None:
@@ -28,7 +28,8 @@ class Progress:
         # A step of a pipeline is read when it is over: a widget would have gone, lines stay.
         self._widget = notebook and "LEPTON_STEP_OUTPUT" not in os.environ
         self._bar: Any = None
-        self._title, self._said = "", 0
+        self._picture: Any = None
+        self._title, self._said, self._total = "", 0, 0
 
     def show(self, event: Event) -> None:
         """Draw one event."""
@@ -42,6 +43,8 @@ class Progress:
                 self._line(f"epoch {epoch + 1}  {values}{'  (best)' if best else ''}")
             case Note(text=text):
                 self._write(text)
+            case Drawing(svg=svg, text=text):
+                self._draw(svg, text)
             case Finished():
                 # Work that ends early, such as a training that no longer gets better, is no failure: a widget
                 # that lacks a part turns red and stays.
@@ -59,13 +62,32 @@ class Progress:
 
     def _open(self, title: str, total: int) -> None:
         self._close()
-        self._title, self._said = title, 0
-        if not total or not self._moving:
-            return
+        self._title, self._said, self._total, self._picture = title, 0, total, None
+        # A widget waits for the first part: a picture may come instead.
+        if total and self._moving and not self._widget:
+            self._make_bar()
+
+    def _make_bar(self) -> None:
         kind: Any = importlib.import_module("tqdm.notebook" if self._widget else "tqdm").tqdm
-        self._bar = kind(total=total, desc=title, file=self._stream, leave=not self._widget)
+        self._bar = kind(total=self._total, desc=self._title, file=self._stream, leave=not self._widget)
+
+    def _draw(self, svg: str, text: str) -> None:
+        """Draw a picture in the place of the one before; a shell has its bar and a log its lines."""
+        if not self._widget:
+            return
+        bundle = {"image/svg+xml": svg, "text/plain": text}
+        if self._picture is None:
+            self._close()
+            display: Any = importlib.import_module("IPython.display").display
+            self._picture = display(bundle, raw=True, display_id=True)
+        else:
+            self._picture.update(bundle, raw=True)
 
     def _move(self, done: int, total: int, text: str) -> None:
+        if self._picture is not None:
+            return
+        if self._bar is None and self._widget and self._total:
+            self._make_bar()
         if self._bar is None:
             # A log gets a line per part of the work, where the parts are few enough to be read.
             if self._said < done <= total <= _READABLE:

@@ -1,6 +1,7 @@
 """Which notebook runs when, with what, and how did it end?"""
 
 from .executors import Executor, LocalExecutor, StepJob, StepResult
+from .following import follow
 from .outputs import OUTPUT_FILE, in_step, parse_assignment, record_output
 from .planning import Pipeline, Plan, StepSpec, load, parse_yaml, plan
 from .pruning import expired, named, prune
@@ -17,6 +18,7 @@ __all__ = [
     "StepResult",
     "StepSpec",
     "expired",
+    "follow",
     "graph",
     "in_step",
     "load",

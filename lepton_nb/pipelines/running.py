@@ -17,7 +17,7 @@ from .reading import newest
 from .recording import REPORT, Earlier, Ledger, begin, read_step, reopen
 from .report import page
 from .reuse import Reuse
-from .scheduling import Room, ahead, behind, instances, only
+from .scheduling import Room, ahead, behind, instances, restricted
 from .telling import Teller
 
 __all__ = ["graph", "run"]
@@ -32,7 +32,7 @@ def run(
     jobs: int = 2,
     executor: Executor | None = None,
     start: str | None = None,
-    alone: str | None = None,
+    only: str | None = None,
     force: bool = False,
 ) -> PipelineRun:
     """Run a pipeline and wait for it; what is done already is not done again.
@@ -48,7 +48,7 @@ def run(
         jobs: how many steps may run at once.
         executor: who executes the steps (default: processes of this machine, within what it has).
         start: this step and all behind it are done anew.
-        alone: only this step is done, anew, with what it needs taken from the cache or from the last run.
+        only: this step alone is done, anew, with what it needs taken from the cache or from the last run.
         force: every step is done anew.
 
     Raises:
@@ -67,21 +67,21 @@ def run(
     room.check(todo.order)
     # Workers start elsewhere, where a relative path would mean another place.
     ws = Workspace(ws.home.resolve())
-    todo, anew, here = _asked(todo, start, alone, force=force)
-    ledger, donor = _opened(ws, todo, start or "", alone or "", force=force)
+    todo, anew, here = _asked(todo, start, only, force=force)
+    ledger, donor = _opened(ws, todo, start or "", only or "", force=force)
     reuse, teller = Reuse(ws, ledger, anew - _done_anew(ledger), donor), Teller(report, ledger)
     return _conducted(Conductor(ws, ledger, reuse, executor or LocalExecutor(), teller, room, here), ledger, teller)
 
 
 def _asked(
-    todo: Plan, start: str | None, alone: str | None, *, force: bool
+    todo: Plan, start: str | None, only: str | None, *, force: bool
 ) -> tuple[Plan, frozenset[str], frozenset[str]]:
     """The steps to see to, those of them to do anew, and those that may not run."""
-    if sum(map(bool, (start, alone, force))) > 1:
+    if sum(map(bool, (start, only, force))) > 1:
         raise UsageError("--from, --only and --force exclude each other", expected="one of them")
-    if alone:
-        anew = frozenset(instances(todo, alone))
-        return only(todo, anew), anew, ahead(todo, anew) - anew
+    if only:
+        anew = frozenset(instances(todo, only))
+        return restricted(todo, anew), anew, ahead(todo, anew) - anew
     if start:
         return todo, behind(todo, instances(todo, start)), frozenset()
     return todo, frozenset(todo.needs) if force else frozenset(), frozenset()

@@ -11,7 +11,7 @@ from ..errors import NotFoundError, PipelineError
 from ..records import FAILURES, Step
 from .planning import Plan, Resources, StepSpec, find
 
-__all__ = ["Room", "ahead", "behind", "fate", "instances", "live", "only", "unsaid_needs"]
+__all__ = ["Room", "ahead", "behind", "fate", "instances", "live", "restricted", "unsaid_needs"]
 
 _ENDED = FAILURES | {"completed", "skipped"}
 
@@ -112,7 +112,7 @@ def behind(plan: Plan, names: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def only(plan: Plan, names: Collection[str]) -> Plan:
+def restricted(plan: Plan, names: Collection[str]) -> Plan:
     """The plan without what these steps do not need."""
     kept = ahead(plan, names).union(names)
     order = tuple(step for step in plan.order if step.name in kept)
