@@ -13,7 +13,8 @@ from .resources import Resources
 
 __all__ = ["condition", "count", "files", "grid", "mapping", "only", "resources", "seconds", "texts", "truth", "values"]
 
-_MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s?([KMGT])(I?)B", re.IGNORECASE)
+_MEMORY = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,3})?)\s?([KMGT])(I?)B", re.IGNORECASE)
+_PARAMETER = re.compile(r"\{\s*[A-Za-z_][A-Za-z0-9_]*\s*\}")
 _RESOURCES = ("cpus", "memory", "gpus")
 
 
@@ -38,7 +39,7 @@ def values(value: Any, where: str) -> dict[str, Any]:
     """Names with values that JSON can hold; nothing is no names."""
     body = mapping({} if value is None else value, where, "names with values")
     for name in body:
-        if not name.isidentifier() or not name.isascii():
+        if not name.isidentifier():
             raise PipelineError(f"{where}: {name!r} cannot be a variable", expected="a Python name")
     return {name: _value(item, f"{where}: {name}") for name, item in body.items()}
 
@@ -66,7 +67,6 @@ def _unquoted(value: Any) -> Any:
 def texts(value: Any, where: str, what: str) -> tuple[str, ...]:
     """One text, or a list of them; each counts once."""
     found = [] if value is None else value if isinstance(value, list) else [value]
-    found = [_unquoted(item) for item in found]
     if not all(isinstance(item, str) and item for item in found):
         raise PipelineError(where, expected=f"a list of {what}", got=repr(value))
     return tuple(dict.fromkeys(found))
@@ -74,7 +74,8 @@ def texts(value: Any, where: str, what: str) -> tuple[str, ...]:
 
 def files(value: Any, where: str) -> tuple[Path, ...]:
     """Files as written, relative to the folder of the pipeline file."""
-    found = texts(value, where, "files, relative to the pipeline file")
+    items = [_unquoted(item) for item in value] if isinstance(value, list) else _unquoted(value)
+    found = texts(items, where, "files, relative to the pipeline file")
     if any("\0" in item for item in found):
         raise PipelineError(where, expected="names of files", got=repr(value))
     return tuple(Path(item) for item in found)
@@ -119,7 +120,7 @@ def _memory_mb(value: Any, where: str) -> float:
     if value is None:
         return 0.0
     match = _MEMORY.fullmatch(value) if isinstance(value, str) else None
-    if match is None or len(match[1]) > 12 or not float(match[1]):
+    if match is None or not float(match[1]):
         raise PipelineError(where, expected="an amount with its unit, such as 512MB, 2GB or 1.5GiB", got=repr(value))
     base = 1024 if match[3] else 1000
     return float(float(match[1]) * base ** ("KMGT".index(match[2].upper()) + 1) / 2**20)
@@ -132,7 +133,7 @@ def grid(value: Any, where: str) -> dict[str, Any]:
     for name, items in values(body, where).items():
         if isinstance(items, list) and items:
             found[name] = tuple(items)
-        elif isinstance(items, str) and items[:1] == "{" and as_reference(items[1:-1]):
+        elif isinstance(items, str) and _PARAMETER.fullmatch(items):
             found[name] = items
         else:
             raise PipelineError(

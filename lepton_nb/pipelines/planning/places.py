@@ -34,6 +34,8 @@ class Places:
         """
         try:
             path = (self.folder / text).resolve()
+            # A name that the system refuses, such as one too long, is told here.
+            path.exists()
         except (OSError, ValueError, RuntimeError) as cause:
             raise PipelineError(f"{where}: {text!r} is no name of a file", got=str(cause)) from cause
         if not text.strip() or not path.is_relative_to(self.root) or path == self.root:

@@ -11,6 +11,7 @@ from ...workspace import check_name
 from .document import read_yaml
 from .fields import condition, count, files, grid, mapping, only, resources, seconds, texts, truth, values
 from .notebook import read_source
+from .references import as_reference
 from .spec import Pipeline, StepSpec
 
 __all__ = ["SCHEMA", "load"]
@@ -42,6 +43,11 @@ def load(path: Path | str) -> Pipeline:
     body = mapping(read_yaml(path), f"{path}", ", ".join(_TOP))
     only(body, _TOP, f"{path}")
     parameters = values(body.get("parameters"), f"{path}: parameters")
+    for one in parameters:
+        if as_reference(one) is None:
+            raise PipelineError(
+                f"{path}: parameter {one!r} cannot be referred to", expected="a name of a-z, 0-9 and '_'"
+            )
     steps = mapping(body.get("steps"), f"{path}: steps", "step names, each with its notebook")
     if not steps:
         raise PipelineError(f"{path} has no steps", expected="steps: {NAME: {notebook: FILE.ipynb}}")
