@@ -23,8 +23,12 @@ class Places:
         self.folder = pipeline.path.parent
         root = current(self.folder).root.resolve()
         self.root = root if self.folder.is_relative_to(root) else nearest_root(self.folder)
-        self._kept = {pipeline.path: "the pipeline file itself"}
-        self._kept |= {step.notebook: f"the notebook of step {step.name!r}" for step in pipeline.steps}
+        sources = {step.notebook: f"the notebook of step {step.name!r}" for step in reversed(pipeline.steps)}
+        # What each file of the pipeline, and each folder around one, holds.
+        self._holds: dict[Path, str] = {}
+        for path, what in (sources | {pipeline.path: "the pipeline file itself"}).items():
+            for place in (path, *path.parents):
+                self._holds[place] = what
 
     def of(self, text: str, where: str) -> Path:
         """The place of a file as written, links followed.
@@ -48,9 +52,10 @@ class Places:
         Raises:
             PipelineError: it is one of these, or a folder that holds one.
         """
-        for kept, what in self._kept.items():
-            if kept.is_relative_to(path):
-                raise PipelineError(f"{where}: {path} holds {what}", expected="a file that only this step makes")
+        if path in self._holds:
+            raise PipelineError(
+                f"{where}: {path} holds {self._holds[path]}", expected="a file that only this step makes"
+            )
         if path.is_relative_to(self.root / ".lepton"):
             raise PipelineError(f"{where}: {path}", expected="a file outside of .lepton, which keeps what was run")
 
