@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from traitlets.config import Config
 
 from ...kernels.warm import WarmKernelManager
@@ -17,6 +18,8 @@ __all__ = ["for_client"]
 # A Unix socket's path holds 107 bytes at most.
 _LONGEST_SOCKET_FOLDER = 85
 _PYTHON = re.compile(r"python(3(\.\d+)?)?(\.exe)?")
+# Its search through all installed packages is done once for all processes that are forked after this import.
+KernelProvisionerFactory.instance()
 _PROVISIONERS = {None, "local-provisioner", "lepton-provisioner"}
 
 

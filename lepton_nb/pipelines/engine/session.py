@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbformat.validator import get_validator
 from papermill.log import logger
 from papermill.translators import papermill_translators
 from papermill.utils import find_first_tagged_cell_index, merge_kwargs, remove_args
@@ -23,6 +24,9 @@ from .kernel import for_client
 from .parameters import LANGUAGE, PythonParameters, check, given, record
 
 __all__ = ["Watch", "run"]
+
+# Compiled once for all processes that are forked after this import: reading any notebook needs it.
+get_validator(version=4, version_minor=5)  # type: ignore[no-untyped-call] # nbformat types some functions only
 
 
 @dataclass
