@@ -13,7 +13,7 @@ from ..errors import AmbiguousError, FormatError, NotFoundError
 from ..processes import Identity, is_alive
 from ..records import PipelineRun
 from ..workspace import Workspace, locked, read_json, write_json
-from .recording import REPORT, RUN, Earlier, read_step, write_step
+from .recording import REPORT, RUN, Earlier, read_step, waiting, write_step
 
 __all__ = ["newest", "status"]
 
@@ -109,13 +109,23 @@ def _told(folder: Path) -> PipelineRun:
             run = read_json(folder / RUN)
             if _is_dead(run):
                 run = _bury(folder, run)
-    steps = tuple(read_step(folder, name).step for name in run["order"])
+    steps = tuple(_step(folder, run, name).step for name in run["order"])
     began = run.get("began", run["created"])
     seconds = run.get("spent", 0.0) + (run["ended"] or time.time()) - began
     needs = {name: tuple(wanted) for name, wanted in run["needs"].items()}
     page = folder / REPORT
     report = page if page.exists() else None
     return PipelineRun(run["id"], run["pipeline"], run["status"], steps, folder, seconds, needs, report)
+
+
+def _step(folder: Path, run: Mapping[str, Any], name: str) -> Earlier:
+    """The record of a step; one that a run has not come to yet has none."""
+    try:
+        return read_step(folder, name)
+    except FileNotFoundError:
+        if run["status"] != "running":
+            raise
+        return Earlier(waiting(folder, name))
 
 
 def _is_dead(run: Mapping[str, Any]) -> bool:
@@ -127,7 +137,7 @@ def _bury(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     ended = max(file.stat().st_mtime for file in folder.glob("*.json"))
     death = "the pipeline's runner died"
     for name in run["order"]:
-        old = read_step(folder, name)
+        old = _step(folder, run, name)
         step = old.step
         if step.status == "running":
             step = dataclasses.replace(step, status="failed", error=f"ChildProcessError: {death}")
@@ -135,8 +145,7 @@ def _bury(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
             step = dataclasses.replace(step, status="skipped", note=death)
         if old.started is not None:
             ended = max(ended, old.started + (step.seconds or 0.0))
-        cache = bool(read_json(folder / f"{name}.json")["cache"])
-        write_step(folder, Earlier(step, old.started, old.written), cache)
+        write_step(folder, dataclasses.replace(old, step=step))
     run |= {"status": "failed", "cut": death, "ended": ended}
     write_json(folder / RUN, {key: value for key, value in run.items() if key != "format"})
     return run

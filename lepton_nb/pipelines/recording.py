@@ -22,7 +22,7 @@ from ..workspace import Workspace, locked, read_json, write_json
 from .executors import StepResult
 from .planning import Plan
 
-__all__ = ["REPORT", "RUN", "Earlier", "Ledger", "begin", "read_step", "reopen", "write_step"]
+__all__ = ["REPORT", "RUN", "Earlier", "Ledger", "begin", "read_step", "reopen", "waiting", "write_step"]
 
 RUN, REPORT = "run.json", "report.html"
 
@@ -35,11 +35,13 @@ class Earlier:
         step: its record.
         started: when it was started last, in seconds since the epoch.
         written: SHA-256 of the declared files that it made, by their path relative to the project root.
+        cache: whether the file lets it be taken from the cache.
     """
 
     step: Step
     started: float | None = None
     written: Mapping[str, str] = field(default_factory=dict)
+    cache: bool = True
 
 
 class Ledger:
@@ -60,16 +62,14 @@ class Ledger:
         self._started: dict[str, float | None] = {}
         for name in self._cache:
             old = self.earlier.get(name)
-            self.steps[name] = Step(name, "waiting", folder / f"{name}.ipynb", {}, {})
-            if old and old.step.status == "completed":
-                # Its record stands until its turn comes: a kill meanwhile takes nothing away.
-                continue
-            if old:
+            self.steps[name] = waiting(folder, name)
+            # The record of what completed stands until its turn comes: a kill meanwhile takes nothing away.
+            if old and old.step.status != "completed":
                 self.steps[name] = dataclasses.replace(
                     self.steps[name], attempts=old.step.attempts, key=old.step.key, parameters=old.step.parameters
                 )
                 self._started[name] = old.started
-            self.write(name)
+                self.write(name)
 
     def update(self, name: str, **changes: Any) -> None:
         """Change a step and write its record."""
@@ -80,8 +80,8 @@ class Ledger:
 
     def write(self, name: str) -> None:
         """Write the record of a step."""
-        more = Earlier(self.steps[name], self._started.get(name), self.written.get(name, {}))
-        write_step(self.folder, more, self._cache[name])
+        written = self.written.get(name, {})
+        write_step(self.folder, Earlier(self.steps[name], self._started.get(name), written, self._cache[name]))
 
     def restore(self, name: str, old: Earlier, **changes: Any) -> None:
         """Let an earlier record of a step stand."""
@@ -200,6 +200,11 @@ def _session(plan: Plan, now: float) -> dict[str, Any]:
     }
 
 
+def waiting(folder: Path, name: str) -> Step:
+    """A step that has no record yet."""
+    return Step(name, "waiting", folder / f"{name}.ipynb", {}, {})
+
+
 def read_step(folder: Path, name: str) -> Earlier:
     """The record of a step.
 
@@ -214,14 +219,15 @@ def read_step(folder: Path, name: str) -> Earlier:
     if body["status"] == "running":
         values["seconds"] = time.time() - body["started"]
     step = Step(**{**values, "notebook": folder / body["notebook"]})
-    return Earlier(step, body["started"], body["written"])
+    return Earlier(step, body["started"], body["written"], body["cache"])
 
 
-def write_step(folder: Path, record: Earlier, cache: bool) -> None:
+def write_step(folder: Path, record: Earlier) -> None:
     """Write the record of a step; what can be found out again need not outlast a loss of power."""
     step = record.step
     body: dict[str, Any] = {one.name: getattr(step, one.name) for one in dataclasses.fields(step)}
     # Relative, so that the folder can be moved.
-    body |= {"notebook": step.notebook.name, "cache": cache, "started": record.started, "written": dict(record.written)}
+    body |= {"notebook": step.notebook.name, "cache": record.cache}
+    body |= {"started": record.started, "written": dict(record.written)}
     done = step.failed or (step.status == "completed" and not step.cached)
     write_json(folder / f"{step.name}.json", body, sync=done)
