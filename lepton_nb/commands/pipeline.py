@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from ..records import Graph, PipelineRun
+from ..records import Graph, PipelineRun, Starter
 from ..workspace import current
 from .declare import Arg, Opt
 from .find import named, options_of
@@ -70,3 +70,14 @@ def pipeline_graph(
     if follow:
         return pipelines.follow(current(), str(source), current_host().report).graph()
     return pipelines.status(current(), str(source)).graph()
+
+
+def pipeline_new(
+    name: Annotated[str, Arg("of the pipeline and its files.", "[NAME]")] = "starter",
+    *,
+    folder: Annotated[Path | None, Opt("Where it is written (default: notebooks/pipelines of the project).")] = None,
+) -> Starter:
+    """Write a small pipeline to start from: a grid, a condition, files and outputs."""
+    from .. import pipelines
+
+    return pipelines.new(current(), name, folder)

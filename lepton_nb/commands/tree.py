@@ -35,6 +35,7 @@ VERBS = {
     "pipeline run": "pipeline",
     "pipeline status": "pipeline",
     "pipeline graph": "pipeline",
+    "pipeline new": "pipeline",
     "output": "output",
     "dashboard": "dashboard",
     "clean": "clean",

@@ -7,6 +7,7 @@ from .planning import Pipeline, Plan, StepSpec, load, parse_yaml, plan
 from .pruning import expired, named, prune
 from .reading import status
 from .running import graph, run
+from .starter import new
 
 __all__ = [
     "OUTPUT_FILE",
@@ -23,6 +24,7 @@ __all__ = [
     "in_step",
     "load",
     "named",
+    "new",
     "parse_assignment",
     "parse_yaml",
     "plan",

@@ -13,6 +13,7 @@ from .profiles import Check, ColumnProfile, Problem, Profile
 from .runs import Metric, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
 from .shown import Result, Table, plain
+from .starter import Starter
 
 __all__ = [
     "FAILURES",
@@ -53,6 +54,7 @@ __all__ = [
     "RunStatus",
     "Runs",
     "Started",
+    "Starter",
     "Step",
     "StepStatus",
     "Table",

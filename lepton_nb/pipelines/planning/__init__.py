@@ -1,21 +1,20 @@
 """What does a pipeline file ask for, and in which order can it be done?"""
 
 from .document import parse_yaml, read_yaml, typed
-from .notebook import code_cells
 from .ordering import Plan, plan
 from .references import Reference, find, resolve
 from .resources import Resources
-from .schema import load
+from .schema import SCHEMA, load
 from .spec import Pipeline, StepSpec
 from .values import holds, values_of
 
 __all__ = [
+    "SCHEMA",
     "Pipeline",
     "Plan",
     "Reference",
     "Resources",
     "StepSpec",
-    "code_cells",
     "find",
     "holds",
     "load",

@@ -1,4 +1,4 @@
-"""What a notebook says about itself before it runs: its language, its parameters, its code, what it acts on."""
+"""What a notebook says about itself before it runs: its language, its parameters, what it acts on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import NotFoundError, PipelineError
 
-__all__ = ["LIVE_VERBS", "Source", "code_cells", "read_source"]
+__all__ = ["LIVE_VERBS", "Source", "read_source"]
 
 # Verbs that start, change or ask what lives outside of the notebook: another time they do something else.
 LIVE_VERBS = (
@@ -44,23 +44,11 @@ class Source:
 
     Args:
         declared: names assigned in the first cell tagged `parameters`, which the pipeline may override.
-        code: the text of each code cell.
         live: verbs of `LIVE_VERBS` that the code uses.
     """
 
     declared: tuple[str, ...]
-    code: tuple[str, ...]
     live: tuple[str, ...]
-
-
-def code_cells(path: Path) -> tuple[str, ...]:
-    """The text of each code cell of a notebook, in order.
-
-    Raises:
-        NotFoundError: there is no such file.
-        PipelineError: it is no Python notebook of format 4, or its parameters cell does not parse.
-    """
-    return read_source(path).code
 
 
 def read_source(path: Path) -> Source:
@@ -85,7 +73,7 @@ def _read(path: Path, state: tuple[int, ...]) -> Source:
     cells = _cells(path)
     code = tuple(text for text, _ in cells)
     tagged = [text for text, tags in cells if "parameters" in tags]
-    return Source(_declared(tagged[0], path) if tagged else (), code, _live(code))
+    return Source(_declared(tagged[0], path) if tagged else (), _live(code))
 
 
 def _declared(text: str, path: Path) -> tuple[str, ...]:

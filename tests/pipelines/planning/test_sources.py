@@ -1,4 +1,4 @@
-"""What a notebook tells about itself: its code, and the live things that it acts on."""
+"""What a notebook tells about itself: its parameters, and the live things that it acts on."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lepton_nb.errors import NotFoundError, PipelineError
-from lepton_nb.pipelines.planning import code_cells, load
-from lepton_nb.pipelines.planning.notebook import read_source
+from lepton_nb.pipelines.planning import load
+from lepton_nb.pipelines.planning.notebook import Source, read_source
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_the_quickstart_caches_all_but_what_serves():
     assert steps["monitor-digits"].live == ("serve", "monitor", "stop")
 
 
-def test_code_is_told_without_outputs_and_markdown_and_again_after_a_change(notebook):
-    path = notebook("n", "x = 1", "y = 2")
+def test_a_notebook_is_read_again_after_a_change_and_only_its_code_counts(notebook):
+    path = notebook("n", "# parameters\nx = 1", "y = 2")
+    assert read_source(path).declared == ("x",)
     body = json.loads(path.read_text())
-    body["cells"].insert(1, {"cell_type": "markdown", "metadata": {"tags": ["parameters"]}, "source": ["# a\n", "b"]})
-    body["cells"][0]["source"] = ["x = 1\n", "z = 1"]
+    text = {"cell_type": "markdown", "metadata": {"tags": ["parameters"]}, "source": ["z = 1\n", "%lepton serve x"]}
+    body["cells"] = [text, {**body["cells"][0], "source": ["x = 1\n", "w = 1"]}]
     path.write_text(json.dumps(body))
-    assert code_cells(path) == ("x = 1\nz = 1", "y = 2")
-    assert code_cells(notebook("n", "x = 2")) == ("x = 2",)
+    assert read_source(path) == Source(("x", "w"), ())
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,6 @@ def test_code_is_told_without_outputs_and_markdown_and_again_after_a_change(note
 def test_what_is_no_notebook_is_refused_by_name(text, tmp_path):
     (tmp_path / "n.ipynb").write_text(text, encoding="latin-1")
     with pytest.raises(PipelineError, match=r"n\.ipynb is no notebook"):
-        code_cells(tmp_path / "n.ipynb")
+        read_source(tmp_path / "n.ipynb")
     with pytest.raises(NotFoundError, match=r"no notebook .*gone"):
-        code_cells(tmp_path / "gone.ipynb")
+        read_source(tmp_path / "gone.ipynb")
