@@ -65,7 +65,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
                         break
                 await self._describe()
         except asyncio.CancelledError:
-            self._note_interrupt()
+            if self.book.ending is None:
+                self._interrupted(None)
             raise
         finally:
             saving.cancel()
@@ -133,6 +134,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         except CellExecutionError as error:
             self._failed(cell, index, error)
         except DeadKernelError:
+            if not self._dead.is_set():
+                # nbclient takes every cancellation for its own.
+                self._interrupted(cell)
+                raise asyncio.CancelledError from None
             raise self._died(cell) from None
         except CellTimeoutError as cause:
             text = f"cell [{self.book.running}] took longer than its timeout of {self._get_timeout(cell) or 0:g} s"
@@ -156,7 +161,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         more = "1 cell" if left == 1 else f"{left} cells"
         error = f"the notebook ended itself in cell [{self.book.running}] with {more} left to execute"
         self.book.end("incomplete", one_line("SystemExit", error), cell)
-        raise PapermillExecutionError(index, cell.execution_count, cell.source, "SystemExit", error, [])
+        raise PapermillExecutionError(
+            index, cell.execution_count, cell.source, "SystemExit", error, [f"SystemExit: {error}"]
+        )
 
     def _died(self, cell: Any) -> DeadKernelError:
         place = "in" if cell is not None else "after"
@@ -165,10 +172,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         self.book.end("kernel_died", one_line("DeadKernelError", error), cell)
         return DeadKernelError(error)
 
-    def _note_interrupt(self) -> None:
-        states = ((cell, cell.metadata.papermill["status"]) for cell in self.nb.cells)
-        running = next((cell for cell, status in states if status == self.book.RUNNING), None)
-        self.book.end("failed", one_line("KeyboardInterrupt", "the execution was interrupted"), running)
+    def _interrupted(self, cell: Any) -> None:
+        self.book.end("failed", one_line("KeyboardInterrupt", "the execution was interrupted"), cell)
 
     async def _describe(self) -> None:
         """What Papermill notes of the kernel and its widgets at the end."""
