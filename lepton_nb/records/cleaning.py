@@ -66,7 +66,7 @@ class Cleaning(Result):
             title = f"would remove {what} older than {self.older_than}: {size}"
         else:
             title = f"removed {what} older than {self.older_than}: {size} freed"
-        rows = [(one.kind, one.id[:16], one.name, ago(one.moment), f"{one.size / _MIB:.2f}") for one in self.removed]
+        rows = [(one.kind, one.id[:22], one.name, ago(one.moment), f"{one.size / _MIB:.2f}") for one in self.removed]
         kept = ", ".join(f"{one.kind} {one.name} ({one.id[:8]}): {one.held}" for one in self.kept)
         note = f"kept: {kept}" if kept else ""
         return Table(title, ("what", "id", "name", "age", "MiB") if rows else (), rows, note)
