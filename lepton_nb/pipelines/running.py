@@ -131,7 +131,7 @@ def _conducted(conductor: Conductor, ledger: Ledger, teller: Teller) -> Pipeline
     """Do the steps, whatever happens write down how it ended, and say so."""
     finals = frozenset(step.name for step in ledger.plan.order if step.always)
     cause: BaseException | None = None
-    done_before = sum(old.step.status == "completed" for old in ledger.earlier.values())
+    done_before = sum(old.step.status == "completed" for name, old in ledger.earlier.items() if name not in finals)
     try:
         teller.begun()
         if ledger.earlier:
