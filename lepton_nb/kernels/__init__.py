@@ -3,6 +3,6 @@
 `provisioner` and `warm` import Jupyter's client: import them where they are used.
 """
 
-from .starting import Bound, start_bound, start_detached
+from .starting import Bound, exit_status, start_bound, start_detached
 
-__all__ = ["Bound", "start_bound", "start_detached"]
+__all__ = ["Bound", "exit_status", "start_bound", "start_detached"]

@@ -16,17 +16,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from .imports import Preloaded
+from .imports import INLINE, Preloaded, plain_backend
 from .order import Order
 from .wire import send
 
 __all__ = ["become"]
-
-_INLINE = "module://matplotlib_inline.backend_inline"
-
 
 def become(
     order: Order,
@@ -49,18 +46,22 @@ def become(
     code = 1
     try:
         _settle(order, descriptors, connection)
-        with contextlib.suppress(OSError):
-            connection.setblocking(True)
-            send(connection, {"pid": os.getpid()}, [own := os.pidfd_open(os.getpid())])
-            os.close(own)
-        os.close(connection.detach())
         _prepare(order, path, places, loaded)
-        code = _exit_code(_run, order)
+        code = _exit_code(_run, order, connection)
     except BaseException:  # noqa: BLE001 -- nothing may go back into the template's loop
         traceback.print_exc()
     finally:
         _leave(code)
     raise AssertionError
+
+
+def _answer(connection: socket.socket) -> None:
+    """Say who this is; whoever asked goes on."""
+    with contextlib.suppress(OSError):
+        connection.setblocking(True)
+        send(connection, {"pid": os.getpid()}, [own := os.pidfd_open(os.getpid())])
+        os.close(own)
+    os.close(connection.detach())
 
 
 def _settle(order: Order, descriptors: Sequence[int], connection: socket.socket) -> None:
@@ -120,7 +121,9 @@ def _prepare(order: Order, path: Sequence[str], places: Sequence[str], loaded: P
 
         faulthandler.enable(file=2)
     sys.path[:] = [*([order.cwd] if order.module and not sys.flags.safe_path else []), *places, *path]
-    sys.path_importer_cache.clear()
+    for place in [place for place, finder in sys.path_importer_cache.items() if finder is None]:
+        # A folder may be there by now.
+        del sys.path_importer_cache[place]
     loaded.forget_edited()
     random.seed()
     if numpy := sys.modules.get("numpy"):
@@ -151,16 +154,16 @@ def _set_threads(wanted: str) -> None:
 
 def _set_backend(order: Order) -> None:
     """Matplotlib reads this variable when it is imported; a kernel draws inline if nobody says otherwise."""
-    matplotlib = sys.modules.get("matplotlib")
-    if matplotlib and (name := order.environment.get("MPLBACKEND") or ("" if order.module else _INLINE)):
+    if matplotlib := sys.modules.get("matplotlib"):
+        wanted = order.environment.get("MPLBACKEND") or (plain_backend() if order.module else INLINE)
         if not order.module:
-            os.environ["MPLBACKEND"] = name
-        with contextlib.suppress(ValueError):
-            matplotlib.rcParams["backend"] = name
+            os.environ["MPLBACKEND"] = wanted
+        matplotlib.rcParams._set("backend", wanted)  # noqa: SLF001 -- the public way looks for plug-ins on the disk
 
 
-def _run(order: Order) -> None:
+def _run(order: Order, connection: socket.socket) -> None:
     if order.module:
+        _answer(connection)
         sys.argv = [order.module, *order.argv]
         sys.modules.pop(order.module, None)
         runpy.run_module(order.module, run_name="__main__", alter_sys=True)
@@ -171,6 +174,14 @@ def _run(order: Order) -> None:
     sys.argv = [str(ipykernel_launcher.__file__), *order.argv]
     # Its parent is the template and not who asked for it: the lifeline sees to its end, not ipykernel's poller.
     app = IPKernelApp.instance(parent_handle=1)
+    write = app.write_connection_file
+
+    def write_and_answer(**options: Any) -> None:
+        write(**options)
+        # The sockets are there: a client that connected before would try again 0.1 s later.
+        _answer(connection)
+
+    app.write_connection_file = write_and_answer
     app.initialize(list(order.argv))
     try:
         app.start()
@@ -182,9 +193,9 @@ def _run(order: Order) -> None:
                 thread.join(5)
 
 
-def _exit_code(run: Any, order: Order) -> int:
+def _exit_code(run: Callable[[Order, socket.socket], None], order: Order, connection: socket.socket) -> int:
     try:
-        run(order)
+        run(order, connection)
     except SystemExit as leaving:
         if leaving.code is None or isinstance(leaving.code, int):
             return int(leaving.code or 0) & 0xFF
@@ -192,7 +203,7 @@ def _exit_code(run: Any, order: Order) -> int:
         return 1
     except KeyboardInterrupt:
         traceback.print_exc()
-        return 128 + signal.SIGINT
+        return -signal.SIGINT
     except BaseException:  # noqa: BLE001 -- the interpreter prints whatever ends a program
         traceback.print_exc()
         return 1
@@ -207,4 +218,7 @@ def _leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(BaseException):
             stream.flush()
-    os._exit(code)
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code & 0xFF)

@@ -24,6 +24,7 @@ _log = logging.getLogger("lepton_nb.kernels")
 # Importing everything takes ten seconds, and many times that on a machine that is short of processors.
 _START_S = 120.0
 _ANSWER_S = 10.0
+_READY_S = 30.0
 _BROKEN_S = 300.0
 _IDLE_S = 900.0
 _UNKNOWN = 255
@@ -37,16 +38,18 @@ class Forked:
     Args:
         pid: its process id, and that of its process group.
         pidfd: a descriptor of it, which stays with it when the id is given to another.
-        connection: tells its exit status; None for a process that nobody is bound to.
-        lifeline: whose closing kills it and its process group; None as before.
+        connection: tells its exit status.
+        lifeline: whose closing kills it and its process group; None for a process that is bound to nobody.
     """
 
     stdin = stdout = stderr = None
 
     def __init__(
-        self, pid: int, pidfd: int, connection: socket.socket | None = None, lifeline: socket.socket | None = None
+        self, pid: int, pidfd: int, connection: socket.socket, lifeline: socket.socket | None
     ) -> None:
-        self.pid, self._pidfd, self._connection, self._lifeline = pid, pidfd, connection, lifeline
+        self.pid, self._pidfd = pid, pidfd
+        self._connection: socket.socket | None = connection
+        self._lifeline = lifeline
         self.returncode: int | None = None
 
     def fileno(self) -> int:
@@ -151,13 +154,13 @@ def say_spawned(what: str, cause: NotWarm) -> None:
 def _asked(connection: socket.socket, order: Order, streams: Sequence[int]) -> Forked:
     ours, theirs = socket.socketpair() if order.bound else (None, None)
     try:
+        # A kernel answers when its sockets are there; on a busy machine that takes a while.
+        connection.settimeout(_READY_S)
         send(connection, order.message(), [*streams, *([theirs.fileno()] if theirs else [])])
         answer, descriptors = receive(Inbox(connection))
         if "pid" not in answer or len(descriptors) != 1:
             raise NotWarm(str(answer.get("error", "the process ended at once")))
-        if not order.bound:
-            connection.close()
-        return Forked(int(answer["pid"]), descriptors[0], connection if order.bound else None, ours)
+        return Forked(int(answer["pid"]), descriptors[0], connection, ours)
     except BaseException:
         connection.close()
         if ours:

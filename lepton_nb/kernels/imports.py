@@ -8,32 +8,36 @@ import os
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Preloaded", "preload", "shadowed"]
+__all__ = ["INLINE", "Preloaded", "plain_backend", "preload", "shadowed"]
+
+INLINE = "module://matplotlib_inline.backend_inline"
 
 _MODULES = (
-    *(
-        "torch",
-        "torch.utils.data",
-        "sklearn.pipeline",
-        "sklearn.compose",
-        "sklearn.model_selection",
-        "sklearn.datasets",
-    ),
-    *("pandas", "pyarrow.parquet", "matplotlib.pyplot", "matplotlib_inline.config", "pytorch_lightning", "mlflow"),
-    *("mlflow.tracking.client", "mlflow.store.tracking.sqlalchemy_store", "ipykernel.kernelapp", "ipykernel.ipkernel"),
-    *("IPython.core.completerlib", "comm", "ipywidgets", "nbformat", "nbclient", "papermill", "papermill.iorw"),
-    *("papermill.engines", "safetensors.torch", "cloudpickle", "filelock"),
+    *("torch", "torch.utils.data", "sklearn.pipeline", "sklearn.compose", "sklearn.model_selection", "sklearn.datasets"),
+    *("sklearn.ensemble", "pandas", "pyarrow.parquet", "matplotlib.pyplot", "matplotlib_inline.config", "skl2onnx"),
+    *("pytorch_lightning", "mlflow", "mlflow.store.tracking.sqlalchemy_workspace_store", "alembic.command"),
+    *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.core.oinspect"),
+    *("IPython.core.completerlib", "IPython.extensions.storemagic", "tornado.platform.asyncio", "tornado.queues"),
+    *("comm", "ipywidgets", "nbformat", "nbclient", "papermill", "safetensors.torch", "cloudpickle", "filelock"),
+    *("encodings.ascii", "encodings.latin_1", "encodings.cp437", "narwhals.stable.v2", "narwhals._pandas_like.dataframe"),
+    *("fsspec.implementations.chained", "threadpoolctl"),
     *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.fitting", "pipelines")),
-    "lepton_nb.pipelines.engine",
+    *("lepton_nb.pipelines.engine.session", "lepton_nb.pipelines.executors.worker"),
 )
 
 
 class Preloaded:
-    """The files of imported modules that people edit: neither installed packages nor Python's own."""
+    """The files of imported modules that people edit: neither installed packages nor Python's own.
 
-    def __init__(self) -> None:
+    Args:
+        since: when the imports began; a file that was edited later was perhaps read before.
+    """
+
+    def __init__(self, since: float) -> None:
         fixed = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
         installed = tuple(f"{path}{os.sep}" for path in fixed if path)
         self._stamps: dict[str, tuple[str, int]] = {}
@@ -41,7 +45,8 @@ class Preloaded:
             path = getattr(module, "__file__", None)
             if path and not path.startswith(installed):
                 with contextlib.suppress(OSError):
-                    self._stamps[name] = (path, os.stat(path).st_mtime_ns)  # noqa: PTH116 -- of some hundred files
+                    stamp = os.stat(path).st_mtime_ns  # noqa: PTH116 -- of some hundred files
+                    self._stamps[name] = (path, stamp if stamp < since * 1e9 else -1)
 
     def forget_edited(self) -> None:
         """Let a package one of whose files was edited since be imported anew, whole."""
@@ -61,6 +66,16 @@ def preload(named: str) -> None:
             importlib.import_module(name)
         except Exception as cause:  # noqa: BLE001 -- whatever a module raises, the others are worth having
             print(f"{name} is not preloaded: {type(cause).__name__}: {cause}", file=sys.stderr, flush=True)  # noqa: T201
+    if "matplotlib" in sys.modules:
+        plain_backend()
+
+
+@cache
+def plain_backend() -> Any:
+    """What Matplotlib was set to draw with when it was imported; asked first before it is set otherwise."""
+    import matplotlib as mpl
+
+    return mpl.rcParams._get("backend")  # noqa: SLF001 -- the public way would choose one
 
 
 def shadowed(places: Sequence[str], modules: Mapping[str, object]) -> str | None:
@@ -71,6 +86,8 @@ def shadowed(places: Sequence[str], modules: Mapping[str, object]) -> str | None
         modules: what is loaded, by name.
     """
     for place in places:
+        if place in sys.path:
+            continue
         with contextlib.suppress(OSError):
             for entry in os.listdir(place):
                 name = entry.partition(".")[0]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-__all__ = ["NotWarm", "Place", "locate", "packages", "surroundings"]
+__all__ = ["NotWarm", "Place", "installed", "locate", "surroundings"]
 
 # A Unix socket's path holds 107 bytes; the name of ours takes 22.
 _LONGEST_FOLDER = 85
@@ -26,6 +26,7 @@ _READ_AT_IMPORT_TOO = {
     *("HOME", "LANG", "LANGUAGE", "LEPTON_PRELOAD", "MPLCONFIGDIR", "MLFLOW_CONFIGURE_LOGGING", "MLFLOW_LOGGING_LEVEL"),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
 }
+_RECORDS = (".dist-info", ".egg-info", ".pth")
 # These a child puts right for itself.
 _SET_IN_CHILD = {"OMP_NUM_THREADS", "PYTHONFAULTHANDLER", "PYTHONPATH", "PYTHONUNBUFFERED"}
 
@@ -55,21 +56,17 @@ def locate(environment: Mapping[str, str]) -> Place:
     Raises:
         NotWarm: there is no private folder.
     """
-    about = [sys.executable, sys.prefix, sys.version, _chosen(environment), packages(), _own_state(), *_confinement()]
+    about = [sys.executable, sys.prefix, sys.version, _chosen(environment), installed(), *_confinement()]
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     return Place(_folder(environment), key)
 
 
-def packages() -> str:
-    """The state of the installed packages: another text when one was installed, upgraded or removed."""
+def installed() -> str:
+    """The state of what is installed: another text when a package or this room was added, changed or removed."""
     state = hashlib.sha256()
-    for place in _site_folders():
+    for place, ends in ((*((place, _RECORDS) for place in _site_folders()), (str(Path(__file__).parent), (".py",)))):
         with os.scandir(place) as entries:
-            found = sorted(
-                (entry.name, entry.stat().st_mtime_ns, entry.inode())
-                for entry in entries
-                if entry.name.endswith((".dist-info", ".egg-info", ".pth"))
-            )
+            found = sorted((one.name, one.stat().st_mtime_ns, one.inode()) for one in entries if one.name.endswith(ends))
         state.update(repr(found).encode())
     return state.hexdigest()
 
@@ -83,6 +80,7 @@ def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
         # A thread of its own, started by the import.
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         **_chosen(environment),
     }
 
@@ -102,12 +100,6 @@ def _matters(name: str) -> bool:
 def _site_folders() -> tuple[str, ...]:
     paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     return tuple(sorted(path for path in paths if path and Path(path).is_dir()))
-
-
-def _own_state() -> list[tuple[str, int]]:
-    """The files of this room: the two ends of a socket must speak alike."""
-    with os.scandir(Path(__file__).parent) as entries:
-        return sorted((entry.name, entry.stat().st_mtime_ns) for entry in entries if entry.name.endswith(".py"))
 
 
 def _confinement() -> list[object]:

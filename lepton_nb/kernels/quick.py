@@ -11,33 +11,38 @@ from jupyter_client.utils import ensure_async, run_sync
 
 __all__ = ["QuickAsyncClient", "QuickBlockingClient", "make_quick"]
 
-_ASK_AGAIN_S = 0.5
+_REPLY_S = 1.0
+_IDLE_S = 0.1
 
 
-async def _wait_for_ready(client: Any, timeout: float | None) -> None:
+async def _wait_for_ready(client: Any, timeout: float | None) -> None:  # noqa: ASYNC109 -- the method's own
     """Ask for the kernel's description until an answer's `idle` has come on the other channel, too."""
     deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
     while True:
-        asked, reply, idle = client.kernel_info(), None, False
-        again = time.monotonic() + _ASK_AGAIN_S
-        while time.monotonic() < min(again, deadline):
-            left = max(0.0, min(again, deadline) - time.monotonic())
-            try:
-                if reply is None:
-                    message = await ensure_async(client.shell_channel.get_msg(timeout=left))
-                    reply = message if message["parent_header"].get("msg_id") == asked else None
-                    continue
-                message = await ensure_async(client.iopub_channel.get_msg(timeout=left))
-            except Empty:
-                break
-            idle = message["content"].get("execution_state") == "idle"
-            if idle and message["parent_header"].get("msg_id") == asked:
-                client._handle_kernel_info_reply(reply)  # noqa: SLF001 -- what the overridden method does, too
-                return
+        asked = client.kernel_info()
+        reply = await _next(client.shell_channel, asked, "kernel_info_reply", _REPLY_S)
+        # What was published before the subscription came through is lost: then ask again.
+        if reply and await _next(client.iopub_channel, asked, "status", _IDLE_S):
+            client._handle_kernel_info_reply(reply)  # noqa: SLF001 -- what the overridden method does, too
+            return
         if not await ensure_async(client.is_alive()):
             raise RuntimeError("Kernel died before replying to kernel_info")
         if time.monotonic() >= deadline:
             raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
+
+async def _next(channel: Any, asked: str, kind: str, seconds: float) -> dict[str, Any] | None:
+    """The answer of that kind to a request, or the end of its handling; None when it does not come in time."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            message: dict[str, Any] = await ensure_async(channel.get_msg(timeout=left))
+        except Empty:
+            return None
+        if message["parent_header"].get("msg_id") == asked and message["msg_type"] == kind:
+            if message["content"].get("execution_state", "idle") == "idle":
+                return message
+    return None
 
 
 class QuickAsyncClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client has no types

@@ -10,12 +10,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from .. import processes
 from ..processes import Identity
 from .client import Forked, fork, say_spawned
 from .place import NotWarm
 
-__all__ = ["Bound", "start_bound", "start_detached"]
+__all__ = ["Bound", "exit_status", "start_bound", "start_detached"]
+
+# Detached processes that were forked for this one: only its template can wait for them, and tells how they ended.
+_detached: dict[Identity, Forked] = {}
 
 # It follows a pipe whose other end only our caller holds, and ends the process group when that end is closed.
 _GUARD = """
@@ -45,10 +50,33 @@ def start_detached(
     try:
         with _streams(log) as streams:
             forked = fork(module, argv, cwd=cwd, environment=environment, streams=streams, bound=False)
-        return processes.identify(forked.pid)
     except NotWarm as cause:
         say_spawned(module, cause)
         return processes.start([sys.executable, "-m", module, *argv], log=log, cwd=cwd, env=environment)
+    for identity in [identity for identity, one in _detached.items() if one.poll() is not None]:
+        del _detached[identity]
+    identity = processes.identify(forked.pid)
+    _detached[identity] = forked
+    return identity
+
+
+def exit_status(identity: Identity, timeout: float = 1.0) -> int | None:
+    """How a process that this one started by `start_detached` ended, negative for a signal.
+
+    Args:
+        identity: the process.
+        timeout: seconds to wait for its end.
+
+    Returns:
+        None when it still runs, or when nobody can tell.
+    """
+    if forked := _detached.get(identity):
+        return forked.wait(timeout)
+    with contextlib.suppress(psutil.Error, ChildProcessError):
+        process = psutil.Process(identity.pid)
+        if process.ppid() == os.getpid():
+            return process.wait(timeout)
+    return None
 
 
 def start_bound(

@@ -19,7 +19,7 @@ from pathlib import Path
 from .child import become
 from .imports import Preloaded, preload, shadowed
 from .order import Order
-from .place import packages
+from .place import installed
 from .wire import Inbox, peer_user, send
 
 __all__ = ["main"]
@@ -53,10 +53,10 @@ def main() -> None:
     Arguments are the socket's path, a descriptor that is told when to connect, and the seconds to stay idle.
     """
     path, ready, stay = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    state = packages()
+    state, began = installed(), time.time()
     preload(os.environ.get("LEPTON_PRELOAD", ""))
     del sys.path[0]
-    loaded = Preloaded()
+    loaded = Preloaded(began)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         os.umask(0o177)
@@ -72,7 +72,8 @@ def main() -> None:
             _Template(listener, loaded, state, stay).serve()
         with contextlib.suppress(OSError):
             if path.stat().st_ino == inode:
-                path.unlink()
+                for name in (path, path.with_suffix(".log"), path.with_suffix(".lock")):
+                    name.unlink(missing_ok=True)
 
 
 class _Template:
@@ -96,7 +97,7 @@ class _Template:
                 self._drop(number)
             if self._children or self._callers:
                 self._used = now
-            elif now - self._used >= self._stay or packages() != self._state:
+            elif now - self._used >= self._stay or installed() != self._state:
                 return
 
     def _accept(self, _: int) -> None:
@@ -150,11 +151,7 @@ class _Template:
         child = _Child(pid, os.pidfd_open(pid), order.bound, connection)
         self._children[child.pidfd] = child
         self._selector.register(child.pidfd, selectors.EVENT_READ, self._reap)
-        if order.bound:
-            self._selector.register(connection, selectors.EVENT_READ, lambda _: self._abandoned(child))
-        else:
-            child.connection = None
-            connection.close()
+        self._selector.register(connection, selectors.EVENT_READ, lambda _: self._abandoned(child))
 
     def _abandoned(self, child: _Child) -> None:
         """The connection has ended, or what came is nothing we know: whoever asked is gone."""
@@ -162,7 +159,8 @@ class _Template:
             self._selector.unregister(child.connection)
             child.connection.close()
             child.connection = None
-        _kill(child)
+        if child.bound:
+            _kill(child)
 
     def _reap(self, pidfd: int) -> None:
         child = self._children.pop(pidfd)

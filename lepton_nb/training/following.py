@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
 from pathlib import Path
 
-import psutil
-
+from .. import kernels
 from ..processes import Identity, is_alive
 from ..processes import stop as end_process
 from ..records import Event, Failed, Finished, Note, Report
@@ -69,9 +67,7 @@ class Watch:
 
 def cause_of_death(trainer: Identity) -> str:
     """Why a trainer that said nothing is gone, as far as its parent can know."""
-    code = None
-    with contextlib.suppress(psutil.Error, ChildProcessError):
-        code = psutil.Process(trainer.pid).wait(timeout=1)
+    code = kernels.exit_status(trainer)
     if code is None:
         return f"the trainer (pid {trainer.pid}) is gone"
     if code >= 0:

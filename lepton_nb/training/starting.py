@@ -12,7 +12,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from .. import processes, tracking
+from .. import kernels, processes, tracking
 from ..errors import DataError, TrackingError, TrainingError, UsageError
 from ..models import Spec, load_weights, specify
 from ..processes import Identity
@@ -154,8 +154,9 @@ def _start(ws: Workspace, run_id: str) -> Identity:
     ours = {"PYTHONPATH": paths, "PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
     # Threads that wait for each other must not spin: on a busy machine they would spin for the whole time.
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **ours}
-    command = [sys.executable, "-m", "lepton_nb.training.child", str(folder.absolute())]
-    trainer = processes.start(command, log=folder / "log", cwd=Path.cwd(), env=environment)
+    trainer = kernels.start_detached(
+        "lepton_nb.training.child", [str(folder.absolute())], log=folder / "log", cwd=Path.cwd(), env=environment
+    )
     try:
         tracking.mark_process(ws, run_id, trainer.pid)
     except BaseException:
