@@ -8,12 +8,14 @@ folder. Ray's processes pickle what they send each other, so whoever holds the t
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..errors import MissingError, PipelineError
 
@@ -49,7 +51,6 @@ def connected(address: str | None, folder: Path) -> Iterator[str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_NUM_REDIS_GET_RETRIES": "3",
         "RAY_task_oom_retries": "1",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     }
     _own(folder) if address is None else _foreign(address)
     # jsonschema compiles this grammar at import, 1.3 s, for a check that Ray does not ask for.
@@ -60,9 +61,11 @@ def connected(address: str | None, folder: Path) -> Iterator[str]:
         if cause.name != "ray":
             raise
         raise MissingError("ray is not installed", hint=_INSTALL) from cause
-    own = {} if address else {"include_dashboard": False, "object_store_memory": _OBJECTS, "_temp_dir": str(folder)}
+    own: dict[str, Any] = (
+        {} if address else {"include_dashboard": False, "object_store_memory": _OBJECTS, "_temp_dir": str(folder)}
+    )
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
         yield address or str(ray.get_runtime_context().gcs_address)
     except (ray.exceptions.AuthenticationError, ConnectionError, RuntimeError, ValueError) as cause:
         if ray.is_initialized():

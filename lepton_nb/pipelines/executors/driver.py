@@ -94,7 +94,8 @@ class _Driver:
     def __init__(self, say: Say, orders: Orders, light: str) -> None:
         import ray
 
-        self.ray, self.say, self.orders, self.light = ray, say, orders, light
+        self.ray: Any = ray
+        self.say, self.orders, self.light = say, orders, light
         self.tasks: dict[Any, _Task] = {}
         self.looked = time.monotonic()
         self.execute = ray.remote(execute)

@@ -113,13 +113,8 @@ class _Store:
             with self._open(f"{name}/job.zip") as archive:
                 archive.extractall(place)
             environment = {key: _moved(value, job.cwd, project) for key, value in job.environment.items()}
-            executed = folder / _EXECUTED
-            yield (
-                replace(
-                    job, notebook=place / _NOTEBOOK, executed=executed, folder=folder, cwd=project, environment=here
-                ),
-                attempt,
-            )
+            here = replace(job, notebook=place / _NOTEBOOK, executed=folder / _EXECUTED, folder=folder, cwd=project)
+            yield replace(here, environment=environment), attempt
             made = {file.name: file for file in folder.iterdir() if file.is_file()}
             for file in job.writes:
                 inside = _inside(job.cwd, file)

@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -22,7 +22,7 @@ from ... import errors
 from ...errors import LeptonError, PipelineError
 from .node import packed
 from .protocol import StepJob, StepResult
-from .share import SHARE
+from .share import SHARE, share_at
 
 __all__ = ["RayExecutor"]
 
@@ -64,10 +64,12 @@ class RayExecutor:
         """Hand a step to the cluster; the first one connects to it, which takes seconds.
 
         Raises:
-            MissingError: Ray is not installed.
+            MissingError: Ray, or what the share needs, is not installed.
+            UsageError: the share is no place that two machines see.
             PipelineError: the cluster does not answer or does not let us in, or the connection ended.
         """
         if self._driver is None:
+            share_at(self._share)
             self._driver = _Driver(self._address)
             try:
                 self._driver.connect()
@@ -116,7 +118,9 @@ class _Driver:
                 start_new_session=True,
             )
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        threading.Thread(target=_listen, args=(self._process, self._answers), name="lepton-ray", daemon=True).start()
+        threading.Thread(
+            target=_listen, args=(self._process.stdout, self._answers), name="lepton-ray", daemon=True
+        ).start()
         self.end = weakref.finalize(self, _end, self._process, self._folder)
 
     def connect(self) -> None:
@@ -163,9 +167,10 @@ class _Driver:
         return ""
 
 
-def _listen(process: subprocess.Popen[bytes], answers: queue.Queue[dict[str, Any] | None]) -> None:
-    for line in process.stdout or ():
-        answers.put(json.loads(line))
+def _listen(stream: IO[bytes], answers: queue.Queue[dict[str, Any] | None]) -> None:
+    with stream:
+        for line in stream:
+            answers.put(json.loads(line))
     answers.put(None)
 
 
