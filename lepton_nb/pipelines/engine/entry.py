@@ -10,7 +10,7 @@ from typing import Any
 
 from .parameters import LANGUAGE, PythonParameters
 
-__all__ = ["LeptonEngine"]
+__all__ = ["LeptonEngine", "language_of"]
 
 
 class LeptonEngine:
@@ -46,12 +46,16 @@ class LeptonEngine:
     @classmethod
     def nb_language(cls, nb: Any, language: str | None = None) -> str:
         """The language whose translator writes the injected cell: ours for Python, Papermill's for any other."""
-        metadata = nb.metadata
-        language = language or metadata.get("language_info", {}).get("name")
-        language = language or metadata.get("kernelspec", {}).get("language") or "python"
+        language = language or language_of(nb)
         if language not in ("python", "ipython"):
-            return str(language)
+            return language
         from papermill.translators import papermill_translators
 
         papermill_translators.register(LANGUAGE, PythonParameters)
         return LANGUAGE
+
+
+def language_of(nb: Any) -> str:
+    """What a notebook says that it is written in; Python when it does not say."""
+    about = nb.metadata.get("language_info", {}).get("name") or nb.metadata.get("kernelspec", {}).get("language")
+    return str(about or "python")

@@ -14,12 +14,10 @@ from ...errors import UsageError
 from ...workspace import resolve_secret, secret_names
 from .literals import literal, recorded
 
-__all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "given", "record"]
+__all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "record"]
 
 # What Papermill finds `PythonParameters` by; a notebook's own language stays as it is.
 LANGUAGE = "lepton-python"
-# Papermill shows an engine the values only after a notebook's metadata has made other types of them.
-_last: ContextVar[tuple[str, Mapping[str, Any]] | None] = ContextVar("_last", default=None)
 # Papermill passes these itself when it is asked to.
 _PATHS = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
 
@@ -27,8 +25,11 @@ _PATHS = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
 class PythonParameters:
     """What Papermill asks for the source of the injected cell."""
 
-    @staticmethod
-    def codify(parameters: Mapping[str, Any], comment: str = "Parameters") -> str:
+    # Papermill shows an engine the values only after a notebook's metadata has made other types of them.
+    _last: ContextVar[tuple[str, Mapping[str, Any]] | None] = ContextVar("_last", default=None)
+
+    @classmethod
+    def codify(cls, parameters: Mapping[str, Any], comment: str = "Parameters") -> str:
         """The source of the injected cell.
 
         Args:
@@ -48,15 +49,15 @@ class PythonParameters:
                 raise UsageError(f"parameter {name!r} cannot be passed to a notebook", got=str(cause)) from cause
             lines.append(line)
         source = "\n".join([*lines, ""])
-        _last.set((source, parameters))
+        cls._last.set((source, parameters))
         return source
 
-
-def given(source: str) -> Mapping[str, Any] | None:
-    """The values behind an injected cell that `codify` has just written; None for any other cell."""
-    last = _last.get()
-    _last.set(None)
-    return last[1] if last and last[0] == source else None
+    @classmethod
+    def given(cls, source: str) -> Mapping[str, Any] | None:
+        """The values behind an injected cell that `codify` has just written; None for any other cell."""
+        last = cls._last.get()
+        cls._last.set(None)
+        return last[1] if last and last[0] == source else None
 
 
 def check(parameters: Iterable[str], cell: str | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbformat.validator import get_validator
+from papermill.exceptions import PapermillException
 from papermill.log import logger
 from papermill.translators import papermill_translators
 from papermill.utils import find_first_tagged_cell_index, merge_kwargs, remove_args
@@ -19,9 +20,9 @@ from ...workspace import secret_names
 from .book import Book
 from .client import Client
 from .ending import Ending, one_line
-from .entry import LeptonEngine
+from .entry import language_of
 from .kernel import for_client
-from .parameters import LANGUAGE, PythonParameters, check, given, record
+from .parameters import LANGUAGE, PythonParameters, check, record
 
 __all__ = ["Watch", "run"]
 
@@ -68,7 +69,7 @@ def run(
         watch: who wants to know.
         options: Papermill's others, and nbclient's.
     """
-    is_python = LeptonEngine.nb_language(nb) == LANGUAGE
+    is_python = language_of(nb) in ("python", "ipython")
     _take_parameters(nb, kernel_name, is_python)
     book = Book(nb, output_path, autosave_cell_every, log_output=log_output, progress_bar=progress_bar)
     if watch:
@@ -124,13 +125,17 @@ def _take_parameters(nb: Any, kernel_name: str, is_python: bool) -> None:
     index = find_first_tagged_cell_index(nb, "injected-parameters")
     if index < 0:
         return
-    values = given(nb.cells[index].source)
-    if values is None:
-        # Not given now: the cell is an earlier execution's, or Papermill's own for a kernel of this name.
-        if papermill_translators.find_translator(kernel_name, LANGUAGE) is PythonParameters:
-            return
-        values = known
-        nb.cells[index].source = PythonParameters.codify(values)
+    try:
+        translator = papermill_translators.find_translator(kernel_name, LANGUAGE)
+    except PapermillException:
+        # Nobody has asked for ours yet: no parameters were given.
+        return
+    if not hasattr(translator, "given"):
+        # Papermill's own, which it has for kernels of some names.
+        values, nb.cells[index].source = known, PythonParameters.codify(known)
+    elif (values := translator.given(nb.cells[index].source)) is None:
+        # The cell is an earlier execution's.
+        return
     tagged = find_first_tagged_cell_index(nb, "parameters")
     check(values, nb.cells[tagged].source if tagged >= 0 else None)
     nb.metadata.papermill["parameters"] = record(values)
