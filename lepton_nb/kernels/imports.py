@@ -66,6 +66,8 @@ def preload(named: str) -> None:
             importlib.import_module(name)
         except Exception as cause:  # noqa: BLE001 -- whatever a module raises, the others are worth having
             print(f"{name} is not preloaded: {type(cause).__name__}: {cause}", file=sys.stderr, flush=True)  # noqa: T201
+    # Imported in a kernel, it has each cell show its figures; here there is no kernel to tell.
+    sys.modules.pop("matplotlib_inline.backend_inline", None)
     if "matplotlib" in sys.modules:
         plain_backend()
 

@@ -26,6 +26,8 @@ _ORDER: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+# Python writes no number that is much larger.
+_BITS = 10_000
 _NOTHING: Mapping[str, Callable[..., Any]] = MappingProxyType({})
 
 
@@ -113,11 +115,14 @@ class _Evaluation:
     def _computed(self, node: ast.BinOp) -> Any:
         left, right = self._number(node.left), self._number(node.right)
         try:
-            return _ARITHMETIC[type(node.op)](left, right)
+            value = _ARITHMETIC[type(node.op)](left, right)
         except ZeroDivisionError:
             raise self._refused(node.right, "a division by zero") from None
         except ArithmeticError as cause:
             raise self._refused(node, f"it cannot be computed: {cause}") from cause
+        if isinstance(value, int) and value.bit_length() > _BITS:
+            raise self._refused(node, f"a number of more than {_BITS} bits")
+        return value
 
     def _compared(self, node: ast.Compare) -> bool:
         left = self.of(node.left)

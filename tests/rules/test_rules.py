@@ -73,6 +73,7 @@ def test_a_rule_means_what_it_says(text, value):
         ("n / (n - 3)", "column 6: a division by zero"),
         ("n % 0", "a division by zero"),
         ("huge / 0.5", "cannot be computed"),
+        ("huge" + " * huge" * 9, "a number of more than 10000 bits"),
         ("city > 1", "text and a number have no order; expected two numbers, or two texts"),
         ("none > 1", "null and a number have no order"),
         ("flag > 0", "true and a number have no order"),
