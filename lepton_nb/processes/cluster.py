@@ -61,8 +61,11 @@ def connected(address: str | None, folder: Path) -> Iterator[str]:
         if cause.name != "ray":
             raise
         raise MissingError("ray is not installed", hint=_INSTALL) from cause
+    # Ray opens its own folder to everybody, so it lies in ours.
     own: dict[str, Any] = (
-        {} if address else {"include_dashboard": False, "object_store_memory": _OBJECTS, "_temp_dir": str(folder)}
+        {}
+        if address
+        else {"include_dashboard": False, "object_store_memory": _OBJECTS, "_temp_dir": str(folder / "ray")}
     )
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)

@@ -29,7 +29,7 @@ __all__ = ["RayExecutor"]
 _CONNECT_S = 120.0
 _END_S = 45.0
 # Ray puts a socket below it, whose path may have 107 bytes.
-_LONGEST = 24
+_LONGEST = 20
 _PACKAGE = Path(__file__).resolve().parents[3]
 
 
