@@ -24,7 +24,7 @@ p { margin: .3rem 0 } .about { color: #55626e }
 .graph, .wide { overflow-x: auto }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #dde3e8 }
-th { font-weight: 600; color: #55626e; white-space: nowrap } td.number { white-space: nowrap }
+th { font-weight: 600; color: #55626e } th, td:nth-child(-n+5) { white-space: nowrap }
 code, pre { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 }
 .state { white-space: nowrap; font-weight: 600 } .completed { color: #22693f } .cached { color: #235f97 }
 .running { color: #8a6100 } .waiting, .skipped { color: #66727d }

@@ -26,7 +26,7 @@ _GREY, _RED = ("#f1f3f5", "#66727d"), ("#fbe0de", "#a32018")
 _MARKS = {
     mark.word: mark
     for mark in (
-        Mark("waiting", "\u00b7", *_GREY),
+        Mark("waiting", "\u25cb", *_GREY),
         Mark("running", "\u25b6", "#fff1c9", "#8a6100"),
         Mark("completed", "\u2713", "#dbf0e2", "#22693f"),
         Mark("cached", "\u21ba", "#dceafa", "#235f97"),
