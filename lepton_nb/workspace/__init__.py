@@ -2,7 +2,7 @@
 
 from .files import file_sha256, locked, read_json, write_atomic, write_json
 from .paths import Workspace, check_name, current, nearest_root
-from .secrets import SecretStream, mask, mask_all, resolve_secret, secret_name, secret_names
+from .secrets import SecretStream, mask, mask_all, may_hold_secrets, resolve_secret, secret_name, secret_names
 from .trash import discard, leftovers, size_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "locked",
     "mask",
     "mask_all",
+    "may_hold_secrets",
     "nearest_root",
     "read_json",
     "resolve_secret",

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from ..errors import NotFoundError, UsageError
 
-__all__ = ["SecretStream", "mask", "mask_all", "resolve_secret", "secret_name", "secret_names"]
+__all__ = ["SecretStream", "mask", "mask_all", "may_hold_secrets", "resolve_secret", "secret_name", "secret_names"]
 
 _REFERENCE = re.compile(r"secret:([A-Za-z_][A-Za-z0-9_.-]*)")
 _NAMES = "LEPTON_SECRETS"
@@ -82,6 +82,11 @@ def resolve_secret(name: str) -> str:
     return value
 
 
+def may_hold_secrets() -> bool:
+    """Whether this process, or the one that started it, has resolved a secret."""
+    return bool(_known or _announced())
+
+
 def mask(text: str) -> str:
     """The text with every known secret replaced by `[secret:NAME]`, also where it is quoted or encoded."""
     if not (known := _values()):
@@ -92,6 +97,8 @@ def mask(text: str) -> str:
 
 def mask_all(value: Any) -> Any:
     """The same value with every text in its lists and mappings masked."""
+    if not may_hold_secrets():
+        return value
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, Mapping):

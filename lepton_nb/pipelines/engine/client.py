@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
@@ -13,7 +15,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.exceptions import PapermillExecutionError
 
-from ...workspace import SecretStream, mask_all
+from ...workspace import SecretStream, mask, mask_all, may_hold_secrets
 from .book import Book, runs
 from .ending import one_line
 
@@ -75,8 +77,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
     async def _kernel(self) -> AsyncIterator[None]:
         """A kernel that is ready, and that is over afterwards."""
         self.km = self.create_kernel_manager()
+        aside = _Aside()
         try:
-            await self.async_start_new_kernel()
+            await self.async_start_new_kernel(**aside.streams)
         except BaseException:
             self.km.cleanup_resources()
             raise
@@ -91,6 +94,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
             watching.cancel()
             if self.km is not None:
                 await self._async_cleanup_kernel()
+            aside.close()
 
     async def _watch(self) -> None:
         """Set `_dead` as soon as the kernel's process has ended."""
@@ -212,6 +216,24 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         else:
             msg["content"] = mask_all(content)
         return super().process_message(msg, cell, cell_index)
+
+
+class _Aside:
+    """What a kernel writes past its messages: C code repeats itself there, and a crash leaves its last words."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, Any] = {}
+        if may_hold_secrets():
+            # A file without a name, which ends with us, however we end.
+            said = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the kernel is over
+            self.streams = {"stdout": said, "stderr": said}
+
+    def close(self) -> None:
+        """Pass it on without secrets."""
+        if said := self.streams.get("stdout"):
+            said.seek(0)
+            sys.stderr.write(mask(said.read().decode(errors="replace")))
+            said.close()
 
 
 def _finish(work: Coroutine[Any, Any, None]) -> None:
