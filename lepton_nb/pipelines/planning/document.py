@@ -26,6 +26,7 @@ _DIGITS = 640
 _DEPTH, _VALUES = 50, 100_000
 # Below this, the nesting cannot come near the end of a stack of a few MiB.
 _OPENERS, _INDENT = 5_000, re.compile("^ +", re.MULTILINE)
+_DEEP = re.compile(rf"[\[{{]{{{_DEPTH + 1}}}")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 # An id of hexadecimal digits can look like a huge power of ten; a number that a person writes is shorter.
 _FLOAT = re.compile(
@@ -124,7 +125,9 @@ def _loaded(text: str) -> Any:
     if openers < _OPENERS:
         with contextlib.suppress(yaml.YAMLError, ValueError):
             return yaml.load(text, _FastLoader)  # noqa: S506 - a SafeLoader: it builds plain values only
-    # Its messages say less about what is wrong.
+    if _DEEP.search(text):
+        raise yaml.YAMLError(_TOO_DEEP)
+    # libyaml's messages say less about what is wrong.
     return yaml.load(text, _Loader)  # noqa: S506
 
 
