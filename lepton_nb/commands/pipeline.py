@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ..records import Graph, PipelineRun, Starter
 from ..workspace import current
@@ -29,22 +29,17 @@ def pipeline_run(
     """
     from .. import pipelines
 
-    executor = None
-    if on == "ray":
-        from ..pipelines.executors.ray import RayExecutor
+    asked: dict[str, Any] = {"jobs": jobs, "start": start, "only": only, "force": force}
+    ws, values, report = current(), options_of(parameter), current_host().report
+    if on == "local":
+        return pipelines.run(ws, Path(file), values, report, **asked)
+    from ..pipelines.executors.ray import RayExecutor
 
-        executor = RayExecutor()
-    return pipelines.run(
-        current(),
-        Path(file),
-        options_of(parameter),
-        report=current_host().report,
-        jobs=jobs,
-        executor=executor,
-        start=start,
-        only=only,
-        force=force,
-    )
+    executor = RayExecutor()
+    try:
+        return pipelines.run(ws, Path(file), values, report, executor=executor, **asked)
+    finally:
+        executor.stop()
 
 
 def pipeline_status(run: Annotated[str, Arg("id, unique prefix, pipeline or last.", "[RUN]")] = "last") -> PipelineRun:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import LeptonError, PipelineError
-from ..workspace import Workspace, read_json, write_atomic
+from ..workspace import Workspace, mask_all, read_json, resolve_secret, secret_names, write_atomic
 from .cache import Entry, Sources, Store
 from .executors import StepResult
 from .outputs import read_outputs
@@ -99,7 +100,11 @@ class Reuse:
             told = read_json(folder / "result.json")
             if told["status"] != "completed" or not _is_notebook(old.step.notebook):
                 return None
-            outputs = read_outputs(folder / "outputs.jsonl")
+            for secret in secret_names(dict(old.step.parameters)):
+                # Its value is no part of a record; one that is not there any more cannot be told from other text.
+                with contextlib.suppress(LeptonError):
+                    resolve_secret(secret)
+            outputs = mask_all(read_outputs(folder / "outputs.jsonl"))
             seconds = max(0.0, (folder / "result.json").stat().st_mtime - (old.started or 0.0))
         except (OSError, LeptonError, KeyError):
             return None
