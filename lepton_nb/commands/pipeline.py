@@ -55,15 +55,19 @@ def pipeline_graph(
     ],
     *,
     follow: Annotated[bool, Opt("Draw it whenever a step of the run moves, until the run ends.")] = False,
-) -> Graph:
-    """Draw the steps of a pipeline and what each one needs; for a run, with how each stands."""
+) -> Graph | PipelineRun:
+    """Draw the steps of a pipeline and what each one needs; for a run, with how each stands.
+
+    Returns:
+        The graph; when it was followed, the run as it ended.
+    """
     from .. import pipelines
 
     source = named(source, PipelineRun)
     if Path(str(source)).suffix in (".yml", ".yaml") and not isinstance(source, PipelineRun):
         return pipelines.graph(str(source))
     if follow:
-        return pipelines.follow(current(), str(source), current_host().report).graph()
+        return pipelines.follow(current(), str(source), current_host().report)
     return pipelines.status(current(), str(source)).graph()
 
 

@@ -36,8 +36,8 @@ def follow(ws: Workspace, ref: str | None = None, report: Report = silent) -> Pi
         states = [step.state for step in run.steps]
         if states != before:
             ended = [step.name for step in run.steps if step.status not in ("waiting", "running")]
-            report(Progress(time.time(), len(ended), len(states), ended[-1] if ended else ""))
             report(drawing(run.graph()))
+            report(Progress(time.time(), len(ended), len(states), ended[-1] if ended else ""))
             before = states
         if run.status != "running":
             report(Finished(time.time(), text=run.status))
