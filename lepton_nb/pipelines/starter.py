@@ -32,8 +32,8 @@ parameters:                     # -p points=500 gives another value
 steps:
   make:
     notebook: {name}/make.ipynb
-    # Files are named from the folder of this file, and in notebooks from the folder of the project.
-    writes: {name}/points.csv
+    # Files are named from the folder of the project, which is where notebooks work.
+    writes: {path}
     parameters:
       path: {path}
       points: "{{points}}"
@@ -41,7 +41,7 @@ steps:
 
   fit:                          # once for each degree: fit-1, fit-2, fit-3
     notebook: {name}/fit.ipynb
-    inputs: {name}/points.csv
+    inputs: {path}
     parameters: {{path: {path}}}
     foreach: {{degree: [1, 5, 9]}}
 
@@ -54,7 +54,7 @@ steps:
   draw:                         # skipped when even the best curve is no good
     notebook: {name}/fit.ipynb
     when: choose.error <= limit
-    inputs: {name}/points.csv
+    inputs: {path}
     parameters:
       path: {path}
       degree: "{{choose.degree}}"

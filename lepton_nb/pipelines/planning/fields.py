@@ -73,9 +73,9 @@ def texts(value: Any, where: str, what: str) -> tuple[str, ...]:
 
 
 def files(value: Any, where: str) -> tuple[Path, ...]:
-    """Files as written, relative to the folder of the pipeline file."""
+    """Files as written, relative to the project root."""
     items = [_unquoted(item) for item in value] if isinstance(value, list) else _unquoted(value)
-    found = texts(items, where, "files, relative to the pipeline file")
+    found = texts(items, where, "files, relative to the project root")
     if any("\0" in item for item in found):
         raise PipelineError(where, expected="names of files", got=repr(value))
     return tuple(Path(item) for item in found)

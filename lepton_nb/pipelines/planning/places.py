@@ -31,13 +31,13 @@ class Places:
                 self._holds[place] = what
 
     def of(self, text: str, where: str) -> Path:
-        """The place of a file as written, links followed.
+        """The place of a file, written relative to the project root where kernels work; links are followed.
 
         Raises:
             PipelineError: it is outside of the project.
         """
         try:
-            path = (self.folder / text).resolve()
+            path = (self.root / text).resolve()
             # A name that the system refuses, such as one too long, is told here.
             path.exists()
         except (OSError, ValueError, RuntimeError) as cause:

@@ -28,7 +28,7 @@ def project(notebook, tmp_path, monkeypatch):
 
 
 FLOW = """
-parameters: {name: raw, files: [../data.csv, ../inner.csv]}
+parameters: {name: raw, files: [data.csv, inner.csv]}
 steps:
   score: {notebook: a.ipynb, foreach: {n: [1, 2]}, inputs: "out/{name}-{n}.csv", writes: "out/{name}/{n}.txt"}
   part: {notebook: a.ipynb, foreach: {n: [1, 2]}, inputs: "{files}", writes: ["out/{name}-{n}.csv"]}
@@ -49,17 +49,19 @@ def test_a_step_waits_for_those_that_make_what_it_reads(project):
     }
     steps = {step.name: step for step in todo.order}
     assert steps["part-1"].inputs == (project.root / "data.csv",), "a link and its file are one"
-    assert steps["score-2"].writes == (project.root / "pipelines/out/raw/2.txt",)
+    assert steps["score-2"].writes == (project.root / "out/raw/2.txt",)
     with pytest.raises(PipelineError, match=r"'other' reads .*raw/1\.txt, which does not exist; next: make the file"):
         project(FLOW, name="new")
 
 
 def test_the_workspace_named_by_the_environment_is_the_project_when_it_holds_the_file(project, monkeypatch, tmp_path):
-    text = "steps: {a: {notebook: a.ipynb, inputs: ../../outside.csv}}"
+    text = "steps: {a: {notebook: a.ipynb, inputs: ../outside.csv}}"
     with pytest.raises(PipelineError, match="expected a file inside of"):
         project(text)
     monkeypatch.setenv("LEPTON_HOME", str(Workspace(tmp_path / ".lepton").home))
-    assert project(text).order[0].inputs == (tmp_path / "outside.csv",)
+    assert project("steps: {a: {notebook: a.ipynb, inputs: outside.csv}}").order[0].inputs == (
+        tmp_path / "outside.csv",
+    )
     monkeypatch.setenv("LEPTON_HOME", str(tmp_path / "elsewhere/.lepton"))
     with pytest.raises(PipelineError, match="expected a file inside of"):
         project(text)
@@ -67,15 +69,15 @@ def test_the_workspace_named_by_the_environment_is_the_project_when_it_holds_the
 
 A = "notebook: a.ipynb"
 FAULTS = {
-    "a file outside": ("inputs: ../../outside.csv", "'a': inputs: '../../outside.csv'; expected a file inside of"),
+    "a file outside": ("inputs: ../outside.csv", "'a': inputs: '../outside.csv'; expected a file inside of"),
     "an absolute file outside": ("inputs: /etc/passwd", "expected a file inside of"),
-    "a link that leads outside": ("inputs: ../link.csv", "outside.csv"),
+    "a link that leads outside": ("inputs: link.csv", "outside.csv"),
     "a made file outside": ("writes: /tmp/x", "'a': writes: '/tmp/x'; expected a file inside of"),
-    "the project itself": ("inputs: ..", "expected a file inside of"),
+    "the project itself": ("inputs: .", "expected a file inside of"),
     "a name of another folder by a parameter": ("writes: 'out/{up}'", "expected a file inside of"),
-    "what is kept of runs": ("writes: ../.lepton/x", "expected a file outside of .lepton"),
-    "a step's own notebook": ("writes: a.ipynb", "holds the notebook of step 'a'"),
-    "the folder of the pipeline": ("writes: .", "holds the pipeline file itself"),
+    "what is kept of runs": ("writes: .lepton/x", "expected a file outside of .lepton"),
+    "a step's own notebook": ("writes: pipelines/a.ipynb", "holds the notebook of step 'a'"),
+    "the folder of the pipeline": ("writes: pipelines", "holds the pipeline file itself"),
     "a file that is not there": ("inputs: gone.csv", "reads"),
     "a file of its own": ("inputs: out/x.csv, writes: out", "which it makes itself"),
     "what is not known before": ("writes: 'out/{a.x}'", "refers to {a.x}"),
