@@ -130,8 +130,8 @@ class Ledger:
         return self.told()
 
     def save(self) -> None:
-        """Write `run.json`."""
-        write_json(self.folder / RUN, self.run)
+        """Write `run.json`; a run that did nothing yet, or nothing at all, need not outlast a loss of power."""
+        write_json(self.folder / RUN, self.run, sync=any(step.attempts for step in self.steps.values()))
 
 
 def begin(ws: Workspace, plan: Plan, *, nonce: str = "", start: str = "", only: str = "") -> Ledger:
