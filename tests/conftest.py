@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import signal
+import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,9 +39,28 @@ from lepton_nb.scores import count_category, count_number, edges_of
 from lepton_nb.workspace import Workspace, write_json
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Warm templates of these tests listen in a folder of their own, which xdist's processes share."""
+    if not hasattr(config, "workerinput"):
+        os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="lepton-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End them."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(os.environ["XDG_RUNTIME_DIR"])
+    for path in folder.rglob("*.sock"):
+        with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
+            connection.connect(str(path))
+            peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4)
+            os.kill(int.from_bytes(peer, sys.byteorder), signal.SIGTERM)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files with the longest jobs first, so that two processes end at about the same time."""
-    long = ("notebooks", "training", "tracking", "browser", "pipelines", "labserver")
+    long = ("notebooks", "training", "tracking", "browser", "pipelines", "kernels", "labserver")
     items.sort(key=lambda item: next((i for i, name in enumerate(long) if name in item.path.parts), len(long)))
 
 

@@ -17,6 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .imports import INLINE, Preloaded, plain_backend
@@ -24,6 +25,7 @@ from .order import Order
 from .wire import send
 
 __all__ = ["become"]
+
 
 def become(
     order: Order,
@@ -71,15 +73,15 @@ def _settle(order: Order, descriptors: Sequence[int], connection: socket.socket)
     os.setsid()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
+    for kind in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGQUIT):
+        signal.signal(kind, signal.SIG_DFL)
     lifeline = descriptors[3] if order.bound else -1
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) not in (lifeline, connection.fileno()):
+    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if number > 2 and number not in (lifeline, connection.fileno()):
             with contextlib.suppress(OSError):
-                os.close(int(name))
+                os.close(number)
     if order.bound:
         _hold_on(lifeline)
     os.chdir(order.cwd)
@@ -91,9 +93,9 @@ def _settle(order: Order, descriptors: Sequence[int], connection: socket.socket)
         os.setpriority(os.PRIO_PROCESS, 0, order.nice)
     with contextlib.suppress(OSError, ValueError):
         os.sched_setaffinity(0, order.affinity)
-    for number, limits in order.limits.items():
+    for limit, limits in order.limits.items():
         with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(number, limits)
+            resource.setrlimit(limit, limits)
 
 
 def _hold_on(lifeline: int) -> None:
@@ -112,8 +114,10 @@ def _hold_on(lifeline: int) -> None:
 
 def _prepare(order: Order, path: Sequence[str], places: Sequence[str], loaded: Preloaded) -> None:
     """Put right what the interpreter and the libraries took from the template."""
+    for name, value in loaded.variables.items():
+        os.environ.setdefault(name, value)
     unbuffered = bool(order.environment.get("PYTHONUNBUFFERED"))
-    sys.stdin = sys.__stdin__ = open(0, encoding=sys.__stdin__.encoding, closefd=False)  # type: ignore[misc,union-attr] # noqa: SIM115, PTH123
+    sys.stdin = sys.__stdin__ = open(0, encoding=sys.__stdin__.encoding, closefd=False)  # type: ignore[misc,union-attr] # noqa: SIM115
     sys.stdout = sys.__stdout__ = _stream(1, sys.__stdout__, unbuffered)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _stream(2, sys.__stderr__, True)  # type: ignore[misc]
     if order.environment.get("PYTHONFAULTHANDLER"):
@@ -135,7 +139,7 @@ def _prepare(order: Order, path: Sequence[str], places: Sequence[str], loaded: P
 
 
 def _stream(number: int, like: Any, prompt: bool) -> io.TextIOWrapper:
-    raw = open(number, "wb", buffering=0 if prompt else -1, closefd=False)  # noqa: SIM115, PTH123
+    raw = open(number, "wb", buffering=0 if prompt else -1, closefd=False)  # noqa: SIM115
     lines = number == 2 or os.isatty(number)
     return io.TextIOWrapper(raw, like.encoding, like.errors, line_buffering=lines, write_through=prompt)
 
@@ -145,7 +149,7 @@ def _set_threads(wanted: str) -> None:
     first = wanted.partition(",")[0].strip()
     if not first.isdigit() or not int(first):
         return
-    import threadpoolctl
+    import threadpoolctl  # type: ignore[import-untyped]
 
     threadpoolctl.threadpool_limits(int(first))
     if torch := sys.modules.get("torch"):
@@ -168,7 +172,7 @@ def _run(order: Order, connection: socket.socket) -> None:
         sys.modules.pop(order.module, None)
         runpy.run_module(order.module, run_name="__main__", alter_sys=True)
         return
-    import ipykernel_launcher
+    import ipykernel_launcher  # type: ignore[import-untyped]
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv = [str(ipykernel_launcher.__file__), *order.argv]
@@ -181,10 +185,10 @@ def _run(order: Order, connection: socket.socket) -> None:
         # The sockets are there: a client that connected before would try again 0.1 s later.
         _answer(connection)
 
-    app.write_connection_file = write_and_answer
-    app.initialize(list(order.argv))
+    app.write_connection_file = write_and_answer  # type: ignore[method-assign]
+    app.initialize(list(order.argv))  # type: ignore[no-untyped-call]
     try:
-        app.start()
+        app.start()  # type: ignore[no-untyped-call]
     finally:
         for thread in (app.control_thread, app.shell_channel_thread):
             # Closing the sockets while this thread runs can wait for ever.

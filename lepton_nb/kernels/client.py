@@ -20,6 +20,8 @@ from .wire import Inbox, peer_user, receive, send
 
 __all__ = ["Forked", "fork", "say_spawned"]
 
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = "from lepton_nb.kernels.template import main; main()"
 _log = logging.getLogger("lepton_nb.kernels")
 # Importing everything takes ten seconds, and many times that on a machine that is short of processors.
 _START_S = 120.0
@@ -44,9 +46,7 @@ class Forked:
 
     stdin = stdout = stderr = None
 
-    def __init__(
-        self, pid: int, pidfd: int, connection: socket.socket, lifeline: socket.socket | None
-    ) -> None:
+    def __init__(self, pid: int, pidfd: int, connection: socket.socket, lifeline: socket.socket | None) -> None:
         self.pid, self._pidfd = pid, pidfd
         self._connection: socket.socket | None = connection
         self._lifeline = lifeline
@@ -159,7 +159,7 @@ def _asked(connection: socket.socket, order: Order, streams: Sequence[int]) -> F
         send(connection, order.message(), [*streams, *([theirs.fileno()] if theirs else [])])
         answer, descriptors = receive(Inbox(connection))
         if "pid" not in answer or len(descriptors) != 1:
-            raise NotWarm(str(answer.get("error", "the process ended at once")))
+            raise NotWarm(str(answer.get("error", "the process ended at once")))  # noqa: TRY301 -- what is open is closed
         return Forked(int(answer["pid"]), descriptors[0], connection, ours)
     except BaseException:
         connection.close()
@@ -178,7 +178,7 @@ def _connected(path: Path) -> socket.socket | None:
         connection.settimeout(_ANSWER_S)
         connection.connect(str(path))
         if peer_user(connection) != os.geteuid():
-            raise NotWarm(f"{path} belongs to another user")
+            raise NotWarm(f"{path} belongs to another user")  # noqa: TRY301 -- what is open is closed
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None
@@ -209,8 +209,7 @@ def _started(place: Place, environment: Mapping[str, str]) -> socket.socket:
 
 def _start(place: Place, environment: Mapping[str, str]) -> None:
     """Start a template and wait until it listens."""
-    root = str(Path(__file__).resolve().parents[2])
-    code = f"import sys; sys.path[0] = {root!r}; from lepton_nb.kernels.template import main; main()"
+    code = f"import sys; sys.path[0] = {str(_ROOT)!r}; {_PROGRAM}"
     stay = environment.get("LEPTON_WARM_IDLE", "") or str(_IDLE_S)
     reader, writer = os.pipe()
     place.log.unlink(missing_ok=True)

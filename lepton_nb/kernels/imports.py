@@ -17,13 +17,26 @@ __all__ = ["INLINE", "Preloaded", "plain_backend", "preload", "shadowed"]
 INLINE = "module://matplotlib_inline.backend_inline"
 
 _MODULES = (
-    *("torch", "torch.utils.data", "sklearn.pipeline", "sklearn.compose", "sklearn.model_selection", "sklearn.datasets"),
+    *(
+        "torch",
+        "torch.utils.data",
+        "sklearn.pipeline",
+        "sklearn.compose",
+        "sklearn.model_selection",
+        "sklearn.datasets",
+    ),
     *("sklearn.ensemble", "pandas", "pyarrow.parquet", "matplotlib.pyplot", "matplotlib_inline.config", "skl2onnx"),
     *("pytorch_lightning", "mlflow", "mlflow.store.tracking.sqlalchemy_workspace_store", "alembic.command"),
     *("ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "IPython.core.oinspect"),
     *("IPython.core.completerlib", "IPython.extensions.storemagic", "tornado.platform.asyncio", "tornado.queues"),
     *("comm", "ipywidgets", "nbformat", "nbclient", "papermill", "safetensors.torch", "cloudpickle", "filelock"),
-    *("encodings.ascii", "encodings.latin_1", "encodings.cp437", "narwhals.stable.v2", "narwhals._pandas_like.dataframe"),
+    *(
+        "encodings.ascii",
+        "encodings.latin_1",
+        "encodings.cp437",
+        "narwhals.stable.v2",
+        "narwhals._pandas_like.dataframe",
+    ),
     *("fsspec.implementations.chained", "threadpoolctl"),
     *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.fitting", "pipelines")),
     *("lepton_nb.pipelines.engine.session", "lepton_nb.pipelines.executors.worker"),
@@ -31,13 +44,15 @@ _MODULES = (
 
 
 class Preloaded:
-    """The files of imported modules that people edit: neither installed packages nor Python's own.
+    """What imports have left behind, beside the modules: variables, and the files of those that people edit.
 
     Args:
         since: when the imports began; a file that was edited later was perhaps read before.
+        before: the environment at that time.
     """
 
-    def __init__(self, since: float) -> None:
+    def __init__(self, since: float, before: Mapping[str, str]) -> None:
+        self.variables = {name: value for name, value in os.environ.items() if before.get(name) != value}
         fixed = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
         installed = tuple(f"{path}{os.sep}" for path in fixed if path)
         self._stamps: dict[str, tuple[str, int]] = {}
@@ -91,17 +106,16 @@ def shadowed(places: Sequence[str], modules: Mapping[str, object]) -> str | None
         if place in sys.path:
             continue
         with contextlib.suppress(OSError):
-            for entry in os.listdir(place):
-                name = entry.partition(".")[0]
+            for path in Path(place).iterdir():
+                name = path.name.partition(".")[0]
                 if name in ("sitecustomize", "usercustomize"):
                     return name
-                if name in modules and name not in sys.builtin_module_names and _replaces(place, entry, modules[name]):
+                if name in modules and name not in sys.builtin_module_names and _replaces(path, modules[name]):
                     return name
     return None
 
 
-def _replaces(place: str, entry: str, module: object) -> bool:
-    path = Path(place) / entry
+def _replaces(path: Path, module: object) -> bool:
     if path.suffix not in (".py", ".so") and not (path / "__init__.py").is_file():
         return False
     origin = getattr(module, "__file__", None)

@@ -27,8 +27,11 @@ _READ_AT_IMPORT_TOO = {
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
 }
 _RECORDS = (".dist-info", ".egg-info", ".pth")
-# These a child puts right for itself.
-_SET_IN_CHILD = {"OMP_NUM_THREADS", "PYTHONFAULTHANDLER", "PYTHONPATH", "PYTHONUNBUFFERED"}
+# These a child puts right for itself, or scikit-learn and Lightning set them when they are imported.
+_SET_IN_CHILD = {
+    *("OMP_NUM_THREADS", "PYTHONFAULTHANDLER", "PYTHONPATH", "PYTHONUNBUFFERED"),
+    *("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "PYTORCH_NVML_BASED_CUDA_CHECK"),
+}
 
 
 class NotWarm(Exception):  # noqa: N818 -- not a fault: the caller starts the process in the ordinary way
@@ -64,9 +67,11 @@ def locate(environment: Mapping[str, str]) -> Place:
 def installed() -> str:
     """The state of what is installed: another text when a package or this room was added, changed or removed."""
     state = hashlib.sha256()
-    for place, ends in ((*((place, _RECORDS) for place in _site_folders()), (str(Path(__file__).parent), (".py",)))):
+    for place, ends in (*((place, _RECORDS) for place in _site_folders()), (str(Path(__file__).parent), (".py",))):
         with os.scandir(place) as entries:
-            found = sorted((one.name, one.stat().st_mtime_ns, one.inode()) for one in entries if one.name.endswith(ends))
+            found = sorted(
+                (one.name, one.stat().st_mtime_ns, one.inode()) for one in entries if one.name.endswith(ends)
+            )
         state.update(repr(found).encode())
     return state.hexdigest()
 
@@ -104,7 +109,7 @@ def _site_folders() -> tuple[str, ...]:
 
 def _confinement() -> list[object]:
     """What a child has from its parent and cannot change: user, groups, control group, namespaces."""
-    spaces = [os.readlink(f"/proc/self/ns/{name}") for name in ("mnt", "net", "pid", "ipc", "user", "uts")]
+    spaces = [str(Path(f"/proc/self/ns/{name}").readlink()) for name in ("mnt", "net", "pid", "ipc", "user", "uts")]
     groups = Path("/proc/self/cgroup").read_text()
     return [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), sorted(os.getgroups()), groups, spaces]
 

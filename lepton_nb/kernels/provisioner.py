@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from .client import Forked, fork, say_spawned
 from .place import NotWarm
@@ -24,8 +24,10 @@ _LAUNCHER = ["-m", "ipykernel_launcher"]
 _KNOWN = {"cwd", "env", "stdin", "stdout", "stderr", "extra_arguments", "kernel_id", "independent"}
 
 
-class WarmProvisioner(LocalProvisioner):  # type: ignore[misc] # jupyter_client has no types
+class WarmProvisioner(LocalProvisioner):
     """Starts a kernel by a fork of the template, or else as every kernel is started."""
+
+    process: Any = None
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
         """Start the kernel that `cmd` describes.

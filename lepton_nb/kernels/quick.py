@@ -6,8 +6,9 @@ import time
 from queue import Empty
 from typing import Any
 
-from jupyter_client import AsyncKernelClient, BlockingKernelClient
-from jupyter_client.utils import ensure_async, run_sync
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_core.utils import ensure_async, run_sync
 
 __all__ = ["QuickAsyncClient", "QuickBlockingClient", "make_quick"]
 
@@ -39,25 +40,25 @@ async def _next(channel: Any, asked: str, kind: str, seconds: float) -> dict[str
             message: dict[str, Any] = await ensure_async(channel.get_msg(timeout=left))
         except Empty:
             return None
-        if message["parent_header"].get("msg_id") == asked and message["msg_type"] == kind:
-            if message["content"].get("execution_state", "idle") == "idle":
-                return message
+        answers = message["parent_header"].get("msg_id") == asked and message["msg_type"] == kind
+        if answers and message["content"].get("execution_state", "idle") == "idle":
+            return message
     return None
 
 
-class QuickAsyncClient(AsyncKernelClient):  # type: ignore[misc] # jupyter_client has no types
+class QuickAsyncClient(AsyncKernelClient):
     """For asyncio."""
 
-    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the method's own
         await _wait_for_ready(self, timeout)
 
     wait_for_ready = _async_wait_for_ready
 
 
-class QuickBlockingClient(BlockingKernelClient):  # type: ignore[misc] # jupyter_client has no types
+class QuickBlockingClient(BlockingKernelClient):
     """For everybody else."""
 
-    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- the method's own
         await _wait_for_ready(self, timeout)
 
     wait_for_ready = run_sync(_async_wait_for_ready)
@@ -65,6 +66,6 @@ class QuickBlockingClient(BlockingKernelClient):  # type: ignore[misc] # jupyter
 
 def make_quick(manager: Any) -> None:
     """Have a kernel manager that makes Jupyter's own clients make these."""
-    quick = {AsyncKernelClient: QuickAsyncClient, BlockingKernelClient: QuickBlockingClient}
-    if replaced := quick.get(getattr(manager, "client_factory", None)):
+    quick: dict[Any, Any] = {AsyncKernelClient: QuickAsyncClient, BlockingKernelClient: QuickBlockingClient}
+    if replaced := quick.get(manager.client_factory):
         manager.client_factory = replaced

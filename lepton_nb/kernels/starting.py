@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -166,7 +166,7 @@ class Bound:
 
 
 @contextlib.contextmanager
-def _streams(log: Path):  # noqa: ANN202
+def _streams(log: Path) -> Iterator[tuple[int, int, int]]:
     log.parent.mkdir(parents=True, exist_ok=True)
     log.touch(mode=0o600)
     with log.open("ab") as out, Path(os.devnull).open("rb") as nothing:

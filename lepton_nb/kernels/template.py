@@ -53,10 +53,10 @@ def main() -> None:
     Arguments are the socket's path, a descriptor that is told when to connect, and the seconds to stay idle.
     """
     path, ready, stay = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    state, began = installed(), time.time()
+    state, began, before = installed(), time.time(), dict(os.environ)
     preload(os.environ.get("LEPTON_PRELOAD", ""))
     del sys.path[0]
-    loaded = Preloaded(began)
+    loaded = Preloaded(began, before)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         os.umask(0o177)

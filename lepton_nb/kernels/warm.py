@@ -20,7 +20,7 @@ def warm_spec() -> KernelSpec:
     )
 
 
-class WarmKernelManager(AsyncKernelManager):  # type: ignore[misc] # jupyter_client has no types
+class WarmKernelManager(AsyncKernelManager):
     """A kernel manager for nbclient and Papermill (`kernel_manager_class`)."""
 
     @property
