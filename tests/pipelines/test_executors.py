@@ -1,4 +1,4 @@
-"""What every executor does alike: the processes of this machine and the fake."""
+"""What every executor does alike: the processes of this machine, the fake, and nightly a Ray cluster of its own."""
 
 import hashlib
 import json
@@ -8,13 +8,15 @@ import time
 import pytest
 
 from lepton_nb.pipelines import LocalExecutor, StepJob
+from lepton_nb.pipelines.executors.ray import RayExecutor
 
 REPORT = "from lepton_nb.pipelines import record_output\n"
 
 
-@pytest.fixture(params=["local", "fake"])
-def executor(request, fake_executor):
-    made = LocalExecutor() if request.param == "local" else fake_executor
+@pytest.fixture(params=["local", "fake", pytest.param("ray", marks=pytest.mark.nightly)])
+def executor(request, fake_executor, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    made = {"local": LocalExecutor, "fake": lambda: fake_executor, "ray": RayExecutor}[request.param]()
     yield made
     made.stop()
 
@@ -67,10 +69,10 @@ def test_a_failing_cell_is_named_with_one_line_and_the_outputs_before_it_are_kep
     assert json.loads(made.executed.read_text())["cells"]
 
 
-def test_an_early_exit_is_a_failure_although_its_status_is_zero(executor, job):
+def test_a_notebook_that_ends_itself_early_is_incomplete_although_its_exit_status_is_zero(executor, job):
     executor.start(job("early", "x = 1", "import sys; sys.exit(0)", "x = 2"))
     (result,) = ended(executor)
-    assert (result.status, result.cell) == ("failed", 2)
+    assert (result.status, result.cell) == ("incomplete", 2)
     assert result.error.startswith("SystemExit: ")
 
 
