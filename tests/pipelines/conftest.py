@@ -59,7 +59,7 @@ class FakeExecutor:
         begun, notebook = time.monotonic(), json.loads(job.notebook.read_text())
         cells = _injected(notebook["cells"], job.parameters)
         outputs = job.folder / "outputs.jsonl"
-        error, number = "", 0
+        error, status, number = "", "completed", 0
         environment = {**job.environment, OUTPUT_FILE: str(outputs)}
         with mock.patch.dict(os.environ, environment), contextlib.chdir(job.cwd):
             names: dict[str, object] = {"__name__": "__main__"}
@@ -69,9 +69,9 @@ class FakeExecutor:
                     exec(cell["source"], names)
                 except (Exception, SystemExit) as cause:  # noqa: BLE001 - whatever a cell raises is its failure
                     error = " ".join(f"{type(cause).__name__}: {cause}".split())
+                    status = "incomplete" if isinstance(cause, SystemExit) and not cause.code else "failed"
                     break
         job.executed.write_text(json.dumps({**notebook, "cells": cells}))
-        status = "failed" if error else "completed"
         seconds = time.monotonic() - begun
         return StepResult(job.name, status, read_outputs(outputs), seconds, None, error, number if error else None)
 

@@ -43,7 +43,8 @@ class Family:
         if kernel is not None and kernel not in self._known:
             with contextlib.suppress(psutil.Error):
                 self._known[kernel] = psutil.Process(kernel)
-                self._roots.append(kernel)
+                # All that a worker starts is the kernel; each search looks at every process of the machine.
+                self._roots = [kernel]
         held = 0
         self._find(self._roots)
         for process in self._known.values():

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shutil
 import signal
 import sysconfig
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 from ... import kernels
 from ...errors import LeptonError
@@ -21,7 +24,8 @@ from .protocol import StepJob, StepResult
 
 __all__ = ["LocalExecutor"]
 
-_SAMPLE_S = 0.5
+# A short step is looked at once, too.
+_FIRST_SAMPLE_S, _SAMPLE_S = 0.15, 0.5
 _POLL_S = 0.05
 _WORKER = "lepton_nb.pipelines.executors.worker"
 _PACKAGE = Path(__file__).resolve().parents[3]
@@ -32,17 +36,18 @@ class _Child:
 
     def __init__(self, job: StepJob, sockets: tempfile.TemporaryDirectory[str], process: kernels.Bound) -> None:
         self.job, self.sockets, self.process = job, sockets, process
-        self.started = self.sampled = time.monotonic()
+        self.started = time.monotonic()
+        self.next_sample = self.started + _FIRST_SAMPLE_S
         self.family = Family(process.pid)
 
     def due(self) -> float:
         """When it has to be looked at again, if nothing happens before."""
         limit = self.job.timeout
-        return min(self.sampled + _SAMPLE_S, float("inf") if limit is None else self.started + limit)
+        return min(self.next_sample, float("inf") if limit is None else self.started + limit)
 
     def sample(self) -> None:
         """Look at its processes."""
-        self.sampled = time.monotonic()
+        self.next_sample = time.monotonic() + _SAMPLE_S
         self.family.look(_number(self.job.folder / "kernel"))
 
     def end(self) -> None:
@@ -65,11 +70,15 @@ class LocalExecutor:
 
     def __init__(self) -> None:
         self._children: list[_Child] = []
+        self._swept = False
 
     def start(self, job: StepJob) -> None:
         """Begin a step in a process of its own."""
-        # The kernel's sockets: their path must be short, and they go when the step does, however it ends.
-        sockets = tempfile.TemporaryDirectory(prefix="lepton-", ignore_cleanup_errors=True)
+        if not self._swept:
+            _sweep()
+            self._swept = True
+        # The kernel's sockets: their path must be short, and they go when the step does.
+        sockets = tempfile.TemporaryDirectory(prefix=f"lepton-{os.getpid()}-", ignore_cleanup_errors=True)
         order = {"notebook": str(job.notebook), "executed": str(job.executed), "parameters": dict(job.parameters)}
         write_json(job.folder / "job.json", {**order, "sockets": sockets.name}, mode=0o600)
         process = kernels.start_bound(
@@ -96,6 +105,14 @@ class LocalExecutor:
             child = self._children.pop()
             child.end()
             _hide_secrets(child.job)
+
+
+def _sweep() -> None:
+    """Remove the sockets of those who were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob("lepton-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sleep(children: list[_Child], seconds: float) -> None:
@@ -126,7 +143,7 @@ def _ended(child: _Child) -> StepResult | None:
         if job.timeout is not None and time.monotonic() - child.started > job.timeout:
             error = f"TimeoutError: the step took longer than its timeout of {job.timeout:g} s"
             return _cut_short(child, "timeout", error)
-        if time.monotonic() - child.sampled >= _SAMPLE_S:
+        if time.monotonic() >= child.next_sample:
             child.sample()
         return None
     try:
