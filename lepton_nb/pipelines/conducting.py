@@ -67,6 +67,7 @@ class Conductor:
         self.teller, self.room, self.must_be_here = teller, room, must_be_here
         self.specs = {step.name: step for step in ledger.plan.order}
         self._ready: dict[str, _Ready] = {}
+        self._running: dict[str, StepSpec] = {}
         self._tries: dict[str, int] = {}
 
     def work(self) -> None:
@@ -80,12 +81,11 @@ class Conductor:
             moved = [self._advance(spec) for spec in waiting]
             if any(moved):
                 continue
-            running = self._running()
-            if not waiting and not running:
+            if not waiting and not self._running:
                 return
             if result := self.executor.wait(_WAIT_S):
                 self._end(result)
-            elif not running:
+            elif not self._running:
                 # Another process does what is left, and an executor without steps need not wait.
                 time.sleep(_WAIT_S / 5)
             self.teller.refresh()
@@ -104,9 +104,7 @@ class Conductor:
             for ready in self._ready.values():
                 self.reuse.store.release(ready.key)
             self._ready.clear()
-
-    def _running(self) -> list[StepSpec]:
-        return [spec for name, spec in self.specs.items() if self.ledger.steps[name].status == "running"]
+            self._running.clear()
 
     def _advance(self, spec: StepSpec) -> bool:
         """Do what can be done with a step that waits; say whether it stands otherwise now."""
@@ -131,7 +129,7 @@ class Conductor:
                 expected="one in the cache or in the last run of this file with these parameters",
                 hint="run the pipeline without --only first",
             )
-        if not self.room.fits([one.resources for one in self._running()], spec.resources):
+        if not self.room.fits([one.resources for one in self._running.values()], spec.resources):
             return False
         return self._claimed(spec, ready) and (self._taken(spec, ready) or self._start(spec, ready))
 
@@ -183,6 +181,7 @@ class Conductor:
         )  # fmt: skip
         folder.mkdir(mode=0o700)
         self._tries[spec.name] = self._tries.get(spec.name, 0) + 1
+        self._running[spec.name] = spec
         self.teller.moved(spec.name)
         job = StepJob(
             spec.name,
@@ -209,6 +208,7 @@ class Conductor:
     def _end(self, result: StepResult) -> None:
         """Take in how a step ended, and try it again where that was asked for."""
         spec, ready = self.specs[result.name], self._ready.pop(result.name)
+        self._running.pop(result.name, None)
         written: dict[str, str] = {}
         if result.status == "completed":
             try:
