@@ -62,7 +62,9 @@ class Teller:
             skipped = sum(step.status == "skipped" for step in steps)
             text = f"{len(steps) - skipped} steps completed" + (f", {skipped} skipped" if skipped else "")
             self.report(Finished(time.time(), text=text))
-        elif isinstance(cause, KeyboardInterrupt):
+            return
+        self.note(f"report: {self.ledger.told().report}")
+        if isinstance(cause, KeyboardInterrupt):
             self.note("interrupted; the same command goes on from here")
             self.report(Finished(time.time(), "stopped", "interrupted"))
         else:

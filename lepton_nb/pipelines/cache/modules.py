@@ -17,6 +17,7 @@ __all__ = ["Imports"]
 # A magic, a shell command, an assignment from one, or a question: lines that Python cannot parse.
 _NOT_PYTHON = re.compile(r"^(\s*)(?:[%!?]|[\w,\s.]+=\s*[%!](?!=)|\S.*\?\s*$)")
 _IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w., ]+))", re.MULTILINE)
+_EXTENSION = re.compile(r"^\s*%(?:re)?load_ext\s+([\w.]+)", re.MULTILINE)
 # What verbs take for an object of a module, in a magic as in a parameter.
 _OBJECT = re.compile(r"\b([A-Za-z_]\w*(?:\.\w+)*):[A-Za-z_]\w*")
 
@@ -44,14 +45,14 @@ class Imports:
         """The files of the project that importing would run, sorted.
 
         Args:
-            cells: code; lines of magics are read for `package.module:Name` only.
+            cells: code; lines of magics are read for `%load_ext` and for `package.module:Name` only.
             texts: parameters that may name an object as `package.module:Name`.
         """
         names: set[str] = set()
         for cell in cells:
             tree = _parsed(cell.source)
             names.update(_imported(tree, "") if tree else _seen(cell.source))
-            names.update(_OBJECT.findall(cell.source))
+            names.update((*_EXTENSION.findall(cell.source), *_OBJECT.findall(cell.source)))
             for folder in _added_paths(tree) if tree else ():
                 path = self.root / folder
                 if path.is_relative_to(self.root) and path.is_dir() and path not in self._paths:

@@ -100,6 +100,7 @@ def reached(root, *sources, texts=()):
         ("import importlib\nimportlib.import_module('deeper')", ["deeper.py"]),
         ("this is no python\nimport deeper", ["deeper.py"]),
         ("%lepton train deeper:Net --data d", ["deeper.py"]),
+        ("%load_ext deeper", ["deeper.py"]),
         ("import sys\nsys.path.insert(0, 'src')\nimport added", ["src/added.py"]),
         ("import space.part", ["space/part.py"]),
         ("from pack import four", ["pack/__init__.py", "pack/four.py"]),
