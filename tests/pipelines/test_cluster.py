@@ -294,3 +294,20 @@ def test_a_lost_cluster_is_an_error_and_not_the_end_of_the_runner(lonely, monkey
     with pytest.raises(PipelineError, match=r"the connection to Ray on .* ended"):
         until(lambda: executor.wait(1.0), 200)
     executor.stop()
+
+
+@pytest.mark.nightly
+def test_a_step_that_no_node_can_hold_any_more_fails_with_the_reason(lonely, monkeypatch, job, tmp_path):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv(TOKEN, str(lonely.token))
+    executor = RayExecutor(lonely.address)
+    cells = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    made = job("large", cells, resources=Resources(1.0, 6000.0))
+    executor.start(made)
+    until(lambda: lines(tmp_path / "pid"))
+    until(lambda: made.folder.glob("attempt-*/executed.ipynb"))
+    lonely.kill_second()
+    result = until(lambda: executor.wait(1.0), 150)
+    executor.stop()
+    assert result.status == "failed"
+    assert "no node of the Ray cluster can hold step 'large'; expected at most 1 cpus, 4096 MiB memory" in result.error

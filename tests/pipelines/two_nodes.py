@@ -25,9 +25,15 @@ def main(folder: Path) -> None:
     options = {"num_cpus": 1, "include_log_monitor": False}
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={**options, "include_dashboard": False, "no_monitor": True, "temp_dir": str(folder)},
+        head_node_args={
+            **options,
+            "memory": 4 * 2**30,
+            "include_dashboard": False,
+            "no_monitor": True,
+            "temp_dir": str(folder),
+        },
     )
-    second = cluster.add_node(**options)
+    second = cluster.add_node(**options, memory=8 * 2**30)
     raylet = second.all_processes["raylet"][0].process.pid
     print(cluster.address, raylet, file=answers, flush=True)
     for _ in sys.stdin:

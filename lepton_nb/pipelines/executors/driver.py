@@ -22,6 +22,7 @@ from typing import Any
 
 from ...errors import LeptonError, PipelineError
 from ...processes.cluster import LIGHT, connected
+from ..engine import Ending, settle
 from .node import execute, unpacked
 from .protocol import StepJob, StepResult
 from .share import Share, share_at
@@ -155,6 +156,8 @@ class _Driver:
             task.share.collect(task.job, task.name, attempt)
         except Exception as cause:  # noqa: BLE001 - the step's notebook did not come back, whatever the reason
             result = _failed(task, cause)
+        if attempt is None:
+            settle(task.job.executed, Ending(result.status, result.error))
         self.say(result=asdict(result))
 
     def _fail(self, job: StepJob, cause: BaseException) -> None:
@@ -218,9 +221,9 @@ def _wanted(job: StepJob) -> dict[str, float]:
 
 
 def _amounts(amounts: dict[str, float]) -> str:
-    words = {"CPU": "{:g} cpus", "GPU": "{:g} gpus", "memory": "{:.0f} MB memory"}
+    words = {"CPU": "{:g} cpus", "GPU": "{:g} gpus", "memory": "{:.0f} MiB memory"}
     return ", ".join(
-        words[name].format(amount / 1e6 if name == "memory" else amount) for name, amount in amounts.items()
+        words[name].format(amount / 2**20 if name == "memory" else amount) for name, amount in amounts.items()
     )
 
 

@@ -18,6 +18,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+import psutil
+
 from ...errors import MissingError, PipelineError, UsageError
 from .protocol import StepJob
 
@@ -27,6 +29,7 @@ SHARE = "LEPTON_SHARE"
 _ATTEMPT = "attempt-"
 _EXECUTED = "executed.ipynb"
 _NOTEBOOK = "notebook.ipynb"
+_SCRATCH = "lepton-node-"
 _SKIPPED = {"node_modules", "__pycache__", "site-packages"}
 
 
@@ -105,7 +108,9 @@ class _Store:
 
     @contextlib.contextmanager
     def attempt(self, job: StepJob, name: str) -> Iterator[tuple[StepJob, str]]:
-        with tempfile.TemporaryDirectory(prefix="lepton-node-", ignore_cleanup_errors=True) as text:
+        _sweep()
+        prefix = f"{_SCRATCH}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as text:
             place = Path(text).resolve()
             project, folder, attempt = place / "project", place / "step", f"{_ATTEMPT}{secrets.token_hex(8)}"
             project.mkdir()
@@ -157,6 +162,15 @@ class _Store:
     def _open(self, name: str) -> Iterator[zipfile.ZipFile]:
         with self.files.open(f"{self.root}/{name}", "rb") as stream, zipfile.ZipFile(stream) as archive:
             yield archive
+
+
+def _sweep() -> None:
+    """Remove what this user's tasks left on this node when they were killed."""
+    for place in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        owner = place.name.removeprefix(_SCRATCH).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            # Other users' folders stay: they cannot be removed.
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _modules(root: Path) -> Iterator[Path]:
