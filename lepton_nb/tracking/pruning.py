@@ -18,7 +18,7 @@ from .deleting import remove
 from .liveness import process_of
 from .reading import ending
 from .sending import LOCAL_ID
-from .store import asking
+from .store import asking, quiet
 
 __all__ = ["expired", "prune"]
 
@@ -59,7 +59,7 @@ def expired(ws: Workspace, before: float) -> tuple[Removal, ...]:
         }
     if not old:
         return ()
-    with asking(os.environ.get("MLFLOW_REGISTRY_URI") or address) as client:
+    with asking(os.environ.get("MLFLOW_REGISTRY_URI") or address) as client, quiet():
         held = _aliased(client)
     told = [dataclasses.replace(one, held=held.get(store_id, "")) for store_id, one in old.items()]
     return tuple(sorted(told, key=lambda one: one.moment))

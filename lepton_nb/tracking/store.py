@@ -20,7 +20,7 @@ from ..errors import NotFoundError, TrackingError
 from ..workspace import Workspace
 from .address import experiment, is_remote, shown, sqlite_file
 
-__all__ = ["Unreachable", "asking", "experiment_id", "preload", "reaching"]
+__all__ = ["Unreachable", "asking", "experiment_id", "preload", "quiet", "reaching"]
 
 _CONTACT_S = 3.0
 # A server that is gone must be noticed in seconds; connections are opened when used, so that a store that was
@@ -112,6 +112,21 @@ def experiment_id(client: Any, ws: Workspace, address: str) -> str:
         return str(found.experiment_id)
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """While a store of MLflow is opened, which announces its connection pool to everybody as a line on standard error.
+
+    A client opens its registry when that is first asked for.
+    """
+    announcer = logging.getLogger("mlflow.store.db.utils")
+    before = announcer.level
+    announcer.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        announcer.setLevel(before)
+
+
 def _is_fault_of_the_server(cause: Any) -> bool:
     return bool(cause.get_http_status_code() >= 500)
 
@@ -151,14 +166,8 @@ def _client(address: str) -> Any:
     from mlflow.tracking import MlflowClient
 
     _check_file(sqlite_file(address))
-    # MLflow announces its connection pool to everybody, as a line on standard error.
-    announcer = logging.getLogger("mlflow.store.db.utils")
-    before = announcer.level
-    announcer.setLevel(logging.WARNING)
-    try:
+    with quiet():
         return MlflowClient(tracking_uri=address, registry_uri=address)
-    finally:
-        announcer.setLevel(before)
 
 
 def _check_contact(address: str) -> None:

@@ -44,6 +44,13 @@ def test_a_run_of_another_workspace_or_experiment_is_none_of_ours(ws, monkeypatc
     assert expired(ws) == ["mine"]
 
 
+def test_looking_for_aliases_says_nothing(ws, capfd):
+    tracking.finish_run(ws, start(ws, "quiet"), "finished")
+    capfd.readouterr()
+    assert expired(ws) == ["quiet"]
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_end_that_the_store_was_not_told_yet_counts_and_is_not_told_by_looking(ws):
     run_id = start(ws, "told")
     tracking.finish_run(ws, run_id, "failed", "cause", send=False)
