@@ -44,7 +44,7 @@ _MODULES = (
 
 
 class Preloaded:
-    """What imports have left behind, beside the modules: variables, and the files of those that people edit.
+    """What imports have left behind, beside the modules: variables, and the modules' files.
 
     Args:
         since: when the imports began; a file that was edited later was perhaps read before.
@@ -53,6 +53,9 @@ class Preloaded:
 
     def __init__(self, since: float, before: Mapping[str, str]) -> None:
         self.variables = {name: value for name, value in os.environ.items() if before.get(name) != value}
+        # Copies, side by side: to look at the modules' own would copy the memory around each.
+        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        self.files = [file.encode().decode() for file in files if file]
         fixed = {sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")}
         installed = tuple(f"{path}{os.sep}" for path in fixed if path)
         self._stamps: dict[str, tuple[str, int]] = {}
@@ -66,7 +69,8 @@ class Preloaded:
     def forget_edited(self) -> None:
         """Let a package one of whose files was edited since be imported anew, whole."""
         edited = {name.partition(".")[0] for name, stamp in self._stamps.items() if _edited(*stamp)}
-        for name in [name for name in sys.modules if name.partition(".")[0] in edited]:
+        # Names that are merely looked at are copied, page by page, out of the memory that children share.
+        for name in [name for name in sys.modules if name.partition(".")[0] in edited] if edited else ():
             del sys.modules[name]
 
 
