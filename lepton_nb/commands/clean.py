@@ -24,7 +24,7 @@ def clean(
     older_than: Annotated[str, Opt("Age such as 30d, 12h, 2w or 45m, since the last use or the end.", "AGE")],
     dry_run: Annotated[bool, Opt("Show what would go, and change nothing.")] = False,
 ) -> Cleaning:
-    """Remove old cache entries, runs and pipeline runs, but nothing that something kept points to.
+    """Remove old cache entries, runs and pipeline runs that nothing kept points to.
 
     A run stays while a deployment or an alias of a registered model points to it, or while the outputs of a step that
     stays name it. Data sets and Bentos stay.

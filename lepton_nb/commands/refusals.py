@@ -15,7 +15,7 @@ __all__ = ["of_module", "of_system", "require_writable"]
 _NEXT = {
     (errno.ENOTDIR, errno.EEXIST, errno.EISDIR): "move what lies there away, or choose another path",
     (errno.EACCES, errno.EPERM, errno.EROFS): "choose a place that you may write; LEPTON_HOME moves the workspace",
-    (errno.ENOSPC, errno.EDQUOT): "free some space, for instance with lepton runs delete RUN",
+    (errno.ENOSPC, errno.EDQUOT): "free some space, for instance with lepton clean --older-than 30d",
     (errno.EMFILE, errno.ENFILE): "raise the limit of open files (ulimit -n)",
 }
 _CHECK = "check the path; LEPTON_HOME names the workspace's folder"
