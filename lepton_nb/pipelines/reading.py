@@ -61,7 +61,7 @@ def newest(ws: Workspace, file: Path, parameters: Mapping[str, Any]) -> tuple[Pa
         try:
             run = read_json(folder / RUN)
             same = run["file"] == str(file) and json.dumps(run["parameters"], sort_keys=True) == wanted
-            if same and not run["only"] and "began" in run:
+            if same and not run["asked"]["only"]:
                 return folder, run
         except (*_BROKEN, OSError):
             # A broken run, or one of an older version, is gone on with by nobody.

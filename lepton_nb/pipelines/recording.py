@@ -22,7 +22,7 @@ from ..workspace import Workspace, locked, read_json, write_json
 from .executors import StepResult
 from .planning import Plan
 
-__all__ = ["REPORT", "RUN", "Earlier", "Ledger", "begin", "read_step", "reopen", "waiting", "write_step"]
+__all__ = ["REPORT", "RUN", "Asked", "Earlier", "Ledger", "begin", "read_step", "reopen", "waiting", "write_step"]
 
 RUN, REPORT = "run.json", "report.html"
 
@@ -42,6 +42,30 @@ class Earlier:
     started: float | None = None
     written: Mapping[str, str] = field(default_factory=dict)
     cache: bool = True
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of a run, which holds when it goes on.
+
+    Args:
+        start: the step from which on all is done anew, when one was named.
+        only: the step that runs alone, when one was named.
+        anew: all steps that are done anew.
+        donor: id of the run whose results it may take.
+        nonce: names it in the keys of its live steps; those of its donor keep theirs.
+    """
+
+    start: str = ""
+    only: str = ""
+    anew: tuple[str, ...] = ()
+    donor: str = ""
+    nonce: str = ""
+
+    @property
+    def force(self) -> bool:
+        """Whether it was to do everything anew."""
+        return bool(self.anew) and not self.start and not self.only
 
 
 class Ledger:
@@ -70,6 +94,11 @@ class Ledger:
                 )
                 self._started[name] = old.started
                 self.write(name)
+
+    @property
+    def asked(self) -> Asked:
+        """What was asked when it began."""
+        return Asked(**{**self.run["asked"], "anew": tuple(self.run["asked"]["anew"])})
 
     def update(self, name: str, **changes: Any) -> None:
         """Change a step and write its record."""
@@ -134,15 +163,13 @@ class Ledger:
         write_json(self.folder / RUN, self.run, sync=any(step.attempts for step in self.steps.values()))
 
 
-def begin(ws: Workspace, plan: Plan, *, nonce: str = "", start: str = "", only: str = "") -> Ledger:
+def begin(ws: Workspace, plan: Plan, asked: Asked) -> Ledger:
     """Make the folder of a new run, with every step waiting.
 
     Args:
         ws: the workspace.
         plan: what runs.
-        nonce: names this run in the keys of its live steps; empty to make one.
-        start: the step from which on all is done anew, when one was named.
-        only: the step that runs alone, when one was named.
+        asked: of it.
     """
     now = time.time()
     stamp, part = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)), int(now % 1 * 1e6)
@@ -150,8 +177,8 @@ def begin(ws: Workspace, plan: Plan, *, nonce: str = "", start: str = "", only: 
     run_id = f"{stamp}-{part:05x}{secrets.randbelow(16):x}"
     folder = ws.pipelines / run_id
     folder.mkdir(parents=True, mode=0o700)
-    run = {"id": run_id, "nonce": nonce or run_id, "start": start, "only": only, "created": now, "spent": 0.0}
-    run |= _session(plan, now)
+    known = dataclasses.asdict(asked) | {"nonce": asked.nonce or run_id}
+    run = {"id": run_id, "asked": known, "created": now, "spent": 0.0, **_session(plan, now)}
     ledger = Ledger(folder, plan, run, {})
     # Last, since a folder without it is no run yet.
     ledger.save()

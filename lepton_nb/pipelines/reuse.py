@@ -54,7 +54,7 @@ class Reuse:
         needs: list[Any] = [self.ledger.steps[name].key for name in plan.needs[step.name] if name in unsaid]
         needs += [self.ledger.written[name] for name in plan.needs[step.name] if self.ledger.written.get(name)]
         if not self.cacheable(step.name):
-            needs.append(self.ledger.run["nonce"])
+            needs.append(self.ledger.asked.nonce)
         return self.sources.key(step.notebook, parameters, inputs=step.inputs, writes=step.writes, needs=needs)
 
     def restore(self, step: StepSpec, key: str) -> tuple[bool, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from .conducting import Conductor
 from .executors import Executor, LocalExecutor
 from .planning import Plan, load, plan
 from .reading import newest
-from .recording import REPORT, Earlier, Ledger, begin, read_step, reopen
+from .recording import REPORT, Asked, Earlier, Ledger, begin, read_step, reopen
 from .report import page
 from .reuse import Reuse
 from .scheduling import Room, ahead, behind, instances, restricted
@@ -67,24 +69,22 @@ def run(
     room.check(todo.order)
     # Workers start elsewhere, where a relative path would mean another place.
     ws = Workspace(ws.home.resolve())
-    todo, anew, here = _asked(todo, start, only, force=force)
-    ledger, donor = _opened(ws, todo, start or "", only or "", force=force)
-    reuse, teller = Reuse(ws, ledger, anew - _done_anew(ledger), donor), Teller(report, ledger)
+    todo, here, asked = _asked(todo, start or "", only or "", force=force)
+    ledger = _opened(ws, todo, asked)
+    teller = Teller(report, ledger)
+    reuse = Reuse(ws, ledger, _anew(ledger), _donor(ws, ledger))
     return _conducted(Conductor(ws, ledger, reuse, executor or LocalExecutor(), teller, room, here), ledger, teller)
 
 
-def _asked(
-    todo: Plan, start: str | None, only: str | None, *, force: bool
-) -> tuple[Plan, frozenset[str], frozenset[str]]:
-    """The steps to see to, those of them to do anew, and those that may not run."""
+def _asked(todo: Plan, start: str, only: str, *, force: bool) -> tuple[Plan, frozenset[str], Asked]:
+    """The steps to see to, those of them that may not run, and what is asked of the others."""
     if sum(map(bool, (start, only, force))) > 1:
         raise UsageError("--from, --only and --force exclude each other", expected="one of them")
     if only:
-        anew = frozenset(instances(todo, only))
-        return restricted(todo, anew), anew, ahead(todo, anew) - anew
-    if start:
-        return todo, behind(todo, instances(todo, start)), frozenset()
-    return todo, frozenset(todo.needs) if force else frozenset(), frozenset()
+        alone = instances(todo, only)
+        return restricted(todo, alone), ahead(todo, alone).difference(alone), Asked(only=only, anew=alone)
+    anew = behind(todo, instances(todo, start)) if start else frozenset(todo.needs) if force else frozenset[str]()
+    return todo, frozenset(), Asked(start=start, anew=tuple(sorted(anew)))
 
 
 def graph(path: Path | str) -> Graph:
@@ -99,32 +99,37 @@ def graph(path: Path | str) -> Graph:
     return Graph(todo.pipeline.name, layered(needs), needs)
 
 
-def _opened(ws: Workspace, todo: Plan, start: str, alone: str, *, force: bool) -> tuple[Ledger, Mapping[str, Earlier]]:
-    """The ledger of a new run, or of one that goes on; and the records that a new one may take from."""
-    last = None if force else newest(ws, todo.pipeline.path, todo.parameters)
+def _opened(ws: Workspace, todo: Plan, asked: Asked) -> Ledger:
+    """The ledger of a new run, or of the newest one when that did not complete and is what was asked for."""
+    last = None if asked.force else newest(ws, todo.pipeline.path, todo.parameters)
     if not last:
-        return begin(ws, todo, start=start, only=alone), {}
+        return begin(ws, todo, asked)
     folder, run = last
+    before = run["asked"]
     # With --from, only what --from began is gone on with: else its steps might be thought done.
-    if not alone and run["status"] != "completed" and (not start or run["start"] == start):
+    if run["status"] != "completed" and not asked.only and asked.start in ("", before["start"]):
         ledger = reopen(todo, folder)
         if ledger:
-            return ledger, {}
-    if not start and not alone:
-        return begin(ws, todo), {}
-    donor = {}
-    for name in todo.needs:
-        try:
-            donor[name] = read_step(folder, name)
-        except (FileNotFoundError, FormatError, KeyError, TypeError):
-            continue
-    return begin(ws, todo, nonce=run["nonce"], start=start, only=alone), donor
+            return ledger
+    if asked.start or asked.only:
+        asked = dataclasses.replace(asked, donor=run["id"], nonce=before["nonce"])
+    return begin(ws, todo, asked)
 
 
-def _done_anew(ledger: Ledger) -> frozenset[str]:
-    """The steps that this run did itself before it went on: done anew already."""
+def _anew(ledger: Ledger) -> frozenset[str]:
+    """The steps that are still to be done anew: not those that this run did itself before it went on."""
     done = (old.step for old in ledger.earlier.values() if old.step.status == "completed" and not old.step.cached)
-    return frozenset(step.name for step in done)
+    return frozenset(ledger.asked.anew).difference(step.name for step in done)
+
+
+def _donor(ws: Workspace, ledger: Ledger) -> dict[str, Earlier]:
+    """The steps of the run whose results this one may take."""
+    found: dict[str, Earlier] = {}
+    for name in ledger.steps if ledger.asked.donor else ():
+        # It may be gone, or never have had the step.
+        with contextlib.suppress(FileNotFoundError, FormatError, KeyError, TypeError):
+            found[name] = read_step(ws.pipelines / ledger.asked.donor, name)
+    return found
 
 
 def _conducted(conductor: Conductor, ledger: Ledger, teller: Teller) -> PipelineRun:

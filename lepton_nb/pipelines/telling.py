@@ -65,7 +65,8 @@ class Teller:
             return
         self.note(f"report: {self.ledger.told().report}")
         if isinstance(cause, KeyboardInterrupt):
-            self.note("interrupted; the same command goes on from here")
+            way = "the same command without --force" if self.ledger.asked.force else "the same command"
+            self.note(f"interrupted; {way} goes on from here")
             self.report(Finished(time.time(), "stopped", "interrupted"))
         else:
             self.report(Failed(time.time(), type(cause).__name__, " ".join(str(cause).split())))

@@ -120,6 +120,32 @@ def test_force_goes_on_with_nothing(line, ws, fake_executor, times):
     assert times()["live"] == 2
 
 
+def test_a_forced_run_that_was_cut_short_does_the_rest_anew_too(line, ws, fake_executor, times):
+    pipelines.run(ws, line, executor=fake_executor)
+    events = []
+    with pytest.raises(KeyboardInterrupt):
+        pipelines.run(
+            ws, line, report=events.append, executor=cut_at(fake_executor, "last", KeyboardInterrupt()), force=True
+        )
+    assert any("command without --force goes on" in event.text for event in events if isinstance(event, Note))
+    pipelines.run(ws, line, executor=fake_executor)
+    assert times() == {"live": 2, "middle": 2, "last": 3, "tidy": 3}
+
+
+def test_from_takes_live_steps_from_the_run_before_when_it_goes_on(line, ws, fake_executor, pipeline, times):
+    path = pipeline(line.read_text().replace("  live:", "  side: {notebook: tidy.ipynb, needs: [live]}\n  live:"))
+    pipelines.run(ws, path, executor=fake_executor)
+    (began,) = ws.pipelines.iterdir()
+    with pytest.raises(KeyboardInterrupt):
+        pipelines.run(ws, path, executor=cut_at(fake_executor, "middle", KeyboardInterrupt()), start="middle")
+    cut = pipelines.status(ws)
+    assert cut.path != began
+    # As if the kill had come before it was looked at.
+    (cut.path / "live.json").unlink()
+    assert pipelines.run(ws, path, executor=fake_executor, start="middle").id == cut.id
+    assert times()["live"] == 1
+
+
 def test_from_goes_on_with_what_from_began(line, ws, fake_executor, times):
     pipelines.run(ws, line, executor=fake_executor)
     with pytest.raises(KeyboardInterrupt):
