@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .parameters import LANGUAGE, PythonParameters
+from .parameters import LANGUAGE, PythonParameters, is_python, language_of
 
-__all__ = ["LeptonEngine", "language_of"]
+__all__ = ["LeptonEngine"]
 
 
 class LeptonEngine:
@@ -47,15 +47,9 @@ class LeptonEngine:
     def nb_language(cls, nb: Any, language: str | None = None) -> str:
         """The language whose translator writes the injected cell: ours for Python, Papermill's for any other."""
         language = language or language_of(nb)
-        if language not in ("python", "ipython"):
+        if not is_python(language):
             return language
         from papermill.translators import papermill_translators
 
         papermill_translators.register(LANGUAGE, PythonParameters)
         return LANGUAGE
-
-
-def language_of(nb: Any) -> str:
-    """What a notebook says that it is written in; Python when it does not say."""
-    about = nb.metadata.get("language_info", {}).get("name") or nb.metadata.get("kernelspec", {}).get("language")
-    return str(about or "python")

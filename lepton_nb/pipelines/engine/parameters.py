@@ -14,7 +14,7 @@ from ...errors import UsageError
 from ...workspace import resolve_secret, secret_names
 from .literals import literal, recorded
 
-__all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "record"]
+__all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "is_python", "language_of", "record"]
 
 # What Papermill finds `PythonParameters` by; a notebook's own language stays as it is.
 LANGUAGE = "lepton-python"
@@ -104,6 +104,17 @@ def record(parameters: Mapping[str, Any]) -> dict[str, Any]:
     for name in secret_names(dict(parameters)):
         resolve_secret(name)
     return {name: recorded(value) for name, value in parameters.items()}
+
+
+def language_of(nb: Any) -> str:
+    """What a notebook says that it is written in; Python when it does not say."""
+    about = nb.metadata.get("language_info", {}).get("name") or nb.metadata.get("kernelspec", {}).get("language")
+    return str(about or "python")
+
+
+def is_python(language: str) -> bool:
+    """Whether a notebook in this language takes `PythonParameters`."""
+    return language in ("python", "ipython")
 
 
 def _check_name(name: Any) -> None:

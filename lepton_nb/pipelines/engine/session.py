@@ -20,9 +20,8 @@ from ...workspace import secret_names
 from .book import Book
 from .client import Client
 from .ending import Ending, one_line
-from .entry import language_of
 from .kernel import for_client
-from .parameters import LANGUAGE, PythonParameters, check, record
+from .parameters import LANGUAGE, PythonParameters, check, is_python, language_of, record
 
 __all__ = ["Watch", "run"]
 
@@ -69,15 +68,15 @@ def run(
         watch: who wants to know.
         options: Papermill's others, and nbclient's.
     """
-    is_python = language_of(nb) in ("python", "ipython")
-    _take_parameters(nb, kernel_name, is_python)
+    in_python = is_python(language_of(nb))
+    _take_parameters(nb, kernel_name, in_python)
     book = Book(nb, output_path, autosave_cell_every, log_output=log_output, progress_bar=progress_bar)
     if watch:
         book.cell_file = watch.cell_file
     book.notebook_start()
     try:
         with _sockets(watch) as sockets:
-            kernel = for_client(kernel_name, is_python, sockets)
+            kernel = for_client(kernel_name, in_python, sockets)
             client = Client(book, _noting(watch), **_options(options, log_output), **kernel)
             client.execute()
         _allowed_errors(book)
@@ -109,7 +108,7 @@ def _options(options: dict[str, Any], log_output: bool) -> dict[str, Any]:
     return merged
 
 
-def _take_parameters(nb: Any, kernel_name: str, is_python: bool) -> None:
+def _take_parameters(nb: Any, kernel_name: str, in_python: bool) -> None:
     """Check the names, and see to it that the cell makes exactly the values.
 
     Raises:
@@ -117,7 +116,7 @@ def _take_parameters(nb: Any, kernel_name: str, is_python: bool) -> None:
         NotFoundError: a secret is not there.
     """
     known = nb.metadata.papermill.get("parameters") or {}
-    if not is_python:
+    if not in_python:
         if any(secret_names(known)):
             language = nb.metadata.get("kernelspec", {}).get("language", kernel_name)
             raise UsageError(f"a notebook in {language} cannot take a secret", expected="a Python notebook")
