@@ -152,14 +152,17 @@ class Conductor:
         if wrong:
             ready.note = f"{wrong}; the step is computed anew"
             self.teller.note(f"step {spec.name!r}: {ready.note}")
-        if not done and (result := self.reuse.recovered(spec, ready.key)):
-            self._end(result)
-            return True
         if done:
             self.reuse.store.release(ready.key)
             del self._ready[spec.name]
             self.teller.moved(spec.name)
-        return done
+            return True
+        if result := self.reuse.recovered(spec, ready.key):
+            self._end(result)
+            return True
+        # Now, since what lies there is of the key that the record still names.
+        self._set_aside(spec.name)
+        return False
 
     def _claimed(self, spec: StepSpec, ready: _Ready) -> bool:
         """Whether the step's key is ours to compute; another process, or a step like this one, may be doing it."""
@@ -172,7 +175,6 @@ class Conductor:
 
     def _start(self, spec: StepSpec, ready: _Ready) -> bool:
         before = self.ledger.steps[spec.name]
-        self._set_aside(spec.name, before.attempts)
         folder = self.ledger.folder / spec.name
         # Before the folder is there: what lies in it is always of the record's key.
         self.ledger.update(
@@ -199,11 +201,15 @@ class Conductor:
         self.executor.start(job)
         return True
 
-    def _set_aside(self, name: str, attempt: int) -> None:
-        """Keep what an earlier attempt left."""
-        for path in (self.ledger.folder / name, self.ledger.folder / f"{name}.ipynb"):
-            if path.exists():
-                path.rename(path.with_name(f"{name}.attempt-{max(attempt, 1)}{path.suffix}"))
+    def _set_aside(self, name: str) -> None:
+        """Keep what an earlier attempt left, under the first number that is free."""
+        folder = self.ledger.folder
+        left = [path for path in (folder / name, folder / f"{name}.ipynb") if path.exists()]
+        number = 1
+        while left and any(folder.glob(f"{name}.attempt-{number}*")):
+            number += 1
+        for path in left:
+            path.rename(path.with_name(f"{name}.attempt-{number}{path.suffix}"))
 
     def _end(self, result: StepResult) -> None:
         """Take in how a step ended, and try it again where that was asked for."""

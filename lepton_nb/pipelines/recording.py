@@ -87,12 +87,14 @@ class Ledger:
         for name in self._cache:
             old = self.earlier.get(name)
             self.steps[name] = waiting(folder, name)
+            if not old:
+                continue
+            self.steps[name] = dataclasses.replace(
+                self.steps[name], attempts=old.step.attempts, key=old.step.key, parameters=old.step.parameters
+            )
+            self._started[name] = old.started
             # The record of what completed stands until its turn comes: a kill meanwhile takes nothing away.
-            if old and old.step.status != "completed":
-                self.steps[name] = dataclasses.replace(
-                    self.steps[name], attempts=old.step.attempts, key=old.step.key, parameters=old.step.parameters
-                )
-                self._started[name] = old.started
+            if old.step.status != "completed":
                 self.write(name)
 
     @property

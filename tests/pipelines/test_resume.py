@@ -198,6 +198,32 @@ def test_a_result_of_other_code_is_not_taken_for_a_steps(line, ws, fake_executor
     assert done.steps[0].outputs == {"x": 2}
 
 
+def test_a_result_stays_that_of_its_code_when_a_run_is_cut_short_again(line, ws, fake_executor, times, notebook):
+    with pytest.raises(KeyboardInterrupt):
+        pipelines.run(ws, line, executor=cut_at(fake_executor, "live", KeyboardInterrupt()))
+    cut = pipelines.status(ws)
+    bury(cut.path, "live", status="running", error="")
+    (cut.path / "live" / "result.json").write_text('{"format": 1, "status": "completed", "error": "", "cell": null}')
+    notebook("live", REPORT + "record_output('x', 2)")
+    start = fake_executor.start
+
+    def interrupted(job):
+        fake_executor.start = start
+        raise KeyboardInterrupt
+
+    fake_executor.start = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        pipelines.run(ws, line, executor=fake_executor)
+    done = pipelines.run(ws, line, executor=fake_executor)
+    assert (done.id, done.steps[0].outputs) == (cut.id, {"x": 2})
+    for _ in range(2):
+        notebook("last", "1/0")
+        with pytest.raises(PipelineError):
+            pipelines.run(ws, line, {"fail": "never"}, executor=fake_executor)
+    last = pipelines.status(ws)
+    assert (last.steps[2].attempts, len(list(last.path.glob("last.attempt-*.ipynb")))) == (2, 1)
+
+
 def test_a_completed_step_whose_file_went_is_done_again(notebook, pipeline, ws, fake_executor, tmp_path):
     notebook("make", "open('made.txt', 'w').write('1')")
     notebook("bad", "1/0")
