@@ -206,9 +206,9 @@ def _run(order: Order, connection: socket.socket, loaded: Preloaded) -> None:
         _answer(connection)
 
     app.write_connection_file = write_and_answer  # type: ignore[method-assign]
-    ipkernel.sys = _Interpreter(loaded.files)  # type: ignore[assignment]
+    vars(ipkernel)["sys"] = _Interpreter(loaded.files)
     app.initialize(list(order.argv))  # type: ignore[no-untyped-call]
-    ipkernel.sys = sys
+    vars(ipkernel)["sys"] = sys
     try:
         app.start()  # type: ignore[no-untyped-call]
     finally:

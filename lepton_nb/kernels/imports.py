@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import sysconfig
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -87,6 +88,10 @@ def preload(named: str) -> None:
             print(f"{name} is not preloaded: {type(cause).__name__}: {cause}", file=sys.stderr, flush=True)  # noqa: T201
     # Imported in a kernel, it has each cell show its figures; here there is no kernel to tell.
     sys.modules.pop("matplotlib_inline.backend_inline", None)
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined] # noqa: SLF001 -- no public way
+        # What an import is to undo at the end of the process, such as torch's 40 ms of taking operators back one by
+        # one, is for the template to undo and not for each child.
+        finalizer.atexit = False
     if "matplotlib" in sys.modules:
         plain_backend()
 

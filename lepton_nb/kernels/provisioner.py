@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,9 @@ from .quick import make_quick
 __all__ = ["WarmProvisioner"]
 
 _LAUNCHER = ["-m", "ipykernel_launcher"]
+# An idle kernel has ended by then.
+_IDLE_END_S = 0.5
+_KILLED_S = 5.0
 _KNOWN = {"cwd", "env", "stdin", "stdout", "stderr", "extra_arguments", "kernel_id", "independent"}
 
 
@@ -47,15 +51,29 @@ class WarmProvisioner(LocalProvisioner):
         make_quick(self.parent)
         return self.connection_info
 
+    async def send_signal(self, signum: int) -> None:
+        """Signal the kernel's process group; a kernel that is to end is not interrupted unless it is busy."""
+        ending = getattr(self.parent, "shutting_down", False)
+        if not (ending and signum == signal.SIGINT and isinstance(self.process, Forked)):
+            await super().send_signal(signum)
+
     async def shutdown_requested(self, restart: bool = False) -> None:
         """Wait for the end of the kernel as such: those who look for it look ten times a second."""
-        if isinstance(self.process, Forked):
+        if isinstance(self.process, Forked) and not await _ended(self.process, _IDLE_END_S):
+            await super().send_signal(signal.SIGINT)
             await _ended(self.process, self.get_shutdown_wait_time() / 2)
 
+    async def kill(self, restart: bool = False) -> None:
+        """Kill the kernel, and wait until it is gone."""
+        await super().kill(restart)
+        if isinstance(self.process, Forked):
+            await _ended(self.process, _KILLED_S)
 
-async def _ended(process: Forked, seconds: float) -> None:
+
+async def _ended(process: Forked, seconds: float) -> bool:
+    """Whether it ends within so many seconds."""
     if process.poll() is not None:
-        return
+        return True
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     descriptor = os.dup(process.fileno())
     try:
@@ -63,17 +81,18 @@ async def _ended(process: Forked, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), seconds)
     except NotImplementedError:
-        return
+        return False
     finally:
         with contextlib.suppress(NotImplementedError):
             loop.remove_reader(descriptor)
         os.close(descriptor)
+    return process.poll() is not None
 
 
 def _forked(cmd: Sequence[str], options: dict[str, Any]) -> Forked:
     if list(cmd[1:3]) != _LAUNCHER or "-f" not in cmd[3:]:
         raise NotWarm("its command is not that of IPython's kernel")
-    if Path(cmd[0]).expanduser() != Path(sys.executable):
+    if not _is_this_interpreter(Path(cmd[0]).expanduser()):
         raise NotWarm(f"it belongs to another interpreter, {cmd[0]}")
     if more := set(options) - _KNOWN:
         raise NotWarm(f"it is to be started with {', '.join(sorted(more))}")
@@ -87,6 +106,12 @@ def _forked(cmd: Sequence[str], options: dict[str, Any]) -> Forked:
     with _streams(options) as streams:
         cwd = Path(options.get("cwd") or Path.cwd())
         return fork("", argv, cwd=cwd, environment=environment, streams=streams, bound=True)
+
+
+def _is_this_interpreter(path: Path) -> bool:
+    """Whether it is, by this name or another (`python3`) of the same environment."""
+    mine = Path(sys.executable)
+    return path == mine or (path.parent == mine.parent and path.exists() and path.samefile(mine))
 
 
 @contextlib.contextmanager
