@@ -42,8 +42,10 @@ class Book(NotebookExecutionManager):  # type: ignore[misc] # Papermill has no t
         self.running: int | None = None
         self.cell_file: Path | None = None
         self._changed = False
+        # Where Papermill itself writes in the end, also when it asks for no saves before.
+        if (final := nb.metadata.papermill.get("output_path")) and is_local(final):
+            prepare(final)
         if output_path and is_local(output_path):
-            prepare(output_path)
             self.autosave_cell_every = min(autosave_cell_every, _SAVE_EVERY_S)
 
     def save(self, **_: Any) -> None:

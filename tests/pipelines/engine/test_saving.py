@@ -75,6 +75,18 @@ def test_a_link_is_followed_and_rights_are_kept(papermill, write, tmp_path):
     assert read(real).metadata.lepton.status == "completed"
 
 
+def test_a_relative_path_means_the_folder_of_the_command_and_a_file_is_replaced_once_when_asked(
+    papermill, write, tmp_path
+):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "out.ipynb").write_text("before")
+    held = os.open(tmp_path / "out.ipynb", os.O_RDONLY)
+    said = papermill(write("import os\nprint(os.getcwd())"), "--cwd", "work", "--no-request-save-on-cell-execute")
+    assert said.notebook["cells"][0]["outputs"][0]["text"] == [f"{tmp_path / 'work'}\n"]
+    assert os.read(held, 100) == b"before"
+    os.close(held)
+
+
 def test_a_folder_that_is_not_there_is_papermills_error(papermill, write, tmp_path):
     said = papermill(write("x = 1"), to="nowhere/out.ipynb")
     assert said.code == 1
