@@ -41,7 +41,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         super().__init__(book, iopub_timeout=_OUTPUTS_S, **options)
         self.book, self.started = book, started
         self._dead = asyncio.Event()
-        self._left = self._busy = False
+        self._left = False
         self._streams: dict[str, SecretStream] = {}
 
     def execute(self, **_: Any) -> Any:
@@ -96,13 +96,6 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
                 await self._async_cleanup_kernel()
             aside.close()
 
-    async def _async_cleanup_kernel(self) -> None:
-        """Stop the kernel; only one that has something to interrupt is interrupted first."""
-        if not self._busy and await self.km.is_alive():
-            await self.km.request_shutdown()
-            await self.km.finish_shutdown()
-        await super()._async_cleanup_kernel()
-
     async def _watch(self) -> None:
         """Set `_dead` as soon as the kernel's process has ended."""
         pid = getattr(self.km.provisioner, "pid", None)
@@ -140,12 +133,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
             raise self._died(None)
         self._streams.clear()
         self.book.cell_start(cell, index)
-        self._busy = True
         try:
             await self.async_execute_cell(cell, index)
-            self._busy = False
         except CellExecutionError as error:
-            self._busy = False
             self._failed(cell, index, error)
         except DeadKernelError:
             if not self._dead.is_set():
