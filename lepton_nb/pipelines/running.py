@@ -65,11 +65,11 @@ def run(
         raise UsageError(f"jobs={jobs}", expected="1 or more")
     if not ws.root.is_dir():
         raise NotFoundError(f"no project folder {ws.root}", hint="set LEPTON_HOME to the .lepton folder of a project")
-    room = Room(jobs) if executor else local_room(jobs)
-    room.check(todo.order)
     # Workers start elsewhere, where a relative path would mean another place.
     ws = Workspace(ws.home.resolve())
     todo, here, asked = _asked(todo, start or "", only or "", force=force)
+    room = Room(jobs) if executor else local_room(jobs)
+    room.check(todo.order)
     ledger = _opened(ws, todo, asked)
     teller = Teller(report, ledger)
     reuse = Reuse(ws, ledger, _anew(ledger), _donor(ws, ledger))

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lepton_nb.commands import current_host, hosted
-from lepton_nb.records import Epoch, Failed, Finished, Note, Progress, Started
+from lepton_nb.records import Drawing, Epoch, Failed, Finished, Note, Progress, Started
 
 
 def test_a_variable_is_known_and_resolved_where_there_are_variables(host_with) -> None:
@@ -39,6 +39,7 @@ def test_every_kind_of_event_can_be_reported_in_any_order(host_with, capsys) -> 
         Progress(now, 1, 2, "half"),
         Epoch(now, 0, 10, {"loss": 1.0}, best=True),
         Note(now, "a line"),
+        Drawing(now, "<svg xmlns='http://www.w3.org/2000/svg'/>", "a picture"),
         Finished(now),
         Started(now, "again"),
         Failed(now, "ValueError", "bad"),
