@@ -114,13 +114,23 @@ def _confinement() -> list[object]:
     return [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), sorted(os.getgroups()), groups, spaces]
 
 
+def _is_safe(parent: Path) -> bool:
+    """Whether nobody else can put something else in the place of a folder of ours in it."""
+    if not parent.is_dir():
+        return False
+    found = parent.stat()
+    if found.st_mode & stat.S_ISVTX:
+        return True
+    return found.st_uid in (os.geteuid(), 0) and not stat.S_IMODE(found.st_mode) & 0o022
+
+
 def _folder(environment: Mapping[str, str]) -> Path:
     runtime = environment.get("XDG_RUNTIME_DIR", "")
     name = f"lepton-warm-{os.geteuid()}"
     places = [Path(runtime)] if runtime and Path(runtime).is_absolute() else []
     for parent in (*places, Path(tempfile.gettempdir())):
         folder = parent / name
-        if len(os.fsencode(folder)) > _LONGEST_FOLDER or not parent.is_dir():
+        if len(os.fsencode(folder)) > _LONGEST_FOLDER or not _is_safe(parent):
             continue
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()

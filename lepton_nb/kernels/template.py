@@ -184,9 +184,9 @@ class _Template:
         caller.inbox.close()
 
     def _drop(self, number: int) -> None:
-        connection = self._callers[number].connection
-        self._forget(number)
-        connection.close()
+        if caller := self._callers.get(number):
+            self._forget(number)
+            caller.connection.close()
 
 
 def _kill(child: _Child) -> None:

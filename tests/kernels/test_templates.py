@@ -10,6 +10,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -137,6 +138,17 @@ def test_a_folder_that_others_can_enter_is_not_used(tmp_path, monkeypatch, sleep
     if len(str(tmp_path)) < 60:
         assert not isinstance(sleeper()._process, Forked)
         assert "is not a private folder" in caplog.text
+
+
+def test_a_folder_in_which_others_can_write_holds_no_template(tmp_path, monkeypatch, small, sleeper):
+    open_to_all = Path(tempfile.mkdtemp(prefix="lepton-t-"))
+    open_to_all.chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(open_to_all))
+    monkeypatch.setattr(tempfile, "tempdir", str(small))
+    assert isinstance(sleeper()._process, Forked)
+    assert list(open_to_all.iterdir()) == []
+    assert len(template_pids(small)) == 1
+    open_to_all.rmdir()
 
 
 def test_a_broken_template_is_said_once_and_the_process_is_spawned(monkeypatch, sleeper, caplog):
