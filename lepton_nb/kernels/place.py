@@ -59,7 +59,14 @@ def locate(environment: Mapping[str, str]) -> Place:
     Raises:
         NotWarm: there is no private folder.
     """
-    about = [sys.executable, sys.prefix, sys.version, _chosen(environment), installed(), *_confinement()]
+    about = [
+        os.path.realpath(sys.executable),
+        sys.prefix,
+        sys.version,
+        _chosen(environment),
+        installed(),
+        *_confinement(),
+    ]
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     return Place(_folder(environment), key)
 

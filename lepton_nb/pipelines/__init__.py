@@ -1,12 +1,10 @@
 """Which notebook runs when, with what, and how did it end?"""
 
 from .executors import Executor, LocalExecutor, StepJob, StepResult
-from .following import follow
+from .history import expired, named, prune, status
 from .outputs import OUTPUT_FILE, in_step, parse_assignment, record_output
 from .planning import Pipeline, Plan, StepSpec, load, parse_yaml, plan
-from .pruning import expired, named, prune
-from .reading import status
-from .running import graph, run
+from .running import follow, graph, run
 from .starter import new
 
 __all__ = [

@@ -5,7 +5,7 @@ import pytest
 from lepton_nb.errors import NotFoundError, PipelineError
 from lepton_nb.pipelines import load, plan
 from lepton_nb.pipelines.planning import Resources
-from lepton_nb.pipelines.scheduling import Room, ahead, behind, fate, instances, live, restricted, unsaid_needs
+from lepton_nb.pipelines.running.scheduling import Room, ahead, behind, fate, instances, live, restricted, unsaid_needs
 from lepton_nb.records import Step
 
 STEPS = """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from ..records import Finished, PipelineRun, Progress, Report, Started, silent
-from ..workspace import Workspace
-from .reading import status
+from ...records import Finished, PipelineRun, Progress, Report, Started, silent
+from ...workspace import Workspace
+from ..history import status
 from .telling import drawing
 
 __all__ = ["follow"]

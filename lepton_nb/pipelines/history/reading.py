@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import AmbiguousError, FormatError, NotFoundError
-from ..processes import Identity, is_alive
-from ..records import PipelineRun
-from ..workspace import Workspace, locked, read_json, write_json
+from ...errors import AmbiguousError, FormatError, NotFoundError
+from ...processes import Identity, is_alive
+from ...records import PipelineRun
+from ...workspace import Workspace, locked, read_json, write_json
 from .recording import REPORT, RUN, Earlier, read_step, waiting, write_step
 
 __all__ = ["newest", "status"]

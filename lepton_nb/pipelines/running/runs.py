@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError, NotFoundError, PipelineError, UsageError
-from ..records import Graph, PipelineRun, Report, layered, silent
-from ..workspace import Workspace, write_atomic
+from ...errors import FormatError, NotFoundError, PipelineError, UsageError
+from ...records import Graph, PipelineRun, Report, layered, silent
+from ...workspace import Workspace, write_atomic
+from ..executors import Executor, LocalExecutor
+from ..history import REPORT, Asked, Earlier, Ledger, begin, newest, page, read_step, reopen
+from ..planning import Plan, load, plan
 from .capacity import local_room
 from .conducting import Conductor
-from .executors import Executor, LocalExecutor
-from .planning import Plan, load, plan
-from .reading import newest
-from .recording import REPORT, Asked, Earlier, Ledger, begin, read_step, reopen
-from .report import page
 from .reuse import Reuse
 from .scheduling import Room, ahead, behind, instances, restricted
 from .telling import Teller

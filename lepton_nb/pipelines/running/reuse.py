@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import LeptonError, PipelineError
-from ..workspace import Workspace, mask_all, read_json, resolve_secret, secret_names, write_atomic
-from .cache import Entry, Sources, Store
-from .executors import StepResult
-from .outputs import read_outputs
-from .planning import StepSpec
-from .recording import Earlier, Ledger
+from ...errors import LeptonError, PipelineError
+from ...workspace import Workspace, mask_all, read_json, resolve_secret, secret_names, write_atomic
+from ..cache import Entry, Sources, Store
+from ..executors import StepResult
+from ..history import Earlier, Ledger
+from ..outputs import read_outputs
+from ..planning import StepSpec
 from .scheduling import live, unsaid_needs
 
 __all__ = ["Reuse"]

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import FormatError
-from ..processes import Identity, is_alive
-from ..records import Removal
-from ..workspace import Workspace, discard, read_json, size_of
+from ...errors import FormatError
+from ...processes import Identity, is_alive
+from ...records import Removal
+from ...workspace import Workspace, discard, read_json, size_of
 
 __all__ = ["expired", "named", "prune"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..records import PipelineRun, Step, duration, plain
+from ...records import PipelineRun, Step, duration, plain
 
 __all__ = ["page"]
 

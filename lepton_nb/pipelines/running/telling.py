@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from ..records import Drawing, Failed, Finished, Graph, Note, Progress, Report, Started
-from .recording import Ledger
+from ...records import Drawing, Failed, Finished, Graph, Note, Progress, Report, Started
+from ..history import Ledger
 
 __all__ = ["Teller", "drawing"]
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError
-from ..processes import Identity, identify, is_alive
-from ..records import PipelineRun, Step
-from ..workspace import Workspace, locked, read_json, write_json
-from .executors import StepResult
-from .planning import Plan
+from ...errors import FormatError
+from ...processes import Identity, identify, is_alive
+from ...records import PipelineRun, Step
+from ...workspace import Workspace, locked, read_json, write_json
+from ..executors import StepResult
+from ..planning import Plan
 
 __all__ = ["REPORT", "RUN", "Asked", "Earlier", "Ledger", "begin", "read_step", "reopen", "waiting", "write_step"]
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import NotFoundError, PipelineError
-from ..records import FAILURES, Step
-from .planning import Plan, Resources, StepSpec, find
+from ...errors import NotFoundError, PipelineError
+from ...records import FAILURES, Step
+from ..planning import Plan, Resources, StepSpec, find
 
 __all__ = ["Room", "ahead", "behind", "fate", "instances", "live", "restricted", "unsaid_needs"]
 

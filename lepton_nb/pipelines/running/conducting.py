@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import LeptonError, PipelineError
-from ..records import FAILURES
-from ..workspace import Workspace
-from .executors import Executor, StepJob, StepResult
-from .planning import StepSpec, holds, values_of
-from .recording import Ledger
+from ...errors import LeptonError, PipelineError
+from ...records import FAILURES
+from ...workspace import Workspace
+from ..executors import Executor, StepJob, StepResult
+from ..history import Ledger
+from ..planning import StepSpec, holds, values_of
 from .reuse import Reuse
 from .scheduling import Room, fate
 from .telling import Teller
