@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -261,6 +262,11 @@ def start_jupyterlab() -> Callable[..., tuple[str, str, processes.Identity]]:
             assert processes.is_alive(identity), (folder / "log").read_text()[-2000:]
             assert time.monotonic() < deadline, "JupyterLab did not come up"
             time.sleep(0.1)
+        # The file that tells the address is there before anybody answers at it.
+        with socket.socket() as probe:
+            while probe.connect_ex(("127.0.0.1", urlsplit(found[0]["url"]).port or 0)):
+                assert time.monotonic() < deadline, "JupyterLab did not answer"
+                time.sleep(0.1)
         return found[0]["url"], found[0]["token"], identity
 
     return start

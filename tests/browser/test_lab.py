@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from lepton_nb import dashboards, processes, tracking
 from lepton_nb.records import Metric
@@ -64,8 +66,15 @@ def panel(page: Page) -> Locator:
 def choose(page: Page, label: str) -> None:
     """Take a command from the palette."""
     page.locator("[data-id=lepton-runs]").wait_for()
-    page.keyboard.press("Control+Shift+C")
-    page.locator(".lm-CommandPalette-input").fill(label)
+    palette = page.locator(".lm-CommandPalette-input")
+    deadline = time.monotonic() + 30
+    # The keys do nothing until the last extension is there.
+    while not palette.is_visible():
+        assert time.monotonic() < deadline, "the palette did not open"
+        page.keyboard.press("Control+Shift+C")
+        with contextlib.suppress(PlaywrightTimeout):
+            palette.wait_for(timeout=2_000)
+    palette.fill(label)
     page.locator(".lm-CommandPalette-item", has_text=label).first.click()
 
 
