@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import fcntl
 import io
 import os
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..processes import identify
 from .imports import INLINE, Preloaded, plain_backend
 from .order import Order
 from .wire import send
@@ -62,7 +64,7 @@ def _answer(connection: socket.socket) -> None:
     """Say who this is; whoever asked goes on."""
     with contextlib.suppress(OSError):
         connection.setblocking(True)
-        send(connection, {"pid": os.getpid()}, [own := os.pidfd_open(os.getpid())])
+        send(connection, dataclasses.asdict(identify()), [own := os.pidfd_open(os.getpid())])
         os.close(own)
     os.close(connection.detach())
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..processes import Identity
 from .order import Order
 from .place import NotWarm, Place, locate, surroundings
 from .wire import Inbox, peer_user, receive, send
@@ -38,7 +39,7 @@ class Forked:
     """A forked process, to be handled as `subprocess.Popen` is.
 
     Args:
-        pid: its process id, and that of its process group.
+        identity: its process id, which is that of its process group, and its start.
         pidfd: a descriptor of it, which stays with it when the id is given to another.
         connection: tells its exit status.
         lifeline: whose closing kills it and its process group; None for a process that is bound to nobody.
@@ -46,8 +47,10 @@ class Forked:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, pid: int, pidfd: int, connection: socket.socket, lifeline: socket.socket | None) -> None:
-        self.pid, self._pidfd = pid, pidfd
+    def __init__(
+        self, identity: Identity, pidfd: int, connection: socket.socket, lifeline: socket.socket | None
+    ) -> None:
+        self.identity, self.pid, self._pidfd = identity, identity.pid, pidfd
         self._connection: socket.socket | None = connection
         self._lifeline = lifeline
         self.returncode: int | None = None
@@ -160,7 +163,8 @@ def _asked(connection: socket.socket, order: Order, streams: Sequence[int]) -> F
         answer, descriptors = receive(Inbox(connection))
         if "pid" not in answer or len(descriptors) != 1:
             raise NotWarm(str(answer.get("error", "the process ended at once")))  # noqa: TRY301 -- what is open is closed
-        return Forked(int(answer["pid"]), descriptors[0], connection, ours)
+        identity = Identity(int(answer["pid"]), float(answer["started"]))
+        return Forked(identity, descriptors[0], connection, ours)
     except BaseException:
         connection.close()
         if ours:

@@ -55,9 +55,8 @@ def start_detached(
         return processes.start([sys.executable, "-m", module, *argv], log=log, cwd=cwd, env=environment)
     for identity in [identity for identity, one in _detached.items() if one.poll() is not None]:
         del _detached[identity]
-    identity = processes.identify(forked.pid)
-    _detached[identity] = forked
-    return identity
+    _detached[forked.identity] = forked
+    return forked.identity
 
 
 def exit_status(identity: Identity, timeout: float = 1.0) -> int | None:
@@ -126,7 +125,8 @@ class Bound:
     def __init__(self, process: Forked | subprocess.Popen[bytes], guard: subprocess.Popen[bytes] | None = None) -> None:
         self._process, self._guard = process, guard
         self.pid = process.pid
-        self.identity = processes.identify(process.pid)
+        # A forked one may be gone already; a spawned one stays until it is waited for.
+        self.identity = process.identity if isinstance(process, Forked) else processes.identify(process.pid)
         self._pidfd = os.pidfd_open(self.pid) if guard and hasattr(os, "pidfd_open") else -1
 
     def poll(self) -> int | None:
