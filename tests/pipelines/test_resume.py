@@ -6,7 +6,7 @@ import pytest
 
 from lepton_nb import pipelines
 from lepton_nb.errors import PipelineError
-from lepton_nb.records import Drawing, Note
+from lepton_nb.records import Drawing, Note, Progress
 
 REPORT = "from lepton_nb.pipelines import record_output\n"
 
@@ -78,6 +78,14 @@ def test_an_interrupt_says_how_to_go_on(line, ws, fake_executor):
     with pytest.raises(KeyboardInterrupt):
         pipelines.run(ws, line, report=events.append, executor=cut_at(fake_executor, "live", KeyboardInterrupt()))
     assert any("the same command goes on" in event.text for event in events if isinstance(event, Note))
+
+
+def test_what_an_interrupt_ended_is_counted_before_the_last_steps_begin(line, ws, fake_executor):
+    events = []
+    with pytest.raises(KeyboardInterrupt):
+        pipelines.run(ws, line, report=events.append, executor=cut_at(fake_executor, "middle", KeyboardInterrupt()))
+    moves = [(event.done, event.text) for event in events if isinstance(event, Progress)]
+    assert moves[-3:] == [(3, "interrupted"), (3, "tidy"), (4, "tidy")]
 
 
 def test_a_second_interrupt_ends_the_last_steps_too(line, ws, fake_executor, times):

@@ -19,6 +19,9 @@ from .modules import Imports
 
 __all__ = ["Sources", "environment_digest"]
 
+# How the folders that packages are installed in are called.
+_INSTALLED = ("site-packages", "dist-packages")
+
 
 class Sources:
     """Reads and hashes; a file is hashed again only when it changed.
@@ -82,7 +85,8 @@ class Sources:
     @cached_property
     def environment(self) -> str:
         """Digest of the interpreter and of what is installed for it."""
-        return environment_digest(sys.path)
+        # Not the current folder, which may hold the metadata of what is built in it.
+        return environment_digest(path for path in sys.path if Path(path).name in _INSTALLED)
 
     def _code(self, notebook: Path) -> tuple[Cell, ...]:
         digest = self._digest(notebook)
@@ -112,7 +116,7 @@ def environment_digest(paths: Iterable[str]) -> str:
     installed: set[str] = set()
     for path in set(paths):
         try:
-            with os.scandir(path or ".") as found:
+            with os.scandir(path) as found:
                 installed.update(entry.name for entry in found if entry.name.endswith((".dist-info", ".egg-info")))
         except OSError:
             # A path that is an archive, or not there.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import keyword
 import unicodedata
@@ -12,6 +11,7 @@ from typing import Any
 
 from ...errors import UsageError
 from ...workspace import resolve_secret, secret_names
+from ..planning import declared_names
 from .literals import literal, recorded
 
 __all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "is_python", "language_of", "record"]
@@ -85,13 +85,10 @@ def check(parameters: Iterable[str], cell: str | None) -> None:
 
 def declared(cell: str) -> set[str] | None:
     """The names that a parameters cell binds; None when it does not parse."""
-    lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.split("\n"))
     try:
-        tree = ast.parse("\n".join(lines))
+        return set(declared_names(cell))
     except (SyntaxError, ValueError):
         return None
-    # Whatever is bound: `a = b = 1`, `a, b = 1, 2`, and `epochs: int`, which has no value.
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def record(parameters: Mapping[str, Any]) -> dict[str, Any]:

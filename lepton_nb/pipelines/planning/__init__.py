@@ -1,6 +1,7 @@
 """What does a pipeline file ask for, and in which order can it be done?"""
 
 from .document import parse_yaml, read_yaml, typed
+from .notebook import declared_names
 from .ordering import Plan, plan
 from .references import Reference, find, resolve
 from .resources import Resources
@@ -15,6 +16,7 @@ __all__ = [
     "Reference",
     "Resources",
     "StepSpec",
+    "declared_names",
     "find",
     "holds",
     "load",

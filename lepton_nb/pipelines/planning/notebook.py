@@ -6,12 +6,13 @@ import ast
 import functools
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import NotFoundError, PipelineError
 
-__all__ = ["LIVE_VERBS", "Source", "read_source"]
+__all__ = ["LIVE_VERBS", "Source", "declared_names", "read_source"]
 
 # Verbs that start, change or ask what lives outside of the notebook: another time they do something else.
 LIVE_VERBS = (
@@ -35,6 +36,11 @@ _TYPED = re.compile(rf"(?:%|^[ \t]*|!.*?\b){_VERB}", re.MULTILINE)
 _SHELL, _TYPED_IN_SHELL = re.compile(r"\s*%%"), re.compile(rf"\b{_VERB}")
 _ALIAS = re.compile(r"\blepton_nb\s+as\s+(\w+)")
 _FROM = re.compile(r"\bfrom\s+lepton_nb\s+import\s*(\([^)]*\)|[^\n]*)")
+# What is bound in these is no variable of the notebook.
+_SCOPES = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 _WORD = re.compile(rf"\b(?:{_VERBS})\b")
 
 
@@ -77,9 +83,8 @@ def _read(path: Path, state: tuple[int, ...]) -> Source:
 
 
 def _declared(text: str, path: Path) -> tuple[str, ...]:
-    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in text.splitlines()]
     try:
-        tree = ast.parse("\n".join(lines))
+        return declared_names(text)
     except (SyntaxError, ValueError) as cause:
         line = f" in its line {cause.lineno}" if isinstance(cause, SyntaxError) else ""
         reason = cause.msg if isinstance(cause, SyntaxError) else str(cause)
@@ -87,15 +92,32 @@ def _declared(text: str, path: Path) -> tuple[str, ...]:
             f"the parameters cell of {path} does not parse: {reason}{line}",
             expected="plain assignments such as `epochs = 5`",
         ) from cause
-    return tuple(dict.fromkeys(name for statement in tree.body for name in _assigned(statement)))
 
 
-def _assigned(statement: ast.stmt) -> list[str]:
-    if isinstance(statement, ast.Assign):
-        return [target.id for target in statement.targets if isinstance(target, ast.Name)]
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        return [statement.target.id]
-    return []
+def declared_names(cell: str) -> tuple[str, ...]:
+    """The names that a parameters cell binds, in its order; lines of magics are passed over.
+
+    Args:
+        cell: its source.
+
+    Raises:
+        SyntaxError: it does not parse.
+        ValueError: it holds what no source may.
+
+    Example:
+        >>> declared_names("a, b = 1, 2; epochs: int; c = [i for i in range(3)]")
+        ('a', 'b', 'epochs', 'c')
+    """
+    lines = ("" if line.lstrip().startswith(("%", "!")) else line for line in cell.split("\n"))
+    return tuple(dict.fromkeys(_bound(ast.parse("\n".join(lines)))))
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    for inner in ast.iter_child_nodes(node):
+        if not isinstance(inner, _SCOPES):
+            yield from _bound(inner)
 
 
 def _live(code: tuple[str, ...]) -> tuple[str, ...]:

@@ -105,6 +105,9 @@ class Conductor:
                 self.reuse.store.release(ready.key)
             self._ready.clear()
             self._running.clear()
+        if spared:
+            # What ended now is counted before these begin.
+            self.teller.moved(error)
 
     def _advance(self, spec: StepSpec) -> bool:
         """Do what can be done with a step that waits; say whether it stands otherwise now."""

@@ -33,7 +33,7 @@ class Teller:
         self.draw()
 
     def moved(self, name: str) -> None:
-        """A step stands otherwise than before."""
+        """A step, or what `name` says instead, stands otherwise than before."""
         steps = self.ledger.steps
         ended = sum(step.status not in ("waiting", "running") for step in steps.values())
         self.report(Progress(time.time(), ended, len(steps), name))

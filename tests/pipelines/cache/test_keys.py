@@ -141,6 +141,17 @@ def test_an_installed_or_upgraded_package_changes_the_environment(tmp_path):
     assert len({bare, one, environment_digest([str(tmp_path)])}) == 3
 
 
+def test_what_is_built_in_the_project_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    before = Sources(tmp_path).environment
+    (tmp_path / "mine.egg-info").mkdir()
+    assert Sources(tmp_path).environment == before
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "more/site-packages")])
+    (tmp_path / "more/site-packages/new-1.dist-info").mkdir(parents=True)
+    assert Sources(tmp_path).environment != before
+
+
 def test_a_key_follows_the_files_and_not_where_the_project_lies(tmp_path):
     keys = []
     for place in ("a", "b"):

@@ -6,6 +6,7 @@ import pytest
 
 from lepton_nb import pipelines
 from lepton_nb.errors import LeptonError, NotFoundError, PipelineError, UsageError
+from lepton_nb.pipelines.engine.parameters import declared
 
 
 @pytest.fixture
@@ -58,6 +59,15 @@ def test_an_unquoted_reference_which_yaml_takes_for_a_mapping_is_one_too(steps, 
 def test_magics_in_a_parameters_cell_are_passed_over(notebook, pipeline):
     notebook("m", "# parameters\n%load_ext lepton_nb\nk = 1\n!ls", "k")
     assert pipelines.load(pipeline("steps: {m: {notebook: m.ipynb}}")).steps[0].declared == ("k",)
+
+
+def test_whatever_a_parameters_cell_binds_is_declared_to_the_plan_as_to_the_engine(notebook, pipeline):
+    cell = "# parameters\na, (b, *c) = 1, (2, 3)\nd = e = [i for i in 'ab']\nf: int\ndef g():\n    h = 1"
+    notebook("m", cell, "a")
+    text = "steps: {m: {notebook: m.ipynb, parameters: {b: 5, f: 1}}}"
+    names = pipelines.plan(pipelines.load(pipeline(text))).order[0].declared
+    assert names == ("a", "b", "c", "d", "e", "f")
+    assert declared(cell) == set(names)
 
 
 A = "a: {notebook: a.ipynb}"
