@@ -73,7 +73,7 @@ def key(
         cells: of the notebook.
         parameters: resolved values, which JSON can hold; a `secret:NAME` is its name.
         inputs: declared files, relative to the project root, with their SHA-256.
-        modules: the same for the imported modules of the project.
+        modules: the same for the modules that are imported, and the files that are run, by name.
         environment: digest of interpreter and installed packages.
         writes: declared outputs, relative to the project root.
         needs: what is taken from the needed steps and no parameter says, in any order.

@@ -1,4 +1,4 @@
-"""Which modules of the project does a notebook import, at any remove?"""
+"""Which files of the project does a notebook import or run, at any remove?"""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import ast
 import contextlib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+import sysconfig
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from .keys import Cell
+from .mentions import Mentions
 
 __all__ = ["Imports"]
 
@@ -21,11 +23,12 @@ _EXTENSION = re.compile(r"^\s*%(?:re)?load_ext\s+([\w.]+)", re.MULTILINE)
 # What verbs take for an object of a module, in a magic as in a parameter.
 _OBJECT = re.compile(r"\b([A-Za-z_]\w*(?:\.\w+)*):[A-Za-z_]\w*")
 
+_OURS = __name__.partition(".")[0]
 _PATHS_GROW = frozenset({"sys.path.append", "sys.path.insert", "sys.path.extend"})
 
 
 class Imports:
-    """Finds the project's own modules; what is installed beside it belongs to the environment.
+    """Finds the user's own modules; what is installed belongs to the environment.
 
     Args:
         root: the project root, where kernels work.
@@ -33,35 +36,49 @@ class Imports:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        prefix = Path(sys.prefix)
-        inside = (Path(entry).absolute() for entry in sys.path if entry)
-        own = [path for path in inside if path.is_relative_to(root) and not path.is_relative_to(prefix)]
-        self._paths = list(dict.fromkeys([root, *(path for path in own if path.name != "site-packages")]))
+        paths = [Path(entry).absolute() for entry in sys.path if entry]
+        # Those of the project first; the others are the user's own too, by PYTHONPATH or an editable installation.
+        own = sorted(
+            (path for path in paths if not _is_installed(path)), key=lambda path: not path.is_relative_to(root)
+        )
+        self._base = list(dict.fromkeys([root, *own]))
+        self._paths = self._base
         self._graph: Any = None
         self._packages: frozenset[str] = frozenset()
-        self._known: dict[frozenset[str], tuple[Path, ...]] = {}
+        self._known: dict[tuple[frozenset[str], tuple[Path, ...]], set[Path]] = {}
 
-    def reached(self, cells: Iterable[Cell], texts: Iterable[str] = ()) -> tuple[Path, ...]:
-        """The files of the project that importing would run, sorted.
+    def reached(
+        self, cells: Iterable[Cell], texts: Iterable[str] = (), made: Collection[Path] = ()
+    ) -> tuple[Path, ...]:
+        """The files that importing would run, and those that magics and shell lines name, sorted.
 
         Args:
-            cells: code; lines of magics are read for `%load_ext` and for `package.module:Name` only.
+            cells: code; lines of magics are read for `%load_ext`, for `package.module:Name`, and for files that are
+                run or handed to a shell.
             texts: parameters that may name an object as `package.module:Name`.
+            made: files and folders that the code makes; they are none that it depends on.
         """
-        names: set[str] = set()
-        for cell in cells:
+        mentions = Mentions(self.root, made)
+        mentions.read(cells := tuple(cells))
+        names, paths = set(mentions.modules), list(self._base)
+        # A script finds what lies beside it.
+        paths += [file.parent for file, code in mentions.files.items() if code]
+        for cell in (*cells, *(one for code in mentions.files.values() for one in code)):
             tree = _parsed(cell.source)
             names.update(_imported(tree, "") if tree else _seen(cell.source))
             names.update((*_EXTENSION.findall(cell.source), *_OBJECT.findall(cell.source)))
             for folder in _added_paths(tree) if tree else ():
                 path = self.root / folder
-                if path.is_relative_to(self.root) and path.is_dir() and path not in self._paths:
-                    self._paths.append(path)
+                if path.is_relative_to(self.root) and path.is_dir():
+                    paths.append(path)
         names.update(name for text in texts for name in _OBJECT.findall(text))
-        wanted = frozenset(names)
+        paths = list(dict.fromkeys(paths))
+        if paths != self._paths:
+            self._paths, self._packages, self._graph = paths, frozenset(), None
+        wanted = (frozenset(names), tuple(paths))
         if wanted not in self._known:
-            self._known[wanted] = tuple(sorted(self._walk(wanted)))
-        return self._known[wanted]
+            self._known[wanted] = self._walk(wanted[0])
+        return tuple(sorted({*self._known[wanted], *mentions.files}))
 
     def _walk(self, names: frozenset[str]) -> set[Path]:
         """Every file behind `names`; a package that is met first is added to the graph, and the walk begun anew."""
@@ -83,10 +100,16 @@ class Imports:
         return files
 
     def _chain(self, name: str) -> list[tuple[str, Path]]:
-        """The modules that `import name` runs, with their files: packages on the way, then itself."""
-        parts = name.split(".")
+        """The modules that `import name` runs, with their files: packages on the way, then itself.
+
+        Those of every path: which one comes first is for the kernel to say, or for the script that it runs.
+        """
+        parts, found = name.split("."), list[tuple[str, Path]]()
         for base in self._paths:
-            found, folder = [], base
+            # This suite is no source of a step, even where it is installed as a link to its own.
+            if parts[0] == _OURS and not base.is_relative_to(self.root):
+                continue
+            folder = base
             for depth, part in enumerate(parts, 1):
                 module, package = folder / f"{part}.py", folder / part / "__init__.py"
                 if package.is_file():
@@ -97,9 +120,7 @@ class Imports:
                 elif not (folder / part).is_dir():
                     break
                 folder /= part
-            if found:
-                return found
-        return []
+        return found
 
     def _is_package(self, top: str) -> bool:
         return any((base / top / "__init__.py").is_file() for base in self._paths)
@@ -129,6 +150,16 @@ class Imports:
             ".".join([module.partition(".")[0], *path.relative_to(top).with_suffix("").parts])
             for path in top.rglob("*.py")
         }
+
+
+def _is_installed(path: Path) -> bool:
+    """Whether what lies in an entry of `sys.path` came with the interpreter or by an installation."""
+    if {"site-packages", "dist-packages"}.intersection(path.parts):
+        return True
+    places = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "scripts")]
+    if sys.prefix != sys.base_prefix:
+        places.append(Path(sys.prefix))
+    return path.suffix == ".zip" or any(path.is_relative_to(place) for place in places)
 
 
 def _parsed(source: str) -> ast.Module | None:

@@ -63,7 +63,7 @@ class Sources:
             cells=cells,
             parameters=parameters,
             inputs=self.digests(inputs),
-            modules=self.digests(self._imports.reached(cells, _texts(parameters))),
+            modules=self.digests(self._imports.reached(cells, _texts(parameters), writes)),
             environment=self.environment,
             writes=[self.name(path) for path in writes],
             needs=needs,

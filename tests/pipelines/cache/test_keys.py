@@ -117,6 +117,58 @@ def test_imported_modules_of_the_project_are_found_at_any_remove(project, source
     assert reached(project, source) == files
 
 
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("%run plain.py", ["deeper.py", "plain.py"]),
+        ("%run plain", ["deeper.py", "plain.py"]),
+        ("if True:\n    %time %run -i 'tools/my tool.py' 3", ["tools/beside.py", "tools/my tool.py"]),
+        ("%run more.ipynb", ["deeper.py", "more.ipynb", "tools/run.sh", "unused.py"]),
+        ("%run -m pack.four", ["pack/__init__.py", "pack/four.py"]),
+        ("x = !python unused.py --n=1 && echo", ["unused.py"]),
+        ("!cd tools && python \\\n  'my tool.py'", ["tools/beside.py", "tools/my tool.py"]),
+        ("%cd tools\n%sx bash run.sh", ["tools/run.sh", "unused.py"]),
+        ("%%bash\npython unused.py < data.txt > plain.py\n", ["data.txt", "unused.py"]),
+        ("%%sh\npython made.py; cat out/x.py .lepton/x.py ../x.py | sort", []),
+        ("x = 'plain.py'\ny = x != 'plain.py'\n# run plain.py", []),
+    ],
+)
+def test_files_that_are_run_or_handed_to_a_shell_are_found_with_what_they_need(project, source, files):
+    for name, text in {
+        "tools/my tool.py": "import beside",
+        "tools/beside.py": "",
+        "tools/run.sh": "python unused.py",
+        "data.txt": "",
+        "made.py": "",
+        "out/x.py": "",
+        ".lepton/x.py": "",
+        "more.ipynb": json.dumps({"cells": [code("import deeper"), code("!tools/run.sh")]}),
+    }.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(text)
+    found = Imports(project).reached([Cell(source)], made=[project / "made.py", project / "out"])
+    assert [str(path.relative_to(project)) for path in found] == files
+
+
+def test_a_module_beside_the_project_counts_when_it_is_not_installed(project, tmp_path_factory, monkeypatch):
+    beside = tmp_path_factory.mktemp("beside")
+    for name in ("mine.py", "kept/__init__.py", "kept/part.py", "site-packages/installed.py"):
+        (beside / name).parent.mkdir(exist_ok=True)
+        (beside / name).write_text("import plain\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(beside), str(beside / "site-packages")])
+    names = "import mine, kept.part, installed, json, pytest, lepton_nb"
+    found = Imports(project).reached([Cell(names)])
+    assert set(found) == {beside / "mine.py", beside / "kept/__init__.py", beside / "kept/part.py"} | {
+        project / "plain.py",
+        project / "deeper.py",
+    }
+    sources = Sources(project)
+    (project / "s.ipynb").write_text(json.dumps({"cells": [code(names)]}))
+    before = sources.key(project / "s.ipynb", {})
+    (beside / "mine.py").write_text("import plain\nx = 2\n")
+    assert sources.key(project / "s.ipynb", {}) != before
+
+
 def test_an_object_named_in_a_parameter_brings_its_module(project):
     assert reached(project, "1", texts=["deeper:Net", "http://plain:80", "no:thing"]) == ["deeper.py"]
 
