@@ -1,36 +1,69 @@
-"""The `lepton` shell command."""
+"""The `lepton` shell command.
+
+What a verb needs is imported in `main`, where an interrupt is caught; the interpreter's own start comes before it.
+"""
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import sys
-
-from ..commands import PlainHost, invoke
-from ..errors import LeptonError, StorageError
-from ..records import Result, plain
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: whatever ends well at Ctrl-C ends well when it is stopped from outside."""
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run one verb and exit: 0 done, 1 failed, 2 wrong words, 130 interrupted.
+    """Run one verb and exit: 0 done, 1 failed, 2 wrong words, 130 interrupted, 143 terminated.
 
     Args:
         words: the arguments (default: this process's).
     """
     try:
-        outcome = invoke(sys.argv[1:] if words is None else words, PlainHost())
+        _terminable()
+        _run(sys.argv[1:] if words is None else words)
+    except KeyboardInterrupt as cause:
+        terminated = isinstance(cause, _Terminated)
+        sys.stderr.write("terminated\n" if terminated else "interrupted\n")
+        sys.exit(_TERMINATED if terminated else _INTERRUPTED)
+
+
+def _terminable() -> None:
+    """Have SIGTERM raise in this process, unless somebody has other plans for it."""
+    try:
+        if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+            return
+        owner = os.getpid()
+
+        def end(number: int, _: object) -> None:
+            if os.getpid() == owner:
+                raise _Terminated
+            # A copy of this process, such as one that loads data, ends as any process does.
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+        signal.signal(signal.SIGTERM, end)
+    except ValueError:
+        # Only the main thread may.
+        return
+
+
+def _run(words: list[str]) -> None:
+    from ..commands import PlainHost, invoke
+    from ..errors import LeptonError, StorageError
+
+    try:
+        outcome = invoke(words, PlainHost())
         _show(outcome.result, as_json=outcome.as_json)
         sys.stdout.flush()
     except LeptonError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; keep the interpreter from saying so at exit.
         _mute()
@@ -47,6 +80,10 @@ def _mute() -> None:
 
 
 def _show(result: object, *, as_json: bool) -> None:
+    import json
+
+    from ..records import Result, plain
+
     if result is None:
         return
     if as_json:

@@ -82,3 +82,20 @@ def test_standard_output_on_a_full_disk_is_one_line(tmp_path) -> None:
     assert done.stderr.splitlines() == [
         "StorageError: standard output: No space left on device; next: write it elsewhere"
     ]
+
+
+def test_an_interrupt_while_it_still_imports_is_one_line(tmp_path) -> None:
+    # The first module of the verbs that is looked for waits for the interrupt.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Early:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'lepton_nb.commands':\n"
+        "            os.kill(os.getpid(), getattr(signal, os.environ['EARLY']))\n"
+        "sys.meta_path.insert(0, Early())\n"
+    )
+    for kind, line, code in (("SIGINT", "interrupted\n", 130), ("SIGTERM", "terminated\n", 143)):
+        environment = {**os.environ, "EARLY": kind, "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, "-m", "lepton_nb.cli", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", line)
