@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..processes import identify
-from .imports import INLINE, Preloaded, plain_backend
+from .imports import Preloaded
+from .libraries import fit_kernel, fit_process
 from .order import Order
 from .wire import send
 
@@ -60,12 +61,16 @@ def become(
     raise AssertionError
 
 
-def _answer(connection: socket.socket) -> None:
-    """Say who this is; whoever asked goes on."""
-    with contextlib.suppress(OSError):
+def _answer(connection: socket.socket, order: Order) -> None:
+    """Say who this is; whoever asked goes on, or has started another process meanwhile and must not have two."""
+    try:
+        if time.monotonic() > order.until:
+            raise TimeoutError
         connection.setblocking(True)
         send(connection, dataclasses.asdict(identify()), [own := os.pidfd_open(os.getpid())])
-        os.close(own)
+    except OSError:
+        os._exit(1)
+    os.close(own)
     os.close(connection.detach())
 
 
@@ -137,35 +142,13 @@ def _prepare(order: Order, path: Sequence[str], places: Sequence[str], loaded: P
         numpy.random.seed()
     if torch := sys.modules.get("torch"):
         torch.default_generator.seed()
-    _set_threads(order.environment.get("OMP_NUM_THREADS", ""))
-    _set_backend(order)
+    fit_process(order, loaded.taken)
 
 
 def _stream(number: int, like: Any, prompt: bool) -> io.TextIOWrapper:
     raw = open(number, "wb", buffering=0 if prompt else -1, closefd=False)  # noqa: SIM115
     lines = number == 2 or os.isatty(number)
     return io.TextIOWrapper(raw, like.encoding, like.errors, line_buffering=lines, write_through=prompt)
-
-
-def _set_threads(wanted: str) -> None:
-    """Numerical libraries read this variable when they are loaded."""
-    first = wanted.partition(",")[0].strip()
-    if not first.isdigit() or not int(first):
-        return
-    import threadpoolctl  # type: ignore[import-untyped]
-
-    threadpoolctl.threadpool_limits(int(first))
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(int(first))
-
-
-def _set_backend(order: Order) -> None:
-    """Matplotlib reads this variable when it is imported; a kernel draws inline if nobody says otherwise."""
-    if matplotlib := sys.modules.get("matplotlib"):
-        wanted = order.environment.get("MPLBACKEND") or (plain_backend() if order.module else INLINE)
-        if not order.module:
-            os.environ["MPLBACKEND"] = wanted
-        matplotlib.rcParams._set("backend", wanted)  # noqa: SLF001 -- the public way looks for plug-ins on the disk
 
 
 @dataclass(slots=True)
@@ -188,7 +171,7 @@ class _Interpreter:
 
 def _run(order: Order, connection: socket.socket, loaded: Preloaded) -> None:
     if order.module:
-        _answer(connection)
+        _answer(connection, order)
         sys.argv = [order.module, *order.argv]
         sys.modules.pop(order.module, None)
         runpy.run_module(order.module, run_name="__main__", alter_sys=True)
@@ -205,9 +188,16 @@ def _run(order: Order, connection: socket.socket, loaded: Preloaded) -> None:
     def write_and_answer(**options: Any) -> None:
         write(**options)
         # The sockets are there: a client that connected before would try again 0.1 s later.
-        _answer(connection)
+        _answer(connection, order)
+
+    make_shell = app.init_shell
+
+    def make_shell_and_fit() -> None:
+        make_shell()  # type: ignore[no-untyped-call]
+        fit_kernel(app.shell, loaded.taken)
 
     app.write_connection_file = write_and_answer  # type: ignore[method-assign]
+    app.init_shell = make_shell_and_fit  # type: ignore[method-assign]
     vars(ipkernel)["sys"] = _Interpreter(loaded.files)
     app.initialize(list(order.argv))  # type: ignore[no-untyped-call]
     vars(ipkernel)["sys"] = sys

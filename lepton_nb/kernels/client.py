@@ -28,6 +28,7 @@ _log = logging.getLogger("lepton_nb.kernels")
 _START_S = 120.0
 _ANSWER_S = 10.0
 _READY_S = 30.0
+_READING_S = 5.0
 _BROKEN_S = 300.0
 _IDLE_S = 900.0
 _UNKNOWN = 255
@@ -140,10 +141,12 @@ def fork(
         raise NotWarm(f"processes are forked on Linux only, and this is {sys.platform}")
     if not cwd.is_dir():
         raise NotWarm(f"there is no folder {cwd}")
-    order = Order.like_this_process(module, argv, cwd=cwd, environment=environment, bound=bound)
     try:
         place = locate(environment)
         connection = _connected(place.socket) or _started(place, environment)
+        # An answer that was sent in time is read in time.
+        until = time.monotonic() + _READY_S - _READING_S
+        order = Order.like_this_process(module, argv, cwd=cwd, environment=environment, bound=bound, until=until)
         return _asked(connection, order, streams)
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise NotWarm(f"the template does not answer as it should: {type(cause).__name__}: {cause}") from cause

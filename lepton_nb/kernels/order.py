@@ -28,6 +28,7 @@ class Order:
         nice: its priority.
         affinity: the processors it may use.
         limits: soft and hard resource limits by their number.
+        until: monotonic seconds; nobody waits for an answer later than that.
     """
 
     module: str
@@ -39,10 +40,11 @@ class Order:
     nice: int
     affinity: tuple[int, ...]
     limits: dict[int, tuple[int, int]]
+    until: float
 
     @classmethod
     def like_this_process(
-        cls, module: str, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], bound: bool
+        cls, module: str, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], bound: bool, until: float
     ) -> Order:
         """A process as this one would spawn it."""
         import resource
@@ -62,6 +64,7 @@ class Order:
             nice=os.getpriority(os.PRIO_PROCESS, 0),
             affinity=tuple(sorted(os.sched_getaffinity(0))),
             limits=limits,
+            until=until,
         )
 
     def message(self) -> dict[str, Any]:
@@ -85,6 +88,7 @@ class Order:
             nice=int(message["nice"]),
             affinity=tuple(map(int, message["affinity"])),
             limits={int(number): (int(soft), int(hard)) for number, (soft, hard) in message["limits"].items()},
+            until=float(message["until"]),
         )
 
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,10 @@ class _Template:
         """Answer until there is no child left and either nobody asked for long or the packages have changed."""
         while True:
             for key, _ in self._selector.select(min(_LOOK_S, self._stay, 1.0 if self._callers else _LOOK_S)):
-                key.data(key.fd)
+                try:
+                    key.data(key.fd)
+                except Exception:  # noqa: BLE001 -- one caller never ends what all others' processes hang on
+                    traceback.print_exc()
             now = time.monotonic()
             for number in [number for number, caller in self._callers.items() if caller.deadline < now]:
                 self._drop(number)
@@ -112,7 +116,8 @@ class _Template:
             self._selector.register(connection, selectors.EVENT_READ, self._listen)
 
     def _listen(self, number: int) -> None:
-        caller = self._callers[number]
+        if not (caller := self._callers.get(number)):
+            return
         try:
             found = caller.inbox.read()
         except BlockingIOError:
@@ -138,6 +143,8 @@ class _Template:
         """Fork. The child itself answers, once it stands in its own session."""
         if len(descriptors) != 3 + order.bound:
             raise ValueError("the order does not fit its descriptors")
+        if time.monotonic() > order.until:
+            raise ValueError("whoever asked has given up")
         places = [place for place in order.environment.get("PYTHONPATH", "").split(os.pathsep) if place]
         if name := shadowed(places, sys.modules):
             raise ValueError(f"PYTHONPATH has another {name}")
@@ -147,14 +154,23 @@ class _Template:
         pid = os.fork()
         if pid == 0:
             become(order, descriptors, connection, self._path, places, self._loaded)
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         self._forget(connection.fileno())
-        child = _Child(pid, os.pidfd_open(pid), order.bound, connection)
+        child = _Child(pid, pidfd, order.bound, connection)
         self._children[child.pidfd] = child
         self._selector.register(child.pidfd, selectors.EVENT_READ, self._reap)
         self._selector.register(connection, selectors.EVENT_READ, lambda _: self._abandoned(child))
 
     def _abandoned(self, child: _Child) -> None:
         """The connection has ended, or what came is nothing we know: whoever asked is gone."""
+        if self._children.get(child.pidfd) is not child:
+            # It ended in the same moment, and its number may be another's already.
+            return
         if child.connection:
             self._selector.unregister(child.connection)
             child.connection.close()
@@ -177,6 +193,7 @@ class _Template:
             with contextlib.suppress(OSError):
                 send(child.connection, {"exit": code})
             child.connection.close()
+            child.connection = None
 
     def _forget(self, number: int) -> None:
         caller = self._callers.pop(number)

@@ -78,6 +78,38 @@ def test_a_kernel_ends_with_its_owner_even_when_the_template_was_killed(small, s
     wait_until(lambda: gone(bound.pid), 10)
 
 
+def test_a_child_that_ends_with_its_owner_in_one_moment_ends_nobody_else(small, sleeper):
+    one, other = sleeper(), sleeper()
+    (template,) = template_pids(small)
+    os.kill(template, signal.SIGSTOP)
+    os.kill(one.pid, signal.SIGKILL)
+    wait_until(lambda: psutil.Process(one.pid).status() == psutil.STATUS_ZOMBIE)
+    one._process._connection.close()
+    one._process._connection = None
+    os.kill(template, signal.SIGCONT)
+    wait_until(lambda: not psutil.pid_exists(one.pid))
+    os.kill(other.pid, signal.SIGTERM)
+    assert other.wait(10) == -signal.SIGTERM
+    assert template_pids(small) == [template]
+
+
+def test_a_job_that_a_slow_template_got_too_late_runs_once(small, sleeper, modules, tmp_path, monkeypatch, caplog):
+    modules(once="open('ran', 'a').write('x')")
+    sleeper()
+    (template,) = template_pids(small)
+    os.kill(template, signal.SIGSTOP)
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "_READY_S", 1.0)
+        patch.setattr(client, "_READING_S", 0.5)
+        kernels.start_detached("once", [], log=tmp_path / "log", cwd=tmp_path)
+    assert "spawned and not forked" in caplog.text
+    os.kill(template, signal.SIGCONT)
+    wait_until((tmp_path / "ran").exists)
+    # Orders are taken one after the other: behind this one there is none that was left.
+    assert parent(sleeper()) == template
+    assert (tmp_path / "ran").read_text() == "x"
+
+
 def test_changed_packages_bring_another_template_and_the_old_one_ends_with_its_last_child(
     monkeypatch, tmp_path, sleeper
 ):
