@@ -9,13 +9,11 @@ import sys
 import sysconfig
 import weakref
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-__all__ = ["INLINE", "Preloaded", "plain_backend", "preload", "shadowed"]
+from .libraries import Taken, plain_backend
 
-INLINE = "module://matplotlib_inline.backend_inline"
+__all__ = ["Preloaded", "preload", "shadowed"]
 
 _MODULES = (
     *(
@@ -38,7 +36,7 @@ _MODULES = (
         "narwhals.stable.v2",
         "narwhals._pandas_like.dataframe",
     ),
-    *("fsspec.implementations.chained", "threadpoolctl"),
+    *("fsspec.implementations.chained", "threadpoolctl", "tqdm.notebook"),
     *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.fitting", "pipelines")),
     *("lepton_nb.pipelines.engine.session", "lepton_nb.pipelines.executors.worker"),
 )
@@ -53,6 +51,7 @@ class Preloaded:
     """
 
     def __init__(self, since: float, before: Mapping[str, str]) -> None:
+        self.taken = Taken()
         self.variables = {name: value for name, value in os.environ.items() if before.get(name) != value}
         # Copies, side by side: to look at the modules' own would copy the memory around each.
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
@@ -94,14 +93,6 @@ def preload(named: str) -> None:
         finalizer.atexit = False
     if "matplotlib" in sys.modules:
         plain_backend()
-
-
-@cache
-def plain_backend() -> Any:
-    """What Matplotlib was set to draw with when it was imported; asked first before it is set otherwise."""
-    import matplotlib as mpl
-
-    return mpl.rcParams._get("backend")  # noqa: SLF001 -- the public way would choose one
 
 
 def shadowed(places: Sequence[str], modules: Mapping[str, object]) -> str | None:
