@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from ..records import Graph, PipelineRun, Starter
-from ..workspace import current
+from ..errors import StorageError, UsageError
+from ..records import Graph, Note, PipelineRun, Starter
+from ..workspace import Workspace, current, write_atomic
 from .declare import Arg, Opt
 from .find import named, options_of
 from .host import current_host
+from .refusals import require_writable
 
 
 def pipeline_run(
@@ -24,13 +27,15 @@ def pipeline_run(
 ) -> PipelineRun:
     """Run the steps of a pipeline, each a notebook on a kernel of its own.
 
+    It runs in the project that holds the file, unless LEPTON_HOME names another.
+
     What is done already is not done again: a step whose code, parameters, inputs and environment are as they were is
     taken from the cache, and a run that was interrupted or failed goes on from where it was.
     """
     from .. import pipelines
 
     asked: dict[str, Any] = {"jobs": jobs, "start": start, "only": only, "force": force}
-    ws, values, report = current(), options_of(parameter), current_host().report
+    ws, values, report = _project_of(Path(file)), options_of(parameter), current_host().report
     if on == "local":
         return pipelines.run(ws, Path(file), values, report, **asked)
     from ..pipelines.executors.ray import RayExecutor
@@ -55,6 +60,7 @@ def pipeline_graph(
     ],
     *,
     follow: Annotated[bool, Opt("Draw it whenever a step of the run moves, until the run ends.")] = False,
+    out: Annotated[Path | None, Opt("Write the drawing to this .svg file.")] = None,
 ) -> Graph | PipelineRun:
     """Draw the steps of a pipeline and what each one needs; for a run, with how each stands.
 
@@ -63,12 +69,20 @@ def pipeline_graph(
     """
     from .. import pipelines
 
+    if out is not None:
+        _check_drawing(out := Path(out))
     source = named(source, PipelineRun)
+    drawn: Graph | PipelineRun
     if Path(str(source)).suffix in (".yml", ".yaml") and not isinstance(source, PipelineRun):
-        return pipelines.graph(str(source))
-    if follow:
-        return pipelines.follow(current(), str(source), current_host().report)
-    return pipelines.status(current(), str(source)).graph()
+        drawn = pipelines.graph(str(source))
+    elif follow:
+        drawn = pipelines.follow(current(), str(source), current_host().report)
+    else:
+        drawn = pipelines.status(current(), str(source)).graph()
+    if out is not None:
+        write_atomic(out, (drawn.graph() if isinstance(drawn, PipelineRun) else drawn).svg())
+        current_host().report(Note(time.time(), f"the drawing is in {out.absolute()}"))
+    return drawn
 
 
 def pipeline_new(
@@ -80,3 +94,19 @@ def pipeline_new(
     from .. import pipelines
 
     return pipelines.new(current(), name, folder)
+
+
+def _project_of(file: Path) -> Workspace:
+    """The workspace of the project that holds a pipeline file; it is told where that is not the current folder's."""
+    ws = current(file.resolve().parent)
+    if ws != current() and file.is_file():
+        current_host().report(Note(time.time(), f"the pipeline runs in its own project, {ws.root}"))
+    return ws
+
+
+def _check_drawing(out: Path) -> None:
+    if out.suffix.lower() != ".svg":
+        raise UsageError(f"--out {out} has an unknown kind", expected="a name that ends in .svg")
+    if not out.absolute().parent.is_dir():
+        raise StorageError(f"--out {out}: there is no folder {out.absolute().parent}", hint="make it first")
+    require_writable(out)

@@ -127,6 +127,8 @@ def new(ws: Workspace, name: str, folder: Path | None = None) -> Starter:
     command = f"lepton pipeline run {shlex.quote(os.path.relpath(file))}"
     path = json.dumps((notebooks.relative_to(root) / "points.csv").as_posix())
     text = _PIPELINE.format(name=name, command=command, path=path, schema=f"./{schema.name}")
+    # What marks the project: without it, the pipeline's own folder would be taken for one.
+    ws.home.mkdir(parents=True, exist_ok=True)
     notebooks.mkdir(parents=True)
     try:
         for stem, cells in _NOTEBOOKS.items():
