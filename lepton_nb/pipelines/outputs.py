@@ -22,6 +22,7 @@ __all__ = ["OUTPUT_FILE", "in_step", "parse_assignment", "read_outputs", "record
 OUTPUT_FILE = "LEPTON_STEP_OUTPUT"
 _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -118,10 +119,12 @@ def _json_value(value: Any, name: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [_json_value(item, name) for item in value]
     finite = not isinstance(value, float) or abs(value) < float("inf")
-    if finite and (value is None or isinstance(value, (bool, int, float, str))):
+    # Half of a surrogate pair is no character, and no file can hold it.
+    whole = not isinstance(value, str) or not _HALVES.search(value)
+    if finite and whole and (value is None or isinstance(value, (bool, int, float, str))):
         return value
     raise UsageError(
         f"output {name!r} cannot be recorded",
-        expected="text, a finite number, true, false, or lists and mappings of these",
-        got=f"{type(value).__name__} {value!r}"[:80],
+        expected="text of whole characters, a finite number, true, false, or lists and mappings of these",
+        got=f"{type(value).__name__} {value!a}"[:80],
     )

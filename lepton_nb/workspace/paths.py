@@ -81,7 +81,8 @@ def current(start: Path | None = None) -> Workspace:
     `.lepton`, else with `.git` or `pyproject.toml`, else `start`.
     """
     if named := os.environ.get("LEPTON_HOME"):
-        return Workspace(Path(named).expanduser().resolve())
+        # A link is kept: the project is where it lies, not where it leads.
+        return Workspace(Path(os.path.abspath(Path(named).expanduser())))  # noqa: PTH100 -- `absolute` keeps `..`
     return Workspace(nearest_root((start or Path.cwd()).resolve()) / ".lepton")
 
 

@@ -40,7 +40,7 @@ def test_inside_a_step_the_last_value_of_a_name_counts(monkeypatch, tmp_path):
     assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["format"] == 1
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1: 2}, {"a": {3}}, b"x"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1: 2}, {"a": {3}}, b"x", ["x\ud800"]])
 def test_a_value_that_json_cannot_hold_is_refused_by_name(value, monkeypatch, tmp_path):
     monkeypatch.setenv(pipelines.OUTPUT_FILE, str(tmp_path / "out.jsonl"))
     with pytest.raises(UsageError, match="output 'a' cannot be recorded"):

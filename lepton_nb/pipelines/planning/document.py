@@ -27,6 +27,7 @@ _DEPTH, _VALUES = 50, 100_000
 # Below this, the nesting cannot come near the end of a stack of a few MiB.
 _OPENERS, _INDENT = 5_000, re.compile("^ +", re.MULTILINE)
 _DEEP = re.compile(rf"[\[{{]{{{_DEPTH + 1}}}")
+_HALVES = re.compile("[\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 # An id of hexadecimal digits can look like a huge power of ten; a number that a person writes is shorter.
 _FLOAT = re.compile(
@@ -114,7 +115,11 @@ def parse_yaml(text: str) -> Any:
             raise yaml.YAMLError(_TOO_DEEP)
         if seen > _VALUES:
             raise yaml.YAMLError(f"it holds more than {_VALUES} values")
-        inner = item.values() if isinstance(item, dict) else item if isinstance(item, (list, tuple, set)) else ()
+        if isinstance(item, str) and _HALVES.search(item):
+            raise yaml.YAMLError(f"{item!a} holds half of a surrogate pair, which is no character")
+        inner = (
+            [*item, *item.values()] if isinstance(item, dict) else item if isinstance(item, (list, tuple, set)) else ()
+        )
         waiting.extend((one, depth + 1) for one in inner)
     return value
 

@@ -64,7 +64,7 @@ def run(
     if not ws.root.is_dir():
         raise NotFoundError(f"no project folder {ws.root}", hint="set LEPTON_HOME to the .lepton folder of a project")
     # Workers start elsewhere, where a relative path would mean another place.
-    ws = Workspace(ws.home.resolve())
+    ws = Workspace(ws.home.absolute())
     todo, here, asked = _asked(todo, start or "", only or "", force=force)
     room = Room(jobs) if executor else local_room(jobs)
     room.check(todo.order)
@@ -146,7 +146,8 @@ def _conducted(conductor: Conductor, ledger: Ledger, teller: Teller) -> Pipeline
         conductor.stop(why, finals)
         cause = _last_steps(conductor, cause, why)
     done = ledger.close()
-    write_atomic(ledger.folder / REPORT, page(done), sync=False)
+    # An error may name what no file can hold.
+    write_atomic(ledger.folder / REPORT, page(done).encode("utf-8", "backslashreplace"), sync=False)
     ledger.save()
     if cause is None and done.status != "completed":
         cause = _failure(done, ledger.plan)

@@ -86,6 +86,7 @@ MANY = "a: &a [1]\n" + "".join(
         ("[" * 3000, "nested more than 50 deep"),
         ("a: " + "[" * 60 + "]" * 60, "nested more than 50 deep"),
         (MANY, "more than 100000 values"),
+        ('a: "x\\uD800"', "half of a surrogate pair"),
     ],
 )
 def test_what_has_no_end_is_refused_in_one_line(tmp_path, text, message):
