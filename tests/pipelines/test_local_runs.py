@@ -1,6 +1,7 @@
 """Real notebooks through Papermill on real kernels, and what is left when something is killed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -174,6 +175,23 @@ def test_ctrl_c_ends_every_kernel_and_leaves_true_records(runner, ws):
     assert not alive(kernel)
     sleep, after = pipelines.status(ws).steps
     assert (sleep.status, sleep.error, after.status) == ("failed", "interrupted", "skipped")
+
+
+def test_a_command_that_is_terminated_runs_the_last_steps_and_leaves_true_records(notebook, pipeline, ws, tmp_path):
+    notebook("sleep", SLEEP)
+    notebook("last", f"open({str(tmp_path / 'done')!r}, 'w').close()")
+    path = pipeline("steps:\n  sleep: {notebook: sleep.ipynb}\n  last: {notebook: last.ipynb}\nfinally: [last]\n")
+    command = [sys.executable, "-m", "lepton_nb.cli", "pipeline", "run", str(path)]
+    here = {"cwd": Path(pipelines.__file__).parents[2], "env": {**os.environ, "LEPTON_HOME": str(ws.home)}}
+    with subprocess.Popen(command, **here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        until(lambda: next(filter(None, map(reported_pid, tmp_path.glob(".lepton/pipelines/*/sleep"))), None))
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-1]) == (143, "terminated")
+    assert (tmp_path / "done").exists()
+    done = pipelines.status(ws)
+    assert [(step.status, step.error) for step in done.steps] == [("failed", "interrupted"), ("completed", "")]
+    assert done.report.exists()
 
 
 def test_a_killed_runner_takes_its_steps_along_and_is_seen_as_dead(runner, ws, tmp_path, executor, job):

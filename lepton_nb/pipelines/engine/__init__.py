@@ -4,5 +4,6 @@ from .ending import Ending, Status
 from .entry import LeptonEngine
 from .execution import execute
 from .settling import settle
+from .sockets import SocketFolder
 
-__all__ = ["Ending", "LeptonEngine", "Status", "execute", "settle"]
+__all__ = ["Ending", "LeptonEngine", "SocketFolder", "Status", "execute", "settle"]

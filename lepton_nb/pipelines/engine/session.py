@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from .client import Client
 from .ending import Ending, one_line
 from .kernel import for_client
 from .parameters import LANGUAGE, PythonParameters, check, is_python, language_of, record
+from .sockets import SocketFolder
+from .termination import terminable
 
 __all__ = ["Watch", "run"]
 
@@ -46,6 +47,7 @@ class Watch:
     ending: Ending | None = None
 
 
+@terminable()
 def run(
     nb: Any,
     kernel_name: str,
@@ -159,5 +161,5 @@ def _sockets(watch: Watch | None) -> Iterator[Path]:
     if watch:
         yield watch.sockets
         return
-    with tempfile.TemporaryDirectory(prefix="lepton-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    with SocketFolder() as folder:
+        yield folder

@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sysconfig
-import tempfile
 import time
 from pathlib import Path
-
-import psutil
 
 from ... import kernels
 from ...errors import LeptonError
 from ...workspace import mask, read_json, resolve_secret, secret_names, write_atomic, write_json
-from ..engine import Ending, Status, settle
+from ..engine import Ending, SocketFolder, Status, settle
 from ..outputs import OUTPUT_FILE, read_outputs
 from .family import Family
 from .protocol import StepJob, StepResult
@@ -34,7 +30,7 @@ _PACKAGE = Path(__file__).resolve().parents[3]
 class _Child:
     """A step that runs: its worker, and what it took so far."""
 
-    def __init__(self, job: StepJob, sockets: tempfile.TemporaryDirectory[str], process: kernels.Bound) -> None:
+    def __init__(self, job: StepJob, sockets: SocketFolder, process: kernels.Bound) -> None:
         self.job, self.sockets, self.process = job, sockets, process
         self.started = time.monotonic()
         self.next_sample = self.started + _FIRST_SAMPLE_S
@@ -70,15 +66,10 @@ class LocalExecutor:
 
     def __init__(self) -> None:
         self._children: list[_Child] = []
-        self._swept = False
 
     def start(self, job: StepJob) -> None:
         """Begin a step in a process of its own."""
-        if not self._swept:
-            _sweep()
-            self._swept = True
-        # The kernel's sockets: their path must be short, and they go when the step does.
-        sockets = tempfile.TemporaryDirectory(prefix=f"lepton-{os.getpid()}-", ignore_cleanup_errors=True)
+        sockets = SocketFolder()
         order = {"notebook": str(job.notebook), "executed": str(job.executed), "parameters": dict(job.parameters)}
         write_json(job.folder / "job.json", {**order, "sockets": sockets.name}, mode=0o600)
         process = kernels.start_bound(
@@ -105,14 +96,6 @@ class LocalExecutor:
             child = self._children.pop()
             child.end()
             _hide_secrets(child.job)
-
-
-def _sweep() -> None:
-    """Remove the sockets of those who were killed before they could."""
-    for folder in Path(tempfile.gettempdir()).glob("lepton-*-*"):
-        owner = folder.name.split("-")[1]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sleep(children: list[_Child], seconds: float) -> None:

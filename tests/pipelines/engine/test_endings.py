@@ -1,5 +1,6 @@
 """How a notebook ended is what its file, the command's exit status and its message say."""
 
+import datetime as dt
 import json
 import signal
 import time
@@ -70,14 +71,21 @@ def test_a_kernel_that_dies_behind_a_cell_is_no_success_either(papermill, write)
 
 
 def test_a_kernel_killed_from_outside_is_seen_within_two_seconds(papermill, write, tmp_path):
-    source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))", "time.sleep(60)")
-    command = papermill.start(source, "out.ipynb")
-    kernel = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
-    psutil.Process(kernel).kill()
-    begun = time.monotonic()
-    # Two seconds until it is seen; the rest is a busy machine's.
-    assert command.wait(30) == 138
-    assert time.monotonic() - begun < 20
+    told = tmp_path / "pid"
+    source = write(f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))", "time.sleep(60)")
+    seconds = []
+    # A busy machine may miss it once, not each time.
+    while not seconds or (seconds[-1] > 2 and len(seconds) < 3):
+        told.unlink(missing_ok=True)
+        command = papermill.start(source, "out.ipynb")
+        kernel = int(until(lambda: told.exists() and told.read_text()))
+        killed = time.time()
+        psutil.Process(kernel).kill()
+        assert command.wait(30) == 138
+        noted = json.loads((tmp_path / "out.ipynb").read_text())["metadata"]
+        assert noted["lepton"]["status"] == "kernel_died"
+        seconds.append(dt.datetime.fromisoformat(noted["papermill"]["end_time"]).timestamp() - killed)
+    assert 0 < seconds[-1] <= 2, seconds
 
 
 def test_a_cell_that_takes_too_long_ends_it_as_timed_out(papermill, write):
@@ -88,12 +96,13 @@ def test_a_cell_that_takes_too_long_ends_it_as_timed_out(papermill, write):
     assert "cell [2] took longer than its timeout of 1 s" in said.text
 
 
-def test_an_interrupted_command_closes_its_books_and_ends_its_kernel(papermill, write, tmp_path):
+@pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+def test_a_command_that_is_stopped_closes_its_books_and_ends_its_kernel(papermill, write, tmp_path, kind, code):
     source = write(f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
     command = papermill.start(source, "out.ipynb")
     kernel = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
-    psutil.Process(command.pid).send_signal(signal.SIGINT)
-    assert command.wait(30)
+    psutil.Process(command.pid).send_signal(kind)
+    assert command.wait(30) == code
     assert not psutil.pid_exists(kernel)
     notebook = json.loads((tmp_path / "out.ipynb").read_text())
     assert notebook["metadata"]["lepton"]["status"] == "failed"
