@@ -105,7 +105,7 @@ def _forked(cmd: Sequence[str], options: dict[str, Any]) -> Forked:
         argv.append("--HistoryManager.enabled=False")
     with _streams(options) as streams:
         cwd = Path(options.get("cwd") or Path.cwd())
-        return fork("", argv, cwd=cwd, environment=environment, streams=streams, bound=True)
+        return fork("", argv, cwd=cwd, environment=environment, streams=streams, bound=not options.get("independent"))
 
 
 def _is_this_interpreter(path: Path) -> bool:
