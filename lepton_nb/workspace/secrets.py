@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from ..errors import NotFoundError, UsageError
 
@@ -27,6 +27,11 @@ _SERVICE = "lepton"
 # Anything shorter is found in ordinary text.
 _SHORTEST = 4
 _SHORTEST_LINE = 8
+# As part of a longer base64 text: pictures, which are such texts, hold any five characters.
+_SHORTEST_PART = 6
+# What addresses leave as it is: nothing, paths, JavaScript's encodeURIComponent and encodeURI.
+_UNQUOTED = ("", "/", "!'()*~", ";,/?:@&=+$!*'()#~")
+_ESCAPE = re.compile("%[0-9A-F]{2}")
 
 _known: dict[str, str] = {}
 
@@ -132,8 +137,10 @@ class SecretStream:
 
 def _open_end(text: str, form: str) -> str:
     """The longest end of a text with which a form begins."""
-    tail = text[-(len(form) - 1) :]
-    return next((tail[at:] for at in range(len(tail)) if form.startswith(tail[at:])), "")
+    at = text.find(form[0], max(0, len(text) - len(form) + 1))
+    while at >= 0 and not form.startswith(text[at:]):
+        at = text.find(form[0], at + 1)
+    return text[at:] if at >= 0 else ""
 
 
 def _values() -> tuple[tuple[str, str], ...]:
@@ -161,10 +168,26 @@ def _forms(value: str) -> set[str]:
     forms = {form for form in forms if form == value or len(form) >= _SHORTEST_LINE}
     for form in tuple(forms):
         raw = form.encode("utf-8", "surrogatepass")
-        forms |= {repr(form)[1:-1], ascii(form)[1:-1], html.escape(form), quote(raw), quote(raw, safe="")}
+        forms |= {repr(form)[1:-1], ascii(form)[1:-1], html.escape(form)}
         forms |= {json.dumps(form)[1:-1], json.dumps(form, ensure_ascii=False)[1:-1]}
-        forms |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+        forms |= set(_quoted(raw)) | set(_in_base64(raw))
     return forms
+
+
+def _quoted(raw: bytes) -> Iterator[str]:
+    for text in (quote_plus(raw), *(quote(raw, safe=safe) for safe in _UNQUOTED)):
+        yield from (text, _ESCAPE.sub(lambda match: match[0].lower(), text))
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """A value alone, and what it adds to the text of more: three bytes become four characters, wherever they begin."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(raw).decode()
+        for before in range(3):
+            # The first and the last character may hold bits of what stands beside it.
+            first, behind = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+            if behind - first >= _SHORTEST_PART:
+                yield encode(bytes(before) + raw).decode()[first:behind]
 
 
 def _from_keyring(name: str) -> tuple[str | None, str]:

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -80,6 +81,27 @@ def test_a_known_secret_is_masked_however_it_is_written(known, written):
     assert base64.b64encode(VALUE.encode()).decode() not in mask(text)
     assert "[secret:CANARY]" in mask(text)
     assert mask_all({"k": [text, 1, {"x": text}]}) == {"k": [mask(text), 1, {"x": mask(text)}]}
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["user:", "me:", "x", ""])
+@pytest.mark.parametrize("after", ["", "z", "\\n--"])
+def test_a_secret_inside_a_base64_text_is_masked(known, encode, before, after):
+    text = encode(f"{before}{VALUE}{after}".encode()).decode()
+    shown = mask(f"Authorization: Basic {text}")
+    assert shown.count("[secret:CANARY]") == 1
+    # Nothing of it but bits that it shares with its neighbours.
+    left = shown.replace("[secret:CANARY]", "").removeprefix("Authorization: Basic ")
+    assert len(left) <= 4 * (len(before) + len(after)) / 3 + 4
+    stream = SecretStream()
+    assert "".join(map(stream.feed, text)) + stream.rest() == mask(text)
+
+
+@pytest.mark.parametrize("quoted", [quote, quote_plus, lambda text: quote(text, safe="!'()*~").lower()])
+def test_a_secret_in_an_address_is_masked(monkeypatch, quoted):
+    value = "p/w d!%é;x"
+    monkeypatch.setattr(secrets, "_known", {"CANARY": value})
+    assert mask(f"https://me:{quoted(value)}@host/") == "https://me:[secret:CANARY]@host/"
 
 
 def test_text_without_a_secret_stays_as_it_is(known):
