@@ -53,6 +53,9 @@ def become(
     try:
         _settle(order, descriptors, connection)
         _prepare(order, path, places, loaded)
+    except BaseException as cause:  # noqa: BLE001 -- nothing may go back into the template's loop
+        _refuse(connection, f"{type(cause).__name__}: {cause}")
+    try:
         code = _exit_code(lambda: _run(order, connection, loaded))
     except BaseException:  # noqa: BLE001 -- nothing may go back into the template's loop
         traceback.print_exc()
@@ -74,10 +77,15 @@ def _answer(connection: socket.socket, order: Order) -> None:
     os.close(connection.detach())
 
 
+def _refuse(connection: socket.socket, why: str) -> NoReturn:
+    with contextlib.suppress(OSError):
+        connection.setblocking(True)
+        send(connection, {"error": f"a forked process cannot be as it was asked for: {why}"})
+    os._exit(1)
+
+
 def _settle(order: Order, descriptors: Sequence[int], connection: socket.socket) -> None:
     """Leave the template: its session, its signals, its descriptors."""
-    import resource
-
     os.setsid()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -92,17 +100,22 @@ def _settle(order: Order, descriptors: Sequence[int], connection: socket.socket)
                 os.close(number)
     if order.bound:
         _hold_on(lifeline)
+    _confine(order)
     os.chdir(order.cwd)
     os.environ.clear()
     os.environ.update(order.environment)
     time.tzset()
     os.umask(order.umask)
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, order.nice)
-    with contextlib.suppress(OSError, ValueError):
-        os.sched_setaffinity(0, order.affinity)
+
+
+def _confine(order: Order) -> None:
+    """Take priority, processors and limits; what cannot be had is a reason to spawn the process instead."""
+    import resource
+
+    os.setpriority(os.PRIO_PROCESS, 0, order.nice)
+    os.sched_setaffinity(0, order.affinity)
     for limit, limits in order.limits.items():
-        with contextlib.suppress(OSError, ValueError):
+        if resource.getrlimit(limit) != limits:
             resource.setrlimit(limit, limits)
 
 

@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..processes import Identity
+from .leftovers import sweep
 from .order import Order
-from .place import NotWarm, Place, locate, surroundings
+from .place import NotWarm, Place, locate, preload_path, surroundings
 from .wire import Inbox, peer_user, receive, send
 
 __all__ = ["Forked", "fork", "say_spawned"]
@@ -219,12 +220,13 @@ def _start(place: Place, environment: Mapping[str, str]) -> None:
     code = f"import sys; sys.path[0] = {str(_ROOT)!r}; {_PROGRAM}"
     stay = environment.get("LEPTON_WARM_IDLE", "") or str(_IDLE_S)
     reader, writer = os.pipe()
+    sweep(place.socket.parent, place)
     place.log.unlink(missing_ok=True)
     place.log.touch(mode=0o600)
     try:
         with place.log.open("ab") as log:
             template = subprocess.Popen(
-                [sys.executable, "-c", code, str(place.socket), str(writer), stay],
+                [sys.executable, "-c", code, str(place.socket), str(writer), stay, preload_path(environment)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -238,10 +240,12 @@ def _start(place: Place, environment: Mapping[str, str]) -> None:
         if not _readable(reader, _START_S):
             template.kill()
             raise NotWarm(f"the template was not ready within {_START_S:g} s")
-        if not os.read(reader, 1):
+        if not (told := os.read(reader, select.PIPE_BUF)):
             lines = place.log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
             place.broken.write_text(lines[-1])
             raise NotWarm(f"the template is broken: {lines[-1]}")
+        for line in told.decode(errors="replace").splitlines()[1:]:
+            _log.warning("%s", line)
     finally:
         os.close(reader)
 

@@ -74,17 +74,21 @@ class Preloaded:
             del sys.modules[name]
 
 
-def preload(named: str) -> None:
+def preload(named: str, places: str = "") -> list[str]:
     """Import what kernels and trainers need, and what `LEPTON_PRELOAD` names.
 
     Args:
-        named: modules, separated by commas or spaces; one that cannot be imported is said and left out.
+        named: modules, separated by commas or spaces.
+        places: where these are looked for first, as in `PYTHONPATH`.
+
+    Returns:
+        Which of the named ones could not be imported, and why; these are left out.
     """
-    for name in (*_MODULES, *named.replace(",", " ").split()):
-        try:
-            importlib.import_module(name)
-        except Exception as cause:  # noqa: BLE001 -- whatever a module raises, the others are worth having
-            print(f"{name} is not preloaded: {type(cause).__name__}: {cause}", file=sys.stderr, flush=True)  # noqa: T201
+    _import(_MODULES)
+    added = [place for place in places.split(os.pathsep) if Path(place).is_absolute() and place not in sys.path]
+    sys.path[1:1] = added
+    missed = _import(named.replace(",", " ").split())
+    sys.path[:] = [place for place in sys.path if place not in added]
     # Imported in a kernel, it has each cell show its figures; here there is no kernel to tell.
     sys.modules.pop("matplotlib_inline.backend_inline", None)
     for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined] # noqa: SLF001 -- no public way
@@ -93,6 +97,18 @@ def preload(named: str) -> None:
         finalizer.atexit = False
     if "matplotlib" in sys.modules:
         plain_backend()
+    return missed
+
+
+def _import(names: Sequence[str]) -> list[str]:
+    missed = []
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as cause:  # noqa: BLE001 -- whatever a module raises, the others are worth having
+            missed.append(f"{name} is not preloaded: {type(cause).__name__}: {cause}")
+            print(missed[-1], file=sys.stderr, flush=True)  # noqa: T201
+    return missed
 
 
 def shadowed(places: Sequence[str], modules: Mapping[str, object]) -> str | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import importlib.util
 import logging
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -45,6 +47,8 @@ class Taken:
 def fit_process(order: Order, taken: Taken) -> None:
     """Have the libraries in this child see its own folders, processors and settings."""
     tempfile.tempdir = None
+    # Folders that imports have made are the template's to remove.
+    atexit.unregister(shutil.rmtree)
     multiprocessing.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined] # noqa: SLF001
     _set_threads(order, taken.processors)
     _draw(order, taken.styles)
@@ -146,6 +150,11 @@ def _draw(order: Order, before: tuple[str, int]) -> None:
     """Matplotlib reads its settings when it is imported; a kernel draws inline if nobody says otherwise."""
     if (matplotlib := sys.modules.get("matplotlib")) is None:
         return
+    if "MPLCONFIGDIR" in os.environ and "MPLCONFIGDIR" not in order.environment:
+        # The folder was made by the import, for want of another, and goes with the template.
+        del os.environ["MPLCONFIGDIR"]
+        matplotlib.get_configdir.cache_clear()
+        matplotlib.get_cachedir.cache_clear()
     plain = plain_backend()
     if before[0] and (now := _styles()) != before:
         read = matplotlib.rc_params_from_file(now[0])

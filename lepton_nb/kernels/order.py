@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Order"]
+__all__ = ["Order", "resource_limits"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,6 @@ class Order:
         cls, module: str, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], bound: bool, until: float
     ) -> Order:
         """A process as this one would spawn it."""
-        import resource
-
-        numbers = [number for name, number in vars(resource).items() if name.startswith("RLIMIT_")]
-        limits = {}
-        for number in numbers:
-            with contextlib.suppress(ValueError, OSError):
-                limits[number] = resource.getrlimit(number)
         return cls(
             module=module,
             argv=tuple(map(str, argv)),
@@ -63,7 +56,7 @@ class Order:
             umask=_umask(),
             nice=os.getpriority(os.PRIO_PROCESS, 0),
             affinity=tuple(sorted(os.sched_getaffinity(0))),
-            limits=limits,
+            limits=resource_limits(),
             until=until,
         )
 
@@ -90,6 +83,17 @@ class Order:
             limits={int(number): (int(soft), int(hard)) for number, (soft, hard) in message["limits"].items()},
             until=float(message["until"]),
         )
+
+
+def resource_limits() -> dict[int, tuple[int, int]]:
+    """This process's resource limits, soft and hard, by their number."""
+    import resource
+
+    limits = {}
+    for number in [number for name, number in vars(resource).items() if name.startswith("RLIMIT_")]:
+        with contextlib.suppress(ValueError, OSError):
+            limits[number] = resource.getrlimit(number)
+    return limits
 
 
 def _umask() -> int:

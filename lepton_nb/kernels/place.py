@@ -13,24 +13,82 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-__all__ = ["NotWarm", "Place", "installed", "locate", "surroundings"]
+from .order import resource_limits
+
+__all__ = ["NotWarm", "Place", "installed", "locate", "preload_path", "surroundings"]
 
 # A Unix socket's path holds 107 bytes; the name of ours takes 22.
 _LONGEST_FOLDER = 85
 # What libraries read while they are imported. What they read later is the child's own.
 _READ_AT_IMPORT = (
-    *("ATEN_", "BLIS_", "GLIBC_", "GOMP_", "KMP_", "LC_", "LD_", "MALLOC_", "MKL_", "NUMEXPR_", "NUMPY_", "OMP_"),
-    *("OPENBLAS_", "PYTHON", "PYTORCH_", "SCIPY_", "SKLEARN_", "TORCH_", "_RJEM_"),
+    *(
+        "AOTINDUCTOR_",
+        "AOT_INDUCTOR_",
+        "ARROW_",
+        "ATEN_",
+        "BLIS_",
+        "FSSPEC_",
+        "GIT_PYTHON_",
+        "GLIBC_",
+        "GOMP_",
+        "GRPC_",
+    ),
+    *(
+        "INDUCTOR_",
+        "JOBLIB_",
+        "JUPYTER_WIDGETS_",
+        "KMP_",
+        "LC_",
+        "LD_",
+        "LOKY_",
+        "MALLOC_",
+        "MKL_",
+        "MPMATH_",
+        "MSGPACK_",
+    ),
+    *(
+        "NPY_",
+        "NUMEXPR_",
+        "NUMPY_",
+        "OMP_",
+        "OPENBLAS_",
+        "OTEL_",
+        "PANDAS_",
+        "PILLOW_",
+        "PROTOCOL_BUFFERS_",
+        "PYDANTIC_",
+    ),
+    *("PYTHON", "PYTORCH_", "PYZMQ_", "SCIPY_", "SKLEARN_", "SYMPY_", "TORCH", "TORNADO_", "TQDM_", "_RJEM_"),
 )
 _READ_AT_IMPORT_TOO = {
-    *("HOME", "LANG", "LANGUAGE", "LEPTON_PRELOAD", "MPLCONFIGDIR", "MLFLOW_CONFIGURE_LOGGING", "MLFLOW_LOGGING_LEVEL"),
+    *("HOME", "JSM_NAMESPACE_RANK", "LANG", "LANGUAGE", "LEPTON_PRELOAD", "LOCAL_RANK", "MPLCONFIGDIR"),
+    *("MLFLOW_CONFIGURE_LOGGING", "MLFLOW_LOGGING_LEVEL", "NBFORMAT_VALIDATOR", "RANK", "SLURM_PROCID"),
     *("XDG_CACHE_HOME", "XDG_CONFIG_HOME"),
+}
+# What modules of `LEPTON_PRELOAD` read nobody knows: all but what a terminal, a session or a kernel has for itself.
+_PASSING = (
+    "DBUS_",
+    "JPY_",
+    "LEPTON_",
+    "PYDEVD_",
+    "PYTEST_",
+    "SSH_",
+    "SUDO_",
+    "TERM",
+    "TMUX",
+    "VSCODE_",
+    "XDG_SESSION_",
+)
+_PASSING_TOO = {
+    *("CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "DISPLAY", "FORCE_COLOR", "GIT_PAGER", "INVOCATION_ID"),
+    *("JOURNAL_STREAM", "LINES", "LS_COLORS", "OLDPWD", "PAGER", "PS1", "PWD", "SHLVL", "STY", "WINDOWID", "_"),
 }
 _RECORDS = (".dist-info", ".egg-info", ".pth")
 # These a child puts right for itself, or scikit-learn and Lightning set them when they are imported.
 _SET_IN_CHILD = {
-    *("OMP_NUM_THREADS", "PYTHONFAULTHANDLER", "PYTHONPATH", "PYTHONUNBUFFERED"),
+    *("MATPLOTLIBRC", "MPLBACKEND", "OMP_NUM_THREADS", "PYTHONFAULTHANDLER", "PYTHONPATH", "PYTHONUNBUFFERED"),
     *("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "PYTORCH_NVML_BASED_CUDA_CHECK"),
+    *("TMPDIR", "TORCHINDUCTOR_CACHE_DIR", "TZ"),
 }
 
 
@@ -65,6 +123,7 @@ def locate(environment: Mapping[str, str]) -> Place:
         sys.version,
         _chosen(environment),
         installed(),
+        preload_path(environment),
         *_confinement(),
     ]
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
@@ -98,14 +157,19 @@ def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _chosen(environment: Mapping[str, str]) -> dict[str, str]:
+    named = bool(environment.get("LEPTON_PRELOAD"))
+    chosen = {name: environment[name] for name in environment if _matters(name, named)}
     # Threads that wait for each other must not spin: on a busy machine they would spin for the whole time.
-    return {"OMP_WAIT_POLICY": "PASSIVE", **{name: environment[name] for name in environment if _matters(name)}}
+    return {"OMP_WAIT_POLICY": "PASSIVE", **chosen}
 
 
-def _matters(name: str) -> bool:
+def _matters(name: str, named: bool) -> bool:
+    """Whether a variable is part of what a template's children have in common; `named`: it has more to import."""
     if name in _SET_IN_CHILD:
         return False
-    return name in _READ_AT_IMPORT_TOO or name.startswith(_READ_AT_IMPORT)
+    if name in _READ_AT_IMPORT_TOO or name.startswith(_READ_AT_IMPORT):
+        return True
+    return named and name not in _PASSING_TOO and not name.startswith(_PASSING)
 
 
 @cache
@@ -114,11 +178,25 @@ def _site_folders() -> tuple[str, ...]:
     return tuple(sorted(path for path in paths if path and Path(path).is_dir()))
 
 
+def preload_path(environment: Mapping[str, str]) -> str:
+    """Where a template looks for the modules of `LEPTON_PRELOAD` first: `PYTHONPATH`, when it is asked for any."""
+    return environment.get("PYTHONPATH", "") if environment.get("LEPTON_PRELOAD") else ""
+
+
 def _confinement() -> list[object]:
-    """What a child has from its parent and cannot change: user, groups, control group, namespaces."""
+    """What a child has from its parent and cannot change.
+
+    User, groups, control group, namespaces and capabilities, and what only the privileged may widen: hard limits and
+    priority.
+    """
     spaces = [str(Path(f"/proc/self/ns/{name}").readlink()) for name in ("mnt", "net", "pid", "ipc", "user", "uts")]
+    own = ("Cap", "NoNewPrivs:", "Seccomp:")
+    rights = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(own)]
+    hard = {number: limits[1] for number, limits in resource_limits().items()}
+    priority = [os.getpriority(os.PRIO_PROCESS, 0), os.sched_getscheduler(0)]
     groups = Path("/proc/self/cgroup").read_text()
-    return [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), sorted(os.getgroups()), groups, spaces]
+    users = [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), sorted(os.getgroups())]
+    return [*users, groups, spaces, rights, hard, priority, Path("/proc/self/oom_score_adj").read_text()]
 
 
 def _is_safe(parent: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import selectors
 import signal
 import socket
@@ -51,11 +52,12 @@ class _Child:
 def main() -> None:
     """Import, listen on the socket that the first argument names, and fork until nobody asks any more.
 
-    Arguments are the socket's path, a descriptor that is told when to connect, and the seconds to stay idle.
+    Arguments are the socket's path, a descriptor that is told when to connect and what could not be imported, the
+    seconds to stay idle, and the folders of modules that `LEPTON_PRELOAD` names.
     """
     path, ready, stay = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     state, began, before = installed(), time.time(), dict(os.environ)
-    preload(os.environ.get("LEPTON_PRELOAD", ""))
+    missed = preload(os.environ.get("LEPTON_PRELOAD", ""), sys.argv[4])
     del sys.path[0]
     loaded = Preloaded(began, before)
     path.unlink(missing_ok=True)
@@ -67,7 +69,7 @@ def main() -> None:
         inode = path.stat().st_ino
         gc.collect()
         gc.freeze()
-        os.write(ready, b"1")
+        os.write(ready, "\n".join(["ready", *missed]).encode()[: select.PIPE_BUF])
         os.close(ready)
         with contextlib.suppress(KeyboardInterrupt):
             _Template(listener, loaded, state, stay).serve()

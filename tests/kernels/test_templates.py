@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import signal
@@ -21,6 +22,8 @@ import pytest
 from lepton_nb import kernels
 from lepton_nb.kernels import client
 from lepton_nb.kernels.client import Forked
+from lepton_nb.kernels.order import Order
+from lepton_nb.kernels.place import NotWarm, locate
 
 from .conftest import gone, small_template, template_pids, wait_until
 
@@ -200,16 +203,70 @@ def test_without_warmth_the_kernel_is_spawned_and_a_log_line_says_so(start_kerne
     one.stop()
 
 
-def test_modules_named_for_preloading_are_there_and_one_that_fails_is_left_out(small, modules, tmp_path, monkeypatch):
-    modules(look="import sys; print(sys.argv[1] in sys.modules, 'wave' in sys.modules)")
-    monkeypatch.setenv("LEPTON_PRELOAD", "wave, no_such_module")
+def test_modules_named_for_preloading_are_there_and_one_that_fails_is_left_out_and_told(
+    small, modules, tmp_path, monkeypatch, caplog
+):
+    look = "import sys; print(sys.argv[1] in sys.modules, {'wave', 'mine'} <= set(sys.modules))"
+    modules(look=look, mine="value = 1")
+    monkeypatch.setenv("LEPTON_PRELOAD", "wave, mine, no_such_module")
     with_log = tmp_path / "log"
     bound = kernels.start_bound("look", ["no_such_module"], log=with_log, cwd=tmp_path)
     assert isinstance(bound._process, Forked)
     assert bound.wait(30) == 0
     assert with_log.read_text().strip() == "False True"
+    assert "no_such_module is not preloaded: ModuleNotFoundError" in caplog.text
     (said,) = small.rglob("*.log")
     assert "no_such_module is not preloaded: ModuleNotFoundError" in said.read_text()
+
+
+def test_what_a_module_named_for_preloading_may_read_makes_another_template(small):
+    def door(**more):
+        return locate({**os.environ, **more}).socket
+
+    assert door(MY_LIBRARY_HOME="a") == door(MY_LIBRARY_HOME="b")
+    assert door(TQDM_DISABLE="1") != door()
+    assert door(LEPTON_PRELOAD="wave", MY_LIBRARY_HOME="a") != door(LEPTON_PRELOAD="wave", MY_LIBRARY_HOME="b")
+    assert door(LEPTON_PRELOAD="wave", JPY_PARENT_PID="1") == door(LEPTON_PRELOAD="wave", JPY_PARENT_PID="2")
+
+
+def test_processes_of_another_priority_or_with_other_hard_limits_have_another_template(small):
+    tell = "import os; from lepton_nb.kernels.place import locate; print(locate(os.environ).socket)"
+    commands = [
+        '"$0" -c "$1"',
+        'nice -n 3 "$0" -c "$1"',
+        'ulimit -n 200; "$0" -c "$1"',
+        'ulimit -S -n 200; "$0" -c "$1"',
+    ]
+    doors = [
+        subprocess.run(["bash", "-c", command, sys.executable, tell], capture_output=True, text=True, check=True).stdout
+        for command in commands
+    ]
+    assert doors[0] == doors[3]
+    assert len(set(doors)) == 3
+
+
+def test_a_process_that_cannot_have_its_processors_is_not_forked(small, sleeper):
+    sleeper()
+    until = time.monotonic() + 60
+    order = Order.like_this_process("sleeper", [], cwd=small, environment=os.environ, bound=False, until=until)
+    connection = client._connected(locate(os.environ).socket)
+    with pytest.raises(NotWarm, match="cannot be as it was asked for"):
+        client._asked(connection, dataclasses.replace(order, affinity=(4000,)), [0, 1, 2])
+
+
+def test_what_killed_templates_have_left_goes_when_another_starts(small, sleeper):
+    folder = locate(os.environ).socket.parent
+    left = [folder / f"{16 * 'a'}{end}" for end in (".sock", ".log", ".lock")]
+    with socket.socket(socket.AF_UNIX) as dead, socket.socket(socket.AF_UNIX) as live:
+        dead.bind(str(left[0]))
+        live.bind(str(folder / "live.sock"))
+        live.listen()
+        for path in (*left[1:], folder / "live.log"):
+            path.touch()
+        dead.close()
+        sleeper()
+        assert [path for path in left if path.exists()] == []
+        assert sorted(path.name for path in folder.glob("live.*")) == ["live.log", "live.sock"]
 
 
 def test_a_module_that_was_edited_after_the_template_started_is_imported_anew(tmp_path, modules, monkeypatch, small):
