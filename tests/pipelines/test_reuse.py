@@ -49,6 +49,28 @@ def again(ws, fake_executor):
     return run
 
 
+def test_folders_are_read_kept_and_put_back(notebook, pipeline, again, tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.txt").write_text("1")
+    notebook("copy", "import shutil\nshutil.copytree('raw', 'out', dirs_exist_ok=True)")
+    notebook("use", REPORT + "record_output('n', open('out/a.txt').read())")
+    path = pipeline(
+        "steps:\n"
+        "  copy: {notebook: copy.ipynb, inputs: raw, writes: out}\n"
+        "  use: {notebook: use.ipynb, inputs: out/a.txt}\n"
+    )
+    assert again(path)[1] == ["copy", "use"]
+    (tmp_path / "out/a.txt").unlink()
+    assert again(path)[1] == []
+    assert (tmp_path / "out/a.txt").read_text() == "1"
+    (tmp_path / "raw/a.txt").write_text("2")
+    done, started = again(path)
+    assert (started, done.steps[1].outputs) == (["copy", "use"], {"n": "2"})
+    (tmp_path / "raw/link").symlink_to("/etc/hosts")
+    with pytest.raises(PipelineError, match="link that leads outside"):
+        again(path)
+
+
 def test_nothing_that_is_unchanged_runs_again(chain, again, tmp_path):
     first, started = again(chain)
     assert set(started) == {"make", "use", "after", "other"}

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...errors import NotFoundError, StorageError
 from ...workspace import file_sha256
+from .contents import digest
 from .keys import Cell, code_cells, key
 from .modules import Imports
 
@@ -50,7 +51,7 @@ class Sources:
         Args:
             notebook: its source.
             parameters: resolved values.
-            inputs: declared files.
+            inputs: declared files and folders.
             writes: declared outputs.
             needs: what is taken from the needed steps and no parameter says.
 
@@ -70,7 +71,7 @@ class Sources:
         )
 
     def digests(self, files: Iterable[Path]) -> dict[str, str]:
-        """SHA-256 of files, by their path relative to the project root.
+        """Hashes of files and folders, by their path relative to the project root.
 
         Raises:
             NotFoundError: one of them does not exist.
@@ -89,21 +90,24 @@ class Sources:
         return environment_digest(path for path in sys.path if Path(path).name in _INSTALLED)
 
     def _code(self, notebook: Path) -> tuple[Cell, ...]:
-        digest = self._digest(notebook)
-        if digest not in self._cells:
-            self._cells[digest] = code_cells(json.loads(notebook.read_bytes()))
-        return self._cells[digest]
+        known = self._digest(notebook)
+        if known not in self._cells:
+            self._cells[known] = code_cells(json.loads(notebook.read_bytes()))
+        return self._cells[known]
 
     def _digest(self, path: Path) -> str:
         try:
-            stat = path.stat()
-            state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            if path not in self._digests or self._digests[path][0] != state:
-                self._digests[path] = (state, file_sha256(path))
+            return digest(path, self._of_file)
         except FileNotFoundError as cause:
             raise NotFoundError(f"{path} does not exist", hint="make the file, or mend the pipeline file") from cause
         except OSError as cause:
             raise StorageError(f"{path} cannot be read", got=cause.strerror or str(cause)) from cause
+
+    def _of_file(self, path: Path) -> str:
+        stat = path.stat()
+        state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if path not in self._digests or self._digests[path][0] != state:
+            self._digests[path] = (state, file_sha256(path))
         return self._digests[path][1]
 
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import FormatError
-from ...workspace import file_sha256, read_json, write_atomic, write_json
+from ...errors import FormatError, StorageError
+from ...workspace import read_json, write_atomic, write_json
+from .contents import copy, digest
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -37,7 +38,7 @@ class Entry:
         outputs: what the notebook reported.
         seconds: wall time that it took.
         peak_memory_mb: peak resident MiB, or None when nobody measured.
-        writes: SHA-256 of the files that it made, by their path relative to the project root.
+        writes: hashes of the files and folders that it made, by their path relative to the project root.
         notebook: SHA-256 of the executed notebook.
     """
 
@@ -65,7 +66,8 @@ class Store:
     def take(self, key: str, executed: Path) -> tuple[Entry | None, str]:
         """Put a result where a run of the step would have put it.
 
-        Files that the step made are written back when they are not there, or not the same.
+        Files that the step made are written back when they are not there, or not the same. So are folders, as a whole:
+        what else lies in one is gone then.
 
         Args:
             key: of the step.
@@ -81,12 +83,17 @@ class Store:
             if not place.is_dir():
                 return None, ""
             return None, self._put_aside(place, f"{Path(absent.filename).name} is not there")
-        except (FormatError, KeyError, TypeError, ValueError, AttributeError, OSError) as cause:
+        except (FormatError, StorageError, KeyError, TypeError, ValueError, AttributeError, OSError) as cause:
             return None, self._put_aside(place, str(cause))
-        for number, (name, digest) in enumerate(entry.writes.items()):
-            target = self.root / name
-            if not target.is_file() or file_sha256(target) != digest:
-                _copy(place / _FILES / str(number), target)
+        try:
+            for number, (name, wanted) in enumerate(entry.writes.items()):
+                if not _is(self.root / name, wanted):
+                    copy(place / _FILES / str(number), self.root / name)
+        except OSError as cause:
+            if not place.is_dir():
+                # A clean-up took it away meanwhile.
+                return None, ""
+            return None, f"what it made cannot be put back: {cause.strerror or cause}"
         # Not synced: were it lost, its record would be too, and the entry is still here.
         write_atomic(executed, notebook, sync=False)
         with contextlib.suppress(OSError):
@@ -110,10 +117,9 @@ class Store:
             (made / _FILES).mkdir(parents=True, mode=0o700)
             notebook = executed.read_bytes()
             _synced(made / _NOTEBOOK, notebook)
-            for number, (name, digest) in enumerate(entry.writes.items()):
-                copy = made / _FILES / str(number)
-                _copy(self.root / name, copy)
-                if file_sha256(copy) != digest:
+            for number, (name, wanted) in enumerate(entry.writes.items()):
+                copy(self.root / name, made / _FILES / str(number))
+                if not _is(made / _FILES / str(number), wanted):
                     return f"{name} changed after the step had ended"
             body: dict[str, Any] = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
             body |= {"outputs": dict(entry.outputs), "writes": dict(entry.writes)}
@@ -162,8 +168,8 @@ class Store:
         notebook = (place / _NOTEBOOK).read_bytes()
         if hashlib.sha256(notebook).hexdigest() != entry.notebook:
             raise FormatError("its notebook does not match its hash")
-        for number, (name, digest) in enumerate(entry.writes.items()):
-            if file_sha256(place / _FILES / str(number)) != digest:
+        for number, (name, wanted) in enumerate(entry.writes.items()):
+            if digest(place / _FILES / str(number)) != wanted:
                 raise FormatError(f"its copy of {name} does not match its hash")
         return entry, notebook
 
@@ -174,18 +180,12 @@ class Store:
         return f"the cache entry was broken ({cause}) and lies in {aside} now"
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file whole or not at all, with its permission bits."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+def _is(path: Path, wanted: str) -> bool:
+    """Whether this hash is that of what lies there now."""
     try:
-        shutil.copy(source, temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        return digest(path) == wanted
+    except (OSError, StorageError):
+        return False
 
 
 def _synced(path: Path, content: bytes) -> None:

@@ -34,7 +34,7 @@ class Earlier:
     Args:
         step: its record.
         started: when it was started last, in seconds since the epoch.
-        written: SHA-256 of the declared files that it made, by their path relative to the project root.
+        written: hashes of the declared files and folders that it made, by their path relative to the project root.
         cache: whether the file lets it be taken from the cache.
     """
 

@@ -30,8 +30,8 @@ class StepSpec:
         retries: how often it is tried again after a failure.
         resources: what it asks of the machine.
         when: a rule; the step is skipped where it does not hold. Empty for always.
-        inputs: files it reads: as written, and absolute in a plan.
-        writes: files it makes: as written, and absolute in a plan.
+        inputs: files and folders it reads: as written, and absolute in a plan.
+        writes: files and folders it makes: as written, and absolute in a plan.
         always: it stands under `finally`: it runs when all others have ended, however they did.
         live: verbs in its notebook that start, change or ask live things; they make `cache` false by default.
     """

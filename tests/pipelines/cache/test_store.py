@@ -1,6 +1,7 @@
 """What a cache entry survives, and what of it is never believed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import lepton_nb
+from lepton_nb.errors import StorageError
 from lepton_nb.pipelines.cache import Entry, Store
+from lepton_nb.pipelines.cache.contents import digest
 from lepton_nb.workspace import file_sha256
 
 KEY = "ab" * 32
@@ -50,6 +53,48 @@ def test_a_file_that_is_as_it_was_is_left_alone_and_a_changed_one_is_put_back(ke
     made.write_text("mine")
     kept.take(KEY, tmp_path / "n.ipynb")
     assert made.read_text() == "1,2"
+
+
+def test_a_folder_comes_back_as_it_was_made(store, tmp_path):
+    (tmp_path / "ran.ipynb").write_text('{"cells": []}')
+    made = tmp_path / "model"
+    (made / "empty").mkdir(parents=True)
+    (made / "run.sh").write_text("ls")
+    (made / "run.sh").chmod(0o755)
+    (made / "same.sh").symlink_to("run.sh")
+    wanted = digest(made)
+    assert store.keep(Entry(KEY, "train", writes={"model": wanted}), tmp_path / "ran.ipynb") == ""
+    (made / "run.sh").write_text("rm")
+    (made / "later.txt").write_text("not of the result")
+    for _ in range(2):
+        assert store.take(KEY, tmp_path / "n.ipynb")[1] == ""
+        assert digest(made) == wanted
+        assert sorted(path.name for path in made.iterdir()) == ["empty", "run.sh", "same.sh"]
+        assert (made / "run.sh").stat().st_mode & 0o777 == 0o755
+        shutil.rmtree(made)
+        made.write_text("a file")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".model")]
+
+
+@pytest.mark.parametrize("target", ["/etc/hosts", "../ran.ipynb", "sub/../../ran.ipynb"])
+def test_a_folder_with_a_link_that_leads_outside_has_no_hash(tmp_path, target):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/link").symlink_to(target)
+    with pytest.raises(StorageError, match="link is a link that leads outside of its folder"):
+        digest(tmp_path / "model")
+
+
+def test_an_entry_that_a_clean_up_takes_away_meanwhile_is_not_there(kept, tmp_path, monkeypatch):
+    read = kept._read
+
+    def taken_away(place):
+        found = read(place)
+        shutil.rmtree(place)
+        return found
+
+    monkeypatch.setattr(kept, "_read", taken_away)
+    (tmp_path / "out/made.csv").unlink()
+    assert kept.take(KEY, tmp_path / "n.ipynb") == (None, "")
 
 
 def test_an_unknown_key_is_no_fault(store, tmp_path):
