@@ -1,6 +1,7 @@
 """Where the files of a step may travel through."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,26 @@ def test_a_share_that_one_process_sees_is_refused():
 def test_a_share_of_an_unknown_kind_is_refused_by_name():
     with pytest.raises(LeptonError, match="LEPTON_SHARE=nowhere://x cannot be used"):
         share_at("nowhere://x")
+
+
+def test_declared_folders_travel_both_ways(tmp_path, notebook):
+    (tmp_path / "raw/in").mkdir(parents=True)
+    (tmp_path / "raw/in/a.txt").write_text("1")
+    (tmp_path / "step").mkdir()
+    source = notebook("s", "x = 1")
+    paths = {"inputs": (tmp_path / "raw",), "writes": (tmp_path / "out", tmp_path / "one.txt")}
+    job = StepJob("s", source, tmp_path / "step.ipynb", tmp_path / "step", tmp_path, **paths)
+    share = share_at(str(tmp_path / "store"))
+    name = share.send(job)
+    with share.attempt(job, name) as (here, attempt):
+        shutil.copytree(here.cwd / "raw", here.cwd / "out")
+        (here.cwd / "one.txt").write_text("2")
+        (here.cwd / "other.txt").write_text("3")
+        here.executed.write_text("{}")
+    share.collect(job, name, attempt)
+    assert (tmp_path / "out/in/a.txt").read_text() == "1"
+    assert (tmp_path / "one.txt").read_text() == "2"
+    assert not (tmp_path / "other.txt").exists()
 
 
 def test_what_a_killed_task_left_on_a_node_goes_with_the_next_one(tmp_path, monkeypatch, notebook):

@@ -121,10 +121,9 @@ class _Store:
             here = replace(job, notebook=place / _NOTEBOOK, executed=folder / _EXECUTED, folder=folder, cwd=project)
             yield replace(here, environment=environment), attempt
             made = {file.name: file for file in folder.iterdir() if file.is_file()}
-            for file in job.writes:
-                inside = _inside(job.cwd, file)
-                if (project / inside).is_file():
-                    made[f"project/{inside}"] = project / inside
+            for file in _files(project, tuple(Path(_inside(job.cwd, one)) for one in job.writes)):
+                if file.is_file():
+                    made[f"project/{_inside(project, file)}"] = file
             self._pack(f"{name}/{attempt}.zip", made)
 
     def collect(self, job: StepJob, name: str, attempt: str | None) -> None:
@@ -137,10 +136,14 @@ class _Store:
                 self.files.rm(f"{self.root}/{name}", recursive=True)
 
     def _unpack(self, archive: zipfile.ZipFile, job: StepJob) -> None:
-        wanted = {f"project/{_inside(job.cwd, file)}": job.cwd / file for file in job.writes}
+        wanted = {PurePosixPath("project", _inside(job.cwd, file)): job.cwd / file for file in job.writes}
         for member in archive.namelist():
             plain = job.folder / member if PurePosixPath(member).name == member else None
-            target = job.executed if member == _EXECUTED else wanted.get(member, plain)
+            inside = PurePosixPath(member)
+            # A declared file, or one in a declared folder.
+            held = next((one for one in (inside, *inside.parents) if one in wanted and ".." not in inside.parts), None)
+            made = wanted[held] / inside.relative_to(held) if held else plain
+            target = job.executed if member == _EXECUTED else made
             if target:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with (
