@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lepton_nb import kernels
 from lepton_nb.kernels.client import Forked
 
 from .conftest import gone, wait_until
@@ -36,16 +37,32 @@ print(json.dumps([os.getcwd(), os.environ["COLOUR"], os.environ["JPY_PARENT_PID"
 os.remove("made")
 """
 
+# What these libraries choose when they are imported.
+CHOSEN = """
+import json, tempfile
+import matplotlib, pandas
+from tqdm.auto import tqdm as bar
+columns = pandas.get_option("display.max_columns")
+pandas.reset_option("display.max_columns")
+print(json.dumps([columns, pandas.get_option("display.max_columns"), [kind.__module__ for kind in bar.__mro__],
+                  tempfile.gettempdir(), matplotlib.rcParams["lines.linewidth"], matplotlib.rcParams["grid.color"],
+                  matplotlib.get_backend()]))
+"""
+
 
 def test_its_environment_folder_arguments_session_and_path_are_those_of_a_spawned_one(start_kernel, tmp_path):
-    seen = []
+    seen, chosen = [], []
+    (tmp_path / "here").mkdir()
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 7.0\n")
     old = os.umask(0o027)
     try:
         for warm in ("1", "0"):
             environment = {**os.environ, "COLOUR": "green", "OMP_NUM_THREADS": "1", "LEPTON_WARM": warm}
+            environment["TMPDIR"] = str(tmp_path / "here")
             one = start_kernel(cwd=str(tmp_path), env=environment)
             assert isinstance(one.process, Forked) == (warm == "1")
             seen.append(json.loads(one.says(ABOUT)))
+            chosen.append(json.loads(one.says(CHOSEN)))
             if warm == "1":
                 assert one.says("import torch; print(torch.get_num_threads())") == "1"
                 links = [str(path.readlink()) for path in Path(f"/proc/{one.pid}/fd").iterdir()]
@@ -57,7 +74,40 @@ def test_its_environment_folder_arguments_session_and_path_are_those_of_a_spawne
     # Imports set variables, too; the forked one has done more of them.
     assert names[0] >= names[1]
     assert seen[0] == seen[1]
+    assert chosen[0] == chosen[1]
+    assert chosen[0][3:5] == [str(tmp_path / "here"), 7.0]
     assert seen[0][:5] == [str(tmp_path), "green", str(os.getpid()), "640", "-f"]
+
+
+def test_libraries_that_were_imported_before_there_was_a_kernel_show_bars_for_notebooks(kernel):
+    said = kernel.says(
+        """
+        from pytorch_lightning.callbacks.progress import tqdm_progress
+        from pytorch_lightning.tuner import lr_finder
+        from tqdm.auto import tqdm
+        print(issubclass(tqdm_progress.Tqdm, tqdm), lr_finder.tqdm is tqdm, tqdm.__mro__[1].__module__)
+        """
+    )
+    assert said == "True True tqdm.notebook"
+
+
+def test_a_process_with_fewer_processors_computes_on_as_many_threads(kernel, tmp_path, modules):
+    modules(
+        threads="""
+        import numpy, threadpoolctl, torch
+        print(torch.get_num_threads(), *{pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+        """
+    )
+    mine = os.sched_getaffinity(0)
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    os.sched_setaffinity(0, {min(mine)})
+    try:
+        bound = kernels.start_bound("threads", [], log=tmp_path / "log", cwd=tmp_path, env=environment)
+    finally:
+        os.sched_setaffinity(0, mine)
+    assert isinstance(bound._process, Forked)
+    assert bound.wait(30) == 0
+    assert (tmp_path / "log").read_text().split() == ["1", "1"]
 
 
 def test_two_kernels_draw_different_numbers(kernel, start_kernel):
