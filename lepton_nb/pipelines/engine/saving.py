@@ -7,12 +7,13 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from nbformat import NotebookNode
 from nbformat.v4 import nbjson
 from papermill.iorw import LocalHandler, papermill_io
 
 from ...workspace import write_atomic
 
-__all__ = ["is_local", "prepare", "save"]
+__all__ = ["is_local", "picture", "prepare", "save"]
 
 
 def is_local(path: str) -> bool:
@@ -32,6 +33,16 @@ def save(notebook: Any, path: str) -> None:
     """Write a notebook, without checking it against its schema once more."""
     text: str = nbjson.writes(notebook)  # type: ignore[no-untyped-call] # nbformat types some functions only
     papermill_io.write(text, path)
+
+
+def picture(value: Any) -> Any:
+    """A notebook as it is now, which does not change when it does; texts, the bulk of it, are not copied."""
+    if isinstance(value, dict):
+        node = NotebookNode()  # type: ignore[no-untyped-call] # nbformat types some functions only
+        # Its own way to take items looks into each of them.
+        dict.update(node, {name: picture(item) for name, item in value.items()})
+        return node
+    return [picture(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 class _WholeFiles:

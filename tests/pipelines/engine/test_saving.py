@@ -97,3 +97,34 @@ def test_text_that_is_half_a_character_can_be_saved(papermill, write, tmp_path):
     said = papermill(write("print('ok')\n'\\ud800'"), "-r", "PAPERMILL_INPUT_PATH", os.fsdecode(b"\xff"))
     assert said.ending["status"] == "completed"
     assert read(said.path)
+
+
+def test_a_large_notebook_is_at_most_two_seconds_behind_and_a_remote_one_is_sent_rarely(tmp_path):
+    from papermill.iorw import papermill_io
+
+    from lepton_nb.pipelines.engine.book import Book
+
+    class Afar:
+        """A store that takes its time."""
+
+    papermill_io.register("afar://", Afar())
+    notebook = nbformat.v4.new_notebook(metadata={"papermill": {}})
+    here = Book(notebook, str(tmp_path / "out.ipynb"), 30, progress_bar=False)
+    for took in (0.001, 0.1, 0.5, 0.8):
+        assert 0.2 <= here._pause(took) <= 2 - 2 * took
+    assert here._pause(8) >= 2
+    afar = Book(notebook, "afar://out.ipynb", 30, progress_bar=False)
+    assert (afar._pause(1), afar._pause(20)) == (30, 60)
+
+
+def test_what_is_saved_is_the_notebook_as_it_was_then():
+    from lepton_nb.pipelines.engine.saving import picture
+
+    cell = nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("stream", text="a")])
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"papermill": {"deep": [1, {"x": 2}]}})
+    before, taken = nbformat.writes(notebook), picture(notebook)
+    assert taken == notebook
+    cell.outputs[0].text += "b"
+    cell.outputs.append(nbformat.v4.new_output("stream", text="c"))
+    notebook.metadata.papermill["deep"][1]["x"] = 3
+    assert nbformat.writes(taken) == before != nbformat.writes(notebook)
