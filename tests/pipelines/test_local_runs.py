@@ -113,9 +113,17 @@ def test_a_killed_kernel_fails_the_step_and_names_the_cell(executor, job):
     assert cell_states(made.executed) == ["completed", "kernel_died", "pending"]
 
 
-def test_the_memory_of_a_step_is_its_own_and_not_the_templates(executor, job):
-    result = finish(executor, job("large", "import time\nblock = bytearray(300 * 2**20)\ntime.sleep(1.5)"))
-    assert 300 < result.peak_memory_mb < 500
+@pytest.mark.parametrize("warm", ["1", "0"])
+def test_the_memory_of_a_step_is_what_its_cells_took_at_most(executor, job, warm):
+    # Gone before anybody looks.
+    made = job("large", "block = b'x' * (300 * 2**20)\ndel block", environment={"LEPTON_WARM": warm})
+    assert 300 < finish(executor, made).peak_memory_mb < 345
+
+
+def test_the_memory_of_what_a_step_forks_counts_but_not_twice(executor, job):
+    child = "time.sleep(0.4); own = b'y' * (100 * 2**20); del own; time.sleep(1); os._exit(0)"
+    made = job("family", "import os, time\nblock = b'x' * (200 * 2**20)", f"if not os.fork():\n    {child}\nos.wait()")
+    assert 290 < finish(executor, made).peak_memory_mb < 345
 
 
 def test_a_step_that_takes_too_long_is_killed_with_all_that_it_started(executor, job, tmp_path):

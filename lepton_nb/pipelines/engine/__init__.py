@@ -5,5 +5,6 @@ from .entry import LeptonEngine
 from .execution import execute
 from .settling import settle
 from .sockets import SocketFolder
+from .watch import resident
 
-__all__ = ["Ending", "LeptonEngine", "SocketFolder", "Status", "execute", "settle"]
+__all__ = ["Ending", "LeptonEngine", "SocketFolder", "Status", "execute", "resident", "settle"]

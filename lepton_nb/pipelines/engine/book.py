@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 from papermill.engines import NotebookExecutionManager
@@ -13,6 +12,7 @@ from papermill.log import logger
 
 from .ending import Ending, Status
 from .saving import is_local, picture, prepare, save
+from .watch import Watch
 
 __all__ = ["Book", "runs"]
 
@@ -40,7 +40,7 @@ class Book(NotebookExecutionManager):  # type: ignore[misc] # Papermill has no t
         super().__init__(nb, output_path, autosave_cell_every=autosave_cell_every, **options)
         self.ending: Ending | None = None
         self.running: int | None = None
-        self.cell_file: Path | None = None
+        self.watch: Watch | None = None
         self._changed = False
         # Where Papermill itself writes in the end, also when it asks for no saves before.
         if (final := nb.metadata.papermill.get("output_path")) and is_local(final):
@@ -96,8 +96,8 @@ class Book(NotebookExecutionManager):  # type: ignore[misc] # Papermill has no t
         """Note which cell runs."""
         if runs(cell):
             self.running = sum(map(runs, self.nb.cells[: cell_index + 1]))
-            if self.cell_file:
-                self.cell_file.write_text(str(self.running))
+            if self.watch:
+                self.watch.cell(self.running)
         super().cell_start(cell, cell_index)
 
     def cell_complete(self, cell: Any, cell_index: int, **_: Any) -> None:

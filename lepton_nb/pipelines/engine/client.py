@@ -33,13 +33,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
 
     Args:
         book: the notebook.
-        started: hears of the kernel's process id, when it has one.
         options: nbclient's.
     """
 
-    def __init__(self, book: Book, started: Any, **options: Any) -> None:
+    def __init__(self, book: Book, **options: Any) -> None:
         super().__init__(book, iopub_timeout=_OUTPUTS_S, **options)
-        self.book, self.started = book, started
+        self.book = book
         self._dead = asyncio.Event()
         self._left = False
         self._streams: dict[str, SecretStream] = {}
@@ -92,6 +91,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
             yield
         finally:
             watching.cancel()
+            if self.book.watch:
+                self.book.watch.over()
             if self.km is not None:
                 await self._async_cleanup_kernel()
             aside.close()
@@ -99,8 +100,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
     async def _watch(self) -> None:
         """Set `_dead` as soon as the kernel's process has ended."""
         pid = getattr(self.km.provisioner, "pid", None)
-        if pid is not None:
-            self.started(pid)
+        if pid is not None and self.book.watch:
+            self.book.watch.started(pid)
         if pid is None or not hasattr(os, "pidfd_open"):
             while await self.km.is_alive():  # noqa: ASYNC110 - nothing announces the end of a process elsewhere
                 await asyncio.sleep(_LOOK_S)

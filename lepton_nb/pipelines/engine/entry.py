@@ -26,7 +26,8 @@ class LeptonEngine:
             options: what Papermill was asked for.
 
         Returns:
-            The notebook. A cell that failed is found by Papermill, in the notebook.
+            The notebook. A cell that failed is found by Papermill, in the notebook; it fails for one whose tag
+            `raises-exception` allows an error as well, after the cells behind it were executed.
 
         Raises:
             UsageError: a parameter that the notebook does not declare; nothing was executed or written.

@@ -28,7 +28,7 @@ def execute(
         executed: where the executed notebook goes.
         parameters: values for the cell tagged `parameters`.
         cell_file: keeps the number of the running cell, for whoever survives this process.
-        kernel_file: keeps the process id of the kernel.
+        kernel_file: keeps the process id of the kernel, and what it held; see `Watch`.
         sockets: an empty private folder for the kernel's sockets.
 
     Returns:
@@ -37,7 +37,7 @@ def execute(
     from papermill import execute_notebook
     from papermill.engines import papermill_engines
 
-    from .session import Watch
+    from .watch import Watch
 
     papermill_engines.register("lepton", LeptonEngine)
     watch = Watch(cell_file, kernel_file, sockets)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +17,17 @@ from ...errors import UsageError
 from ...workspace import secret_names
 from .book import Book
 from .client import Client
-from .ending import Ending, one_line
+from .ending import one_line
 from .kernel import for_client
 from .parameters import LANGUAGE, PythonParameters, check, is_python, language_of, record
 from .sockets import SocketFolder
 from .termination import terminable
+from .watch import Watch
 
-__all__ = ["Watch", "run"]
+__all__ = ["run"]
 
 # Compiled once for all processes that are forked after this import: reading any notebook needs it.
 get_validator(version=4, version_minor=5)  # type: ignore[no-untyped-call] # nbformat types some functions only
-
-
-@dataclass
-class Watch:
-    """What somebody who survives this process, or asked for the execution, wants to know of it.
-
-    Args:
-        cell_file: keeps the number of the running cell.
-        kernel_file: keeps the process id of the kernel.
-        sockets: an empty private folder for the kernel's sockets.
-        ending: how it ended; None until then.
-    """
-
-    cell_file: Path
-    kernel_file: Path
-    sockets: Path
-    ending: Ending | None = None
 
 
 @terminable()
@@ -73,13 +56,12 @@ def run(
     in_python = is_python(language_of(nb))
     _take_parameters(nb, kernel_name, in_python)
     book = Book(nb, output_path, autosave_cell_every, log_output=log_output, progress_bar=progress_bar)
-    if watch:
-        book.cell_file = watch.cell_file
+    book.watch = watch
     book.notebook_start()
     try:
         with _sockets(watch) as sockets:
             kernel = for_client(kernel_name, in_python, sockets)
-            client = Client(book, _noting(watch), **_options(options, log_output), **kernel)
+            client = Client(book, **_options(options, log_output), **kernel)
             client.execute()
         _allowed_errors(book)
     except BaseException as cause:
@@ -150,10 +132,6 @@ def _allowed_errors(book: Book) -> None:
             if output.output_type == "error" and not left and book.ending is None:
                 book.running = cell.execution_count
                 book.end("failed", one_line(output.ename, output.evalue), book.nb.cells[number])
-
-
-def _noting(watch: Watch | None) -> Any:
-    return (lambda pid: watch.kernel_file.write_text(str(pid))) if watch else (lambda _: None)
 
 
 @contextlib.contextmanager

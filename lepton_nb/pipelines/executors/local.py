@@ -44,7 +44,7 @@ class _Child:
     def sample(self) -> None:
         """Look at its processes."""
         self.next_sample = time.monotonic() + _SAMPLE_S
-        self.family.look(_number(self.job.folder / "kernel"))
+        self.family.look(_numbers(self.job.folder / "kernel"))
 
     def end(self) -> None:
         """End the worker, its kernel, and what they started."""
@@ -134,6 +134,7 @@ def _ended(child: _Child) -> StepResult | None:
     except (FileNotFoundError, LeptonError):
         # The kernel and what it started may have outlived the worker.
         return _cut_short(child, "failed", _died(code, job.folder / "log"))
+    child.family.told(_numbers(job.folder / "kernel"))
     child.close()
     return _result(child, Ending(body["status"], body["error"], body["cell"]))
 
@@ -141,7 +142,7 @@ def _ended(child: _Child) -> StepResult | None:
 def _cut_short(child: _Child, status: Status, error: str) -> StepResult:
     """The result of a step whose worker did not live to tell."""
     child.end()
-    ending = Ending(status, error, _number(child.job.folder / "cell"))
+    ending = Ending(status, error, next(iter(_numbers(child.job.folder / "cell")), None))
     settle(child.job.executed, ending)
     return _result(child, ending)
 
@@ -180,7 +181,7 @@ def _died(code: int, log: Path) -> str:
     return f"ChildProcessError: the step's worker ended with status {code}: {' '.join(lines[-1].split())[:300]}"
 
 
-def _number(path: Path) -> int | None:
+def _numbers(path: Path) -> list[int]:
     with contextlib.suppress(OSError, ValueError):
-        return int(path.read_text())
-    return None
+        return [int(word) for word in path.read_text().split()]
+    return []

@@ -52,7 +52,7 @@ class StepResult:
         status: `completed` only when the last cell was executed; `incomplete` when the notebook ended itself before it.
         outputs: what it reported, also when it failed.
         seconds: wall time.
-        peak_memory_mb: peak resident MiB of its processes, or None when nobody measured.
+        peak_memory_mb: MiB that its processes took at most since its first cell began, or None when nobody measured.
         error: `ClassName: message` in one line; empty when it completed.
         cell: number of the cell that failed, as the executed notebook shows it in brackets; None when
             no cell was at fault.
