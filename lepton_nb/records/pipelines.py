@@ -51,7 +51,8 @@ class Step:
         parameters: as they were after references were resolved.
         outputs: what the notebook reported with `%lepton output`.
         seconds: wall time.
-        peak_memory_mb: peak resident MiB of the step's processes; None when it did not run.
+        peak_memory_mb: MiB that the step's processes took at most beyond what they held before its first cell; None
+            when it did not run.
         error: one line; empty when it did not fail.
         cell: number of the cell that failed, as the executed notebook shows it in brackets.
         cached: whether it was taken over from an earlier run instead of executed.

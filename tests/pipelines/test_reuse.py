@@ -142,6 +142,18 @@ def test_a_file_that_was_promised_and_not_made_fails_the_step(notebook, pipeline
         pipelines.run(ws, path, executor=fake_executor)
 
 
+def test_a_file_that_was_left_as_it_was_is_no_result_of_the_step(notebook, pipeline, again, tmp_path):
+    notebook("lazy", "# parameters\nn = 1", "if n == 1:\n    open('made.txt', 'w').write('one')")
+    path = pipeline(
+        'parameters: {n: 1}\nsteps:\n  lazy: {notebook: lazy.ipynb, parameters: {n: "{n}"}, writes: [made.txt]}\n'
+    )
+    again(path)
+    with pytest.raises(PipelineError, match=r"did not make .*made\.txt is as it was before the step"):
+        again(path, {"n": 2})
+    assert (tmp_path / "made.txt").read_text() == "one"
+    assert again(path, force=True)[1] == ["lazy"]
+
+
 def test_two_steps_of_the_same_content_are_computed_once(notebook, pipeline, again):
     notebook("same", "1")
     path = pipeline("steps:\n  a: {notebook: same.ipynb}\n  b: {notebook: same.ipynb}\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import StorageError
 from ...workspace import file_sha256
 
-__all__ = ["copy", "digest"]
+__all__ = ["copy", "digest", "stamp"]
 
 
 def digest(path: Path, of_file: Callable[[Path], str] = file_sha256) -> str:
@@ -32,6 +32,23 @@ def digest(path: Path, of_file: Callable[[Path], str] = file_sha256) -> str:
     for name, text in sorted(_listed(path, "", of_file)):
         listing.update(f"{len(name)} {name} {text}\n".encode(errors="surrogateescape"))
     return f"folder:{listing.hexdigest()}"
+
+
+def stamp(path: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """What the system tells of a file, or of all that a folder holds: something else once one was written again.
+
+    Args:
+        path: a file or a folder.
+
+    Returns:
+        Names, inodes, sizes and times of change in nanoseconds; nothing when it is not there.
+    """
+    inner = sorted(path.rglob("*")) if path.is_dir() else []
+    try:
+        told = [(str(one), one.lstat()) for one in (path, *inner)]
+    except FileNotFoundError:
+        return ()
+    return tuple((name, at.st_ino, at.st_size, at.st_ctime_ns) for name, at in told)
 
 
 def _listed(folder: Path, prefix: str, of_file: Callable[[Path], str]) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ class Entry:
         step: the step that it was computed for.
         outputs: what the notebook reported.
         seconds: wall time that it took.
-        peak_memory_mb: peak resident MiB, or None when nobody measured.
+        peak_memory_mb: MiB that its processes took at most beyond what they held at first; None when nobody measured.
         writes: hashes of the files and folders that it made, by their path relative to the project root.
         notebook: SHA-256 of the executed notebook.
     """
@@ -63,7 +64,7 @@ class Store:
         self.folder, self.root = folder, root
         self._held: dict[str, BaseFileLock] = {}
 
-    def take(self, key: str, executed: Path) -> tuple[Entry | None, str]:
+    def take(self, key: str, executed: Path, writes: Collection[str] | None = None) -> tuple[Entry | None, str]:
         """Put a result where a run of the step would have put it.
 
         Files that the step made are written back when they are not there, or not the same. So are folders, as a whole:
@@ -72,6 +73,7 @@ class Store:
         Args:
             key: of the step.
             executed: where the executed notebook goes.
+            writes: what the step declares to make, relative to the project root; an entry of other files is broken.
 
         Returns:
             The entry, or None when there is none that is whole; and what was wrong with it, else nothing.
@@ -79,6 +81,8 @@ class Store:
         place = self.folder / key
         try:
             entry, notebook = self._read(place)
+            if writes is not None and set(entry.writes) != set(writes):
+                raise FormatError("it holds other files than the step makes")  # noqa: TRY301 -- put aside as any other
         except FileNotFoundError as absent:
             if not place.is_dir():
                 return None, ""
@@ -123,7 +127,8 @@ class Store:
                     return f"{name} changed after the step had ended"
             body: dict[str, Any] = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
             body |= {"outputs": dict(entry.outputs), "writes": dict(entry.writes)}
-            write_json(made / _ENTRY, {**body, "notebook": hashlib.sha256(notebook).hexdigest()})
+            body["notebook"] = hashlib.sha256(notebook).hexdigest()
+            write_json(made / _ENTRY, {**body, "sha256": _sha256(body)})
             place = self.folder / entry.key
             if place.exists():
                 place.rename(self.folder / f".old-{entry.key}-{secrets.token_hex(4)}")
@@ -162,7 +167,10 @@ class Store:
     def _read(self, place: Path) -> tuple[Entry, bytes]:
         """An entry whose every file has its hash, and its notebook."""
         body = read_json(place / _ENTRY)
-        entry = Entry(**{name: body[name] for name in Entry.__dataclass_fields__})
+        fields = {name: body[name] for name in Entry.__dataclass_fields__}
+        if _sha256(fields) != body["sha256"]:
+            raise FormatError("it does not match its own hash")
+        entry = Entry(**fields)
         if entry.key != place.name:
             raise FormatError("it belongs to another key")
         notebook = (place / _NOTEBOOK).read_bytes()
@@ -186,6 +194,10 @@ def _is(path: Path, wanted: str) -> bool:
         return digest(path) == wanted
     except (OSError, StorageError):
         return False
+
+
+def _sha256(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _synced(path: Path, content: bytes) -> None:

@@ -185,6 +185,7 @@ class Conductor:
             note=ready.note,
         )  # fmt: skip
         folder.mkdir(mode=0o700)
+        self.reuse.remember(spec)
         self._tries[spec.name] = self._tries.get(spec.name, 0) + 1
         self._running[spec.name] = spec
         self.teller.moved(spec.name)

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import LeptonError, PipelineError
+from ...errors import LeptonError, PipelineError, StorageError
 from ...workspace import Workspace, mask_all, read_json, resolve_secret, secret_names, write_atomic
-from ..cache import Entry, Sources, Store
+from ..cache import Entry, Sources, Store, stamp
 from ..executors import StepResult
 from ..history import Earlier, Ledger
 from ..outputs import read_outputs
@@ -36,6 +36,7 @@ class Reuse:
         self.ledger, self.anew, self.donor = ledger, anew, donor or {}
         self.store, self.sources = Store(ws.home / "cache", ws.root), Sources(ws.root)
         self._live = live(ledger.plan)
+        self._before: dict[str, list[object]] = {}
 
     def cacheable(self, name: str) -> bool:
         """Whether the step's result may be taken from the cache: nothing live is in it or ahead of it."""
@@ -70,7 +71,7 @@ class Reuse:
             self.ledger.restore(step.name, old)
             return True, ""
         if self.cacheable(step.name):
-            entry, wrong = self.store.take(key, executed)
+            entry, wrong = self.store.take(key, executed, {self.sources.name(path) for path in step.writes})
             if entry:
                 self.ledger.written[step.name] = entry.writes
                 self.ledger.update(
@@ -110,13 +111,20 @@ class Reuse:
             return None
         return StepResult(step.name, "completed", outputs, seconds)
 
+    def remember(self, step: StepSpec) -> None:
+        """Look at what lies where a step that begins declares to write."""
+        self._before[step.name] = [stamp(path) for path in step.writes]
+
     def written(self, step: StepSpec) -> dict[str, str]:
         """SHA-256 of the files that a step declares to make.
 
         Raises:
-            PipelineError: one of them is not there, or cannot be read.
+            PipelineError: one of them is not there, cannot be read, or is as it was before the step.
         """
         try:
+            for path, before in zip(step.writes, self._before.pop(step.name, ()), strict=False):
+                if before and before == stamp(path):
+                    raise StorageError(f"{path} is as it was before the step")
             return self.sources.digests(step.writes)
         except LeptonError as error:
             raise PipelineError(

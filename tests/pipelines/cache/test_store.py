@@ -116,6 +116,12 @@ def newer(path):
     path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
 
 
+def test_an_entry_of_other_files_than_the_step_makes_is_not_put_back(kept, tmp_path):
+    entry, wrong = kept.take(KEY, tmp_path / "n.ipynb", {"out/other.csv"})
+    assert entry is None
+    assert "it holds other files than the step makes" in wrong
+
+
 @pytest.mark.parametrize(
     ("file", "damage"),
     [
@@ -123,6 +129,7 @@ def newer(path):
         ("entry.json", Path.unlink),
         ("entry.json", newer),
         ("entry.json", lambda path: path.write_text('{"format": 1}')),
+        ("entry.json", lambda path: path.write_text(path.read_text().replace('"seconds": ', '"seconds": 1'))),
         ("notebook.ipynb", truncate),
         ("notebook.ipynb", Path.unlink),
         ("files/0", truncate),
