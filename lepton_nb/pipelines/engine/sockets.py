@@ -15,10 +15,12 @@ if sys.platform != "win32":
 __all__ = ["SocketFolder"]
 
 _PREFIX = "lepton-ipc-"
+# Nothing is removed that does not hold it: a folder of that name may be anybody's.
+_MARK = ".lepton-sockets"
 
 
 class SocketFolder:
-    """An empty private folder, which a lock says to be in use. Making one removes what killed ones left.
+    """A private folder, which a lock says to be in use. Making one removes what killed ones left.
 
     Attributes:
         name: its path.
@@ -29,6 +31,7 @@ class SocketFolder:
         # It gets the name that a sweep looks for when it has its lock.
         new = Path(tempfile.mkdtemp(prefix="lepton."))
         self._owner = _locked(new)
+        (new / _MARK).touch()
         self.name = str(new.rename(new.with_name(f"{_PREFIX}{os.getpid()}-{new.name[-8:]}")))
 
     def __enter__(self) -> Path:
@@ -48,7 +51,7 @@ class SocketFolder:
 def _sweep(place: str) -> None:
     """Remove the folders of this user's processes that were killed before they could."""
     for folder in Path(place).glob(f"{_PREFIX}*"):
-        if (descriptor := _locked(folder)) is not None:
+        if (folder / _MARK).exists() and (descriptor := _locked(folder)) is not None:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(descriptor)
 

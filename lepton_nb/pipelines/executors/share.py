@@ -30,6 +30,8 @@ _ATTEMPT = "attempt-"
 _EXECUTED = "executed.ipynb"
 _NOTEBOOK = "notebook.ipynb"
 _SCRATCH = "lepton-node-"
+# Nothing is removed that does not hold it: a folder of that name may be anybody's.
+_MARK = ".lepton-node"
 _SKIPPED = {"node_modules", "__pycache__", "site-packages"}
 
 
@@ -112,6 +114,7 @@ class _Store:
         prefix = f"{_SCRATCH}{os.getpid()}-"
         with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as text:
             place = Path(text).resolve()
+            (place / _MARK).touch()
             project, folder, attempt = place / "project", place / "step", f"{_ATTEMPT}{secrets.token_hex(8)}"
             project.mkdir()
             folder.mkdir()
@@ -171,7 +174,8 @@ def _sweep() -> None:
     """Remove what this user's tasks left on this node when they were killed."""
     for place in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
         owner = place.name.removeprefix(_SCRATCH).partition("-")[0]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+        ours = owner.isdecimal() and len(owner) < 10 and (place / _MARK).exists()
+        if ours and not psutil.pid_exists(int(owner)):
             # Other users' folders stay: they cannot be removed.
             shutil.rmtree(place, ignore_errors=True)
 

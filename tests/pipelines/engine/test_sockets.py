@@ -21,7 +21,7 @@ os.kill(os.getpid(), 9)
 def test_what_a_killed_process_left_goes_and_what_is_used_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     used = SocketFolder()
-    other = tmp_path / "lepton-ipc"
+    other = tmp_path / "lepton-ipc-99999999-thesis"
     other.mkdir()
     (Path(used.name) / "socket").touch()
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
