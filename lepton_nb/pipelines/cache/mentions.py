@@ -25,7 +25,7 @@ _TOKEN = re.compile(rf"\"([^\"\n]+)\"|'([^'\n]+)'|{_WORD}")
 
 
 class Mentions:
-    """The files that a step's code names where it runs one, and their code.
+    """The files and folders that a step's code names where it runs one, and the files' code.
 
     Args:
         root: the project root, where kernels work.
@@ -36,7 +36,7 @@ class Mentions:
         self.root, self.besides = root, frozenset(besides)
         self.files: dict[Path, tuple[Cell, ...]] = {}
         self.modules: set[str] = set()
-        self._folders = [root]
+        self.folders = [root]
 
     def read(self, cells: Iterable[Cell]) -> None:
         """Look for files in code, and in the code of these files."""
@@ -47,15 +47,15 @@ class Mentions:
                     self._take(token)
 
     def _take(self, token: str) -> None:
-        for folder in tuple(self._folders):
+        for folder in tuple(self.folders):
             # Without its ending `%run` finds it too.
             for name in (token, f"{token}.py", f"{token}.ipynb"):
                 path = Path(os.path.normpath(folder / name))
                 try:
                     if not path.is_relative_to(self.root) or self._made(path):
                         continue
-                    if path.is_dir() and path not in self._folders:
-                        self._folders.append(path)
+                    if path.is_dir() and path not in self.folders:
+                        self.folders.append(path)
                     if path.is_file() and path not in self.files:
                         self.files[path] = ()
                         self.files[path] = _code_of(path)

@@ -150,6 +150,68 @@ def test_files_that_are_run_or_handed_to_a_shell_are_found_with_what_they_need(p
     assert [str(path.relative_to(project)) for path in found] == files
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\nsys.path += ['lib']",
+        "import sys\nsys.path[:0] = ['lib']",
+        "import sys\nsys.path = ['lib', *sys.path]",
+        "import os, sys\nsys.path.insert(0, os.path.join('a', 'lib'))",
+        "import sys\nsys.path.append(str(Path('a') / 'lib'))",
+        "import sys as system\nsystem.path.append('lib')",
+        "from sys import path\npath.append('lib')",
+        "import site\nsite.addsitedir('lib')",
+        "import os\nos.chdir('lib')",
+        "from os import chdir as go\ngo('lib')",
+        "%cd $where",
+        "cd lib",
+        "%pushd lib",
+        "%env PYTHONPATH=lib",
+        "!cd lib && python -c 'import helper'",
+        "import importlib\nimportlib.import_module(f'hel{x}')",
+        "import importlib\nimportlib.import_module('.helper', 'lib')",
+        "from importlib import import_module as take\ntake('helper')",
+        "import runpy\nrunpy.run_path('lib/helper.py')",
+        "import vague",
+        "this is no python\nsys.path += ['lib']",
+    ],
+)
+def test_all_modules_count_where_code_does_not_say_plainly_from_where_it_imports(tmp_path, source):
+    own = ["a/lib/deep.py", "lib/helper.py", "vague.py"]
+    others = [".hidden/x.py", ".lepton/x.py", "env/x.py", "lib/site-packages/x.py", "made/x.py", "made.py"]
+    for name in (*own, *others, "env/pyvenv.cfg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("import sys\nsys.path.append('lib')\n" if name == "vague.py" else "")
+    found = Imports(tmp_path).reached([Cell(source)], made=[tmp_path / "made", tmp_path / "made.py"])
+    assert [str(path.relative_to(tmp_path)) for path in found] == own
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%cd lib\nimport helper",
+        "import sys\nsys.path.extend(['lib', 'gone'])\nimport helper",
+        "!cd lib && python -m helper",
+        "import sys\nsys.path.append('lib')\n__import__('helper')",
+        "from lib.helper import x",
+        "import lib.helper as x, sys, os\nos.path.join(sys.argv[0], x.path)",
+    ],
+)
+def test_only_what_is_imported_counts_where_code_says_plainly_from_where(tmp_path, source):
+    for name in ("lib/helper.py", "lib/other.py", "more.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert reached(tmp_path, source) == ["lib/helper.py"]
+
+
+@pytest.mark.parametrize("source", ["import tools.util", "from tools import util", "from tools.util import f"])
+def test_a_package_imports_from_a_folder_that_is_no_package_of_its_own(project, source):
+    (project / "pack" / "four.py").write_text(source)
+    (project / "tools").mkdir()
+    (project / "tools" / "util.py").write_text("import deeper")
+    assert reached(project, "import pack.four") == ["deeper.py", "pack/__init__.py", "pack/four.py", "tools/util.py"]
+
+
 def test_a_module_beside_the_project_counts_when_it_is_not_installed(project, tmp_path_factory, monkeypatch):
     beside = tmp_path_factory.mktemp("beside")
     for name in ("mine.py", "kept/__init__.py", "kept/part.py", "site-packages/installed.py"):
