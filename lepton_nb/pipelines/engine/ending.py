@@ -30,11 +30,13 @@ class Ending:
 
 
 def one_line(name: str, message: str) -> str:
-    """`ClassName: message` without colours and line breaks.
+    """`ClassName: message` without colours and line breaks, and with nothing that cannot be written as UTF-8.
 
     Example:
         >>> one_line("ValueError", "two   words")
         'ValueError: two words'
     """
     text = " ".join(_ANSI.sub("", f"{name}: {message}" if message else name).split())
+    # Half a character of UTF-16, which a message may hold and no file or terminal takes.
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -12,28 +12,39 @@ from typing import Any
 from ...errors import UsageError
 from ...workspace import secret_name
 
-__all__ = ["literal", "recorded"]
+__all__ = ["assignment", "recorded"]
 
 # CPython refuses to read more brackets inside each other than 200.
 _DEEPEST = 90
 # Longer numbers are neither written nor read in decimal.
 _DECIMAL_BITS = 14_000
-_RESOLVE = '__import__("lepton_nb.workspace").workspace.resolve_secret'
+# Stands for the module `builtins`; no literal holds this character, which is always escaped in them.
+_BUILTINS = "\0"
+_IMPORT = f"{_BUILTINS}.__import__"
+_RESOLVE = f'{_IMPORT}("lepton_nb.workspace").workspace.resolve_secret'
 
 
-def literal(value: Any, depth: int = 0) -> str:
-    """An expression of one line that needs no import and shadows no name.
+def assignment(name: str, value: Any) -> str:
+    """A line that binds exactly this value to a name, whatever any name is bound to before, and binds no other.
 
     A text `secret:NAME` becomes the call that resolves it, so that the source never holds the secret.
 
     Args:
+        name: a name of Python.
         value: None, truth values, numbers (NumPy's too), text, bytes, dates and times, paths, and lists, tuples,
             sets and mappings of these.
-        depth: how many brackets stand around it.
 
     Raises:
-        UsageError: there is no such expression for a value of this type, or it is nested too deeply.
+        UsageError: there is no such line for a value of this type, or it is nested too deeply.
     """
+    source = _literal(value)
+    if _BUILTINS not in source:
+        return f"{name} = {source}"
+    # Every builtin may be another parameter's name, `__import__` too; the statement looks at none of them.
+    return f"import builtins as {name}; {name} = {source.replace(_BUILTINS, name)}"
+
+
+def _literal(value: Any, depth: int = 0) -> str:
     if depth > _DEEPEST:
         raise UsageError("a parameter is nested too deeply", expected=f"at most {_DEEPEST} levels")
     if (write := _WRITERS.get(type(value))) is not None:
@@ -43,11 +54,12 @@ def literal(value: Any, depth: int = 0) -> str:
     if isinstance(value, dt.tzinfo):
         return _zone(value)
     if isinstance(value, PurePath):
-        return f'__import__("pathlib").{type(value).__name__}({str(value)!r})'
+        return f'{_IMPORT}("pathlib").{type(value).__name__}({str(value)!r})'
     if isinstance(value, Mapping):
         return _mapping(value, depth + 1)
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
-        return literal(value.tolist(), depth)
+        _check_times(value)
+        return _literal(value.tolist(), depth)
     raise UsageError(
         f"a parameter cannot be of type {type(value).__name__}",
         expected="text, a number, bytes, a date or time, a path, or lists, tuples, sets and mappings of these",
@@ -69,6 +81,18 @@ def recorded(value: Any) -> Any:
     return _text(str(value))
 
 
+def _check_times(value: Any) -> None:
+    """Refuse times of NumPy that Python has no type for: `tolist` makes plain numbers of them, or None."""
+    for name in value.dtype.names or ():
+        _check_times(value[name])
+    if value.dtype.kind in "mM" and any(item is None or isinstance(item, int) for item in value.ravel().tolist()):
+        raise UsageError(
+            f"a parameter cannot hold NumPy's {value.dtype} exactly",
+            expected="times in whole microseconds, none of them NaT",
+            hint="convert it with `.astype('datetime64[us]')`, or pass it as text",
+        )
+
+
 def _text(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -79,7 +103,7 @@ def _string(value: str) -> str:
 
 
 def _float(value: float) -> str:
-    return repr(value) if math.isfinite(value) else f'float("{value!r}")'
+    return repr(value) if math.isfinite(value) else f'{_BUILTINS}.float("{value!r}")'
 
 
 def _integer(value: int) -> str:
@@ -106,7 +130,7 @@ def _zone(value: dt.tzinfo) -> str:
         arguments = ", ".join([_span(offset), *map(repr, name)])
         return f"{_DATETIME}.timezone({arguments})"
     if isinstance(value, zoneinfo.ZoneInfo) and value.key:
-        return f'__import__("zoneinfo").ZoneInfo({value.key!r})'
+        return f'{_IMPORT}("zoneinfo").ZoneInfo({value.key!r})'
     raise UsageError(f"a parameter cannot hold the time zone {value!r}", expected="a fixed offset, or a ZoneInfo")
 
 
@@ -115,7 +139,7 @@ def _span(value: dt.timedelta) -> str:
 
 
 def _items(values: Any, depth: int) -> str:
-    return ", ".join(literal(value, depth) for value in values)
+    return ", ".join(_literal(value, depth) for value in values)
 
 
 def _tuple(value: tuple[Any, ...], depth: int) -> str:
@@ -123,16 +147,16 @@ def _tuple(value: tuple[Any, ...], depth: int) -> str:
 
 
 def _set(value: set[Any] | frozenset[Any], depth: int) -> str:
-    return f"{type(value).__name__}([{', '.join(sorted(literal(item, depth + 1) for item in value))}])"
+    return f"{_BUILTINS}.{type(value).__name__}([{', '.join(sorted(_literal(item, depth + 1) for item in value))}])"
 
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> str:
     # A key is a name, never a secret.
-    keys = (repr(key) if isinstance(key, str) else literal(key, depth) for key in value)
-    return f"{{{', '.join(f'{key}: {literal(item, depth)}' for key, item in zip(keys, value.values(), strict=True))}}}"
+    keys = (repr(key) if isinstance(key, str) else _literal(key, depth) for key in value)
+    return f"{{{', '.join(f'{key}: {_literal(item, depth)}' for key, item in zip(keys, value.values(), strict=True))}}}"
 
 
-_DATETIME = '__import__("datetime")'
+_DATETIME = f'{_IMPORT}("datetime")'
 _WRITERS: dict[type, Callable[[Any], str]] = {
     type(None): repr,
     bool: repr,
@@ -140,7 +164,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     float: _float,
     str: _string,
     bytes: repr,
-    bytearray: repr,
+    bytearray: lambda value: f"{_BUILTINS}.{value!r}",
     dt.date: _date,
     dt.datetime: _clock,
     dt.time: _clock,

@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import UsageError
 from ...workspace import resolve_secret, secret_names
 from ..planning import declared_names
-from .literals import literal, recorded
+from .literals import assignment, recorded
 
 __all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "is_python", "language_of", "record"]
 
@@ -20,6 +20,8 @@ __all__ = ["LANGUAGE", "PythonParameters", "check", "declared", "is_python", "la
 LANGUAGE = "lepton-python"
 # Papermill passes these itself when it is asked to.
 _PATHS = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
+# Python refuses the one; with the other bound, nothing works in the notebook any more.
+_NOT_BINDABLE = {"__debug__", "__builtins__"}
 
 
 class PythonParameters:
@@ -43,7 +45,7 @@ class PythonParameters:
         for name, value in parameters.items():
             _check_name(name)
             try:
-                line = f"{name} = {literal(value)}"
+                line = assignment(name, value)
                 compile(line, name, "exec")
             except (UsageError, SyntaxError, MemoryError, RecursionError, UnicodeError) as cause:
                 raise UsageError(f"parameter {name!r} cannot be passed to a notebook", got=str(cause)) from cause
@@ -116,5 +118,5 @@ def is_python(language: str) -> bool:
 
 def _check_name(name: Any) -> None:
     fits = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
-    if not fits or unicodedata.normalize("NFKC", name) != name or name == "__debug__":
+    if not fits or unicodedata.normalize("NFKC", name) != name or name in _NOT_BINDABLE:
         raise UsageError(f"parameter {name!r} is no name of Python", expected="letters, digits and underscores")

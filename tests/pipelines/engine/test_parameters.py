@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import keyword
 import math
 import pathlib
 import zoneinfo
@@ -45,9 +46,16 @@ VALUES = st.recursive(
 )
 
 
+CALLED = [
+    *("float", "set", "frozenset", "bytearray", "__import__", "builtins"),
+    *("datetime", "pathlib", "zoneinfo", "lepton_nb", "__name__", "__package__"),
+]
+NAMES = st.sampled_from([*CALLED, "x", "dict", "import_", "__builtin__"]) | st.text("abc_", min_size=2, max_size=3)
+
+
 def arrived(parameters):
     """What a notebook finds, whatever its own parameters cell had bound before."""
-    names = {"datetime": None, "pathlib": None, "float": float}
+    names = dict.fromkeys([*parameters, *CALLED])
     source = PythonParameters.codify(parameters)
     json.dumps(source).encode()
     exec(source, names)
@@ -74,7 +82,26 @@ def test_a_value_arrives_exactly(value):
     assert exact(arrived({"x": value})["x"], value)
 
 
-EDGES = [10**5000, -(10**5000), 2**14_000, math.inf, -math.inf, -0.0, [], (), {}, set(), ((),), (1,)]
+@given(st.dictionaries(NAMES.filter(lambda name: not keyword.iskeyword(name)), VALUES, max_size=6))
+def test_no_name_stands_in_anothers_way(parameters):
+    assert exact(arrived(parameters), parameters)
+
+
+EDGES = [
+    bytearray(b"\x00'"),
+    10**5000,
+    -(10**5000),
+    2**14_000,
+    math.inf,
+    -math.inf,
+    -0.0,
+    [],
+    (),
+    {},
+    set(),
+    ((),),
+    (1,),
+]
 
 
 @pytest.mark.parametrize("value", EDGES, ids=range(len(EDGES)))
@@ -95,6 +122,30 @@ def test_numbers_and_arrays_of_numpy_arrive_as_pythons():
 def test_a_zone_of_the_world_arrives_with_its_rules():
     value = dt.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
     assert arrived({"x": value})["x"].utcoffset() == value.utcoffset()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.datetime64("2026-01-01T00:00:00.123456789"),
+        np.array(["2026-01-01"], "datetime64[ns]"),
+        np.timedelta64(3, "ns"),
+        np.datetime64("NaT"),
+        np.array([("2026-01-01", 1)], [("at", "datetime64[ns]"), ("n", int)]),
+    ],
+    ids=range(5),
+)
+def test_times_that_python_cannot_hold_are_refused(value):
+    with pytest.raises(UsageError, match=r"parameter 'x' cannot be passed.*(datetime|timedelta)64"):
+        PythonParameters.codify({"x": [value]})
+
+
+def test_times_of_numpy_in_microseconds_arrive_as_pythons():
+    moment = dt.datetime(2026, 1, 1, 1, 2, 3, 4)
+    got = arrived(
+        {"x": np.datetime64(moment), "y": np.array([moment], "datetime64[us]"), "z": np.datetime64("2026-01")}
+    )
+    assert exact(got, {"x": moment, "y": [moment], "z": dt.date(2026, 1, 1)})
 
 
 class Zone(dt.tzinfo):
@@ -119,7 +170,7 @@ def test_a_value_without_end_is_refused():
 
 
 @pytest.mark.parametrize(
-    "name", ["a b", "x;import os", "x = 1\ny", "1x", "", "class", "None", "__debug__", "ﬁ", "a.b", 3]
+    "name", ["a b", "x;import os", "x = 1\ny", "1x", "", "class", "None", "__debug__", "__builtins__", "ﬁ", "a.b", 3]
 )
 def test_a_name_that_would_be_other_code_is_refused(name):
     with pytest.raises(UsageError, match="no name of Python"):
