@@ -48,11 +48,15 @@ def test_what_a_killed_task_left_on_a_node_goes_with_the_next_one(tmp_path, monk
     ended.wait()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     left, held = tmp_path / f"lepton-node-{ended.pid}-a", tmp_path / f"lepton-node-{os.getpid()}-b"
-    left.mkdir()
-    held.mkdir()
+    other = tmp_path / f"lepton-node-{ended.pid}-thesis"
+    for folder in (left, held, other):
+        folder.mkdir()
+    for folder in (left, held):
+        (folder / ".lepton-node").touch()
     share, job = share_at(str(tmp_path / "store")), StepJob("s", notebook("s", "x = 1"), tmp_path, tmp_path, tmp_path)
     with share.attempt(job, share.send(job)) as (here, _):
         assert here.notebook.exists()
         assert not left.exists()
     assert held.exists()
+    assert other.exists()
     assert not here.notebook.exists()
