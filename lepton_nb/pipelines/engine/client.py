@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -41,6 +41,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         self.book = book
         self._dead = asyncio.Event()
         self._left = False
+        self._closing = False
         self._streams: dict[str, SecretStream] = {}
 
     def execute(self, **_: Any) -> Any:
@@ -51,7 +52,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
             CellTimeoutError: a cell took too long.
             PapermillExecutionError: the notebook ended itself before its last cell.
         """
-        _finish(self._execute())
+        _finish(self._execute(), self._interrupt)
         return self.nb
 
     async def _execute(self) -> None:
@@ -80,7 +81,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         try:
             await self.async_start_new_kernel(**aside.streams)
         except BaseException:
-            self.km.cleanup_resources()
+            if self.km.has_kernel:
+                await self.km.shutdown_kernel(now=True)
+            await self.km.cleanup_resources()
             raise
         watching = asyncio.create_task(self._watch())
         try:
@@ -90,6 +93,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
                 raise self._did_not_start(cause) from cause
             yield
         finally:
+            self._closing = True
             watching.cancel()
             if self.book.watch:
                 self.book.watch.over()
@@ -177,6 +181,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc] # nbclient has no t
         self.book.end("kernel_died", one_line("DeadKernelError", error), cell)
         return DeadKernelError(error)
 
+    def _interrupt(self, execution: asyncio.Task[None]) -> None:
+        # The end of the kernel takes seconds at most, and is not left half done.
+        if not self._closing:
+            execution.cancel()
+
     def _interrupted(self, cell: Any) -> None:
         self.book.end("failed", one_line("KeyboardInterrupt", "the execution was interrupted"), cell)
 
@@ -237,23 +246,49 @@ class _Aside:
             said.close()
 
 
-def _finish(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end, in a loop of its own; that is a thread's when a loop runs already, as in a notebook."""
+def _finish(work: Coroutine[Any, Any, None], interrupt: Callable[[asyncio.Task[None]], None]) -> None:
+    """Run to the end, in a loop of its own; that is a thread's when a loop runs already, as in a notebook.
+
+    Args:
+        work: what is run.
+        interrupt: called in that thread's loop when whoever waits is interrupted; the interrupt is raised when the
+            work is over.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         asyncio.run(work)
         return
-    failure: list[BaseException] = []
+    failures: list[BaseException] = []
+    tasks: list[asyncio.Task[None]] = []
+    over = threading.Event()
+
+    async def begin() -> None:
+        tasks.append(task := asyncio.create_task(work))
+        if failures:
+            interrupt(task)
+        await task
 
     def run() -> None:
         try:
-            asyncio.run(work)
+            asyncio.run(begin())
         except BaseException as cause:  # noqa: BLE001 - it is raised again where it was waited for
-            failure.append(cause)
+            failures.append(cause)
+        finally:
+            over.set()
 
     thread = threading.Thread(target=run, name="lepton-engine")
     thread.start()
+    # An interrupted `join` takes a thread that runs for one that has ended.
+    while not over.is_set():
+        try:
+            over.wait()
+        except BaseException as cause:  # noqa: BLE001 - it is raised again when the work is over
+            failures.append(cause)
+            for task in tasks:
+                # A loop that is closed has nothing left to interrupt.
+                with contextlib.suppress(RuntimeError):
+                    task.get_loop().call_soon_threadsafe(interrupt, task)
     thread.join()
-    if failure:
-        raise failure[0]
+    if failures:
+        raise failures[0]

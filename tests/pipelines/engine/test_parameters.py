@@ -141,7 +141,7 @@ def test_times_that_python_cannot_hold_are_refused(value):
 
 
 def test_times_of_numpy_in_microseconds_arrive_as_pythons():
-    moment = dt.datetime(2026, 1, 1, 1, 2, 3, 4)
+    moment = dt.datetime(2026, 1, 1, 1, 2, 3, 4, tzinfo=dt.UTC).replace(tzinfo=None)
     got = arrived(
         {"x": np.datetime64(moment), "y": np.array([moment], "datetime64[us]"), "z": np.datetime64("2026-01")}
     )
