@@ -1,12 +1,18 @@
 """How a notebook ended is what its file, the command's exit status and its message say."""
 
+import asyncio
 import datetime as dt
 import json
+import os
 import signal
+import threading
 import time
 
+import papermill as library
 import psutil
 import pytest
+
+from lepton_nb.pipelines.engine.ending import one_line
 
 
 def until(condition, seconds=60.0):
@@ -108,6 +114,32 @@ def test_a_command_that_is_stopped_closes_its_books_and_ends_its_kernel(papermil
     assert notebook["metadata"]["lepton"]["status"] == "failed"
     assert notebook["metadata"]["lepton"]["error"].startswith("KeyboardInterrupt")
     assert notebook["cells"][0]["metadata"]["papermill"]["status"] == "failed"
+
+
+def test_an_interrupt_where_a_loop_runs_ends_the_kernel_too_and_then_is_raised(write, tmp_path):
+    told = f"import os, signal, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
+    source = write(f"{told}os.kill({os.getpid()}, signal.SIGINT)\ntime.sleep(60)", "1")
+
+    async def in_a_loop():
+        library.execute_notebook(source, tmp_path / "out.ipynb", engine_name="lepton", progress_bar=False)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(in_a_loop())
+    finally:
+        loop.close()
+        signal.signal(signal.SIGINT, before)
+    assert "lepton-engine" not in [thread.name for thread in threading.enumerate()]
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+    notebook = json.loads((tmp_path / "out.ipynb").read_text())
+    assert notebook["metadata"]["lepton"]["error"].startswith("KeyboardInterrupt")
+    assert [cell["metadata"]["papermill"]["status"] for cell in notebook["cells"]] == ["failed", "pending"]
+
+
+def test_half_a_character_in_an_error_can_be_written():
+    assert one_line("ValueError", "\ud800 \udcff").encode() == b"ValueError: \\ud800 \\udcff"
 
 
 def test_an_error_that_a_cell_allows_fails_as_it_does_for_papermill(papermill, write):
