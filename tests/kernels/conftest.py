@@ -18,6 +18,7 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 
+from lepton_nb import kernels
 from lepton_nb.kernels import client
 from lepton_nb.kernels.client import Forked
 
@@ -188,3 +189,22 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+@pytest.fixture
+def sleeper(tmp_path, modules):
+    """Starts processes that wait."""
+    modules(sleeper="import time; time.sleep(600)")
+    started = []
+
+    def start():
+        started.append(kernels.start_bound("sleeper", [], log=tmp_path / "log", cwd=tmp_path))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def parent(bound):
+    return psutil.Process(bound.pid).ppid()

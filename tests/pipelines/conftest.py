@@ -8,11 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
+import psutil
 import pytest
 
 from lepton_nb.pipelines import OUTPUT_FILE, StepJob, StepResult
 from lepton_nb.pipelines.outputs import read_outputs
 from lepton_nb.workspace import Workspace
+
+REPORT = "from lepton_nb.pipelines import record_output\n"
+
+LINE = """
+parameters: {fail: ""}
+steps:
+  live: {notebook: live.ipynb, cache: false}
+  middle: {notebook: middle.ipynb, parameters: {x: "{live.x}", fail: "{fail}"}}
+  last: {notebook: last.ipynb, needs: [middle]}
+finally: [tidy]
+"""
+
+TIDY = "  tidy: {notebook: tidy.ipynb}\n"
 
 WriteNotebook = Callable[..., Path]
 
@@ -110,3 +124,63 @@ def pipeline(tmp_path: Path) -> Callable[[str], Path]:
         return tmp_path / "pipeline.yml"
 
     return write
+
+
+@pytest.fixture
+def line(notebook, pipeline, tmp_path):
+    count = "open('count-{}', 'a').write('1')\n"
+    notebook("live", REPORT + count.format("live") + "record_output('x', 1)")
+    middle = (
+        count.format("middle") + "if fail == 'once' and open('count-middle').read() == '1': raise RuntimeError('no')"
+    )
+    notebook("middle", "# parameters\nx = 0\nfail = ''", middle)
+    notebook("last", count.format("last"))
+    notebook("tidy", count.format("tidy"))
+    return pipeline(LINE.replace("finally", TIDY + "finally"))
+
+
+@pytest.fixture
+def times(tmp_path):
+    """How often each step ran."""
+    return lambda: {file.name[6:]: len(file.read_text()) for file in tmp_path.glob("count-*")}
+
+
+def cut_at(executor, name, cause):
+    """An executor that does its work until a step ends, and is then interrupted."""
+    wait = executor.wait
+
+    def interrupted(seconds):
+        result = wait(seconds)
+        if result and result.name == name:
+            executor.wait = wait
+            raise cause
+        return result
+
+    executor.wait = interrupted
+    return executor
+
+
+@pytest.fixture
+def job(tmp_path, notebook):
+    def make(name, *cells, **options):
+        (tmp_path / "steps" / name).mkdir(parents=True)
+        executed = tmp_path / "steps" / f"{name}.ipynb"
+        return StepJob(name, notebook(name, *cells), executed, tmp_path / "steps" / name, tmp_path, **options)
+
+    return make
+
+
+def until(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(condition)
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -17,11 +17,11 @@ import pytest
 
 from lepton_nb import pipelines
 from lepton_nb.errors import PipelineError
-from lepton_nb.pipelines import StepJob
 from lepton_nb.pipelines.executors.ray import RayExecutor
 from lepton_nb.pipelines.planning import Resources
 
-REPORT = "from lepton_nb.pipelines import record_output\n"
+from .conftest import REPORT, alive, until
+
 TOKEN = "RAY_AUTH_TOKEN_PATH"
 
 
@@ -101,38 +101,12 @@ def executor(cluster):
     made.stop()
 
 
-@pytest.fixture
-def job(tmp_path, notebook):
-    def make(name, *cells, **options):
-        (tmp_path / "steps" / name).mkdir(parents=True)
-        executed = tmp_path / "steps" / f"{name}.ipynb"
-        return StepJob(name, notebook(name, *cells), executed, tmp_path / "steps" / name, tmp_path, **options)
-
-    return make
-
-
 def ended(executor, count=1):
     results, deadline = {}, time.monotonic() + 120
     while len(results) < count and time.monotonic() < deadline:
         if result := executor.wait(1.0):
             results[result.name] = result
     return results
-
-
-def until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(condition)
-
-
-def alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def lines(path):

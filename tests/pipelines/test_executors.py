@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from lepton_nb.pipelines import LocalExecutor, StepJob
+from lepton_nb.pipelines import LocalExecutor
 from lepton_nb.pipelines.executors.ray import RayExecutor
 
-REPORT = "from lepton_nb.pipelines import record_output\n"
+from .conftest import REPORT
 
 
 @pytest.fixture(params=["local", "fake", pytest.param("ray", marks=pytest.mark.nightly)])
@@ -19,16 +19,6 @@ def executor(request, fake_executor, monkeypatch):
     made = {"local": LocalExecutor, "fake": lambda: fake_executor, "ray": RayExecutor}[request.param]()
     yield made
     made.stop()
-
-
-@pytest.fixture
-def job(tmp_path, notebook):
-    def make(name, *cells, **options):
-        (tmp_path / "steps" / name).mkdir(parents=True)
-        executed = tmp_path / "steps" / f"{name}.ipynb"
-        return StepJob(name, notebook(name, *cells), executed, tmp_path / "steps" / name, tmp_path, **options)
-
-    return make
 
 
 def ended(executor, count=1):

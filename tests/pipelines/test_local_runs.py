@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -16,24 +15,9 @@ from lepton_nb.errors import PipelineError
 from lepton_nb.pipelines import LocalExecutor, StepJob
 from lepton_nb.workspace import Workspace
 
-REPORT = "from lepton_nb.pipelines import record_output\n"
+from .conftest import REPORT, alive, until
+
 SLEEP = REPORT + "import os, time\nrecord_output('pid', os.getpid())\ntime.sleep(120)"
-
-
-def until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(condition)
-
-
-def alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def reported_pid(folder):

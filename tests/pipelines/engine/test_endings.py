@@ -14,14 +14,7 @@ import pytest
 
 from lepton_nb.pipelines.engine.ending import one_line
 
-
-def until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(condition)
+from ..conftest import until
 
 
 def test_a_notebook_that_was_executed_to_its_last_cell_is_completed(papermill, write):

@@ -9,14 +9,7 @@ import time
 import nbformat
 import pytest
 
-
-def until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(condition)
+from ..conftest import until
 
 
 def read(path):
