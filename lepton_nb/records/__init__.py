@@ -1,10 +1,26 @@
 """What travels between the rooms: frozen records that know how to show themselves."""
 
 from .cleaning import Cleaning, Removal
+from .curves import Line
 from .dashboards import Dashboard
 from .data import Column, Data
 from .doctor import Diagnosis, Finding
-from .events import Drawing, Epoch, Event, Failed, Finished, Note, Progress, Report, Started, decode, encode, silent
+from .events import (
+    Curve,
+    Drawing,
+    Epoch,
+    Event,
+    Failed,
+    Finished,
+    Note,
+    Progress,
+    Report,
+    Started,
+    Usage,
+    decode,
+    encode,
+    silent,
+)
 from .layers import layered
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
@@ -24,6 +40,7 @@ __all__ = [
     "Cleaning",
     "Column",
     "ColumnProfile",
+    "Curve",
     "Dashboard",
     "Data",
     "Deployment",
@@ -39,6 +56,7 @@ __all__ = [
     "Finished",
     "Graph",
     "Health",
+    "Line",
     "Metric",
     "Note",
     "Outputs",
@@ -59,6 +77,7 @@ __all__ = [
     "StepStatus",
     "Table",
     "Traffic",
+    "Usage",
     "ago",
     "decode",
     "duration",

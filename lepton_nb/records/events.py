@@ -12,6 +12,7 @@ from ..errors import FormatError
 from .shown import plain
 
 __all__ = [
+    "Curve",
     "Drawing",
     "Epoch",
     "Event",
@@ -21,6 +22,7 @@ __all__ = [
     "Progress",
     "Report",
     "Started",
+    "Usage",
     "decode",
     "encode",
     "silent",
@@ -48,11 +50,15 @@ class Started(Event):
     Args:
         title: what it is, for people.
         total: units of work, 0 when unknown.
+        run: id of the run, when the work is a training, whose units are batches.
+        epochs: most epochs of a training, 0 when unknown.
     """
 
     kind: ClassVar[str] = "started"
     title: str
     total: int = 0
+    run: str = ""
+    epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,40 @@ class Epoch(Event):
     step: int
     metrics: Mapping[str, float] = field(default_factory=dict)
     best: bool = False
+
+
+@dataclass(frozen=True)
+class Curve(Event):
+    """Points of curves, one for each name.
+
+    Args:
+        step: optimizer steps before the measurement.
+        metrics: values; NaN for one that is not finite when it comes from a file.
+    """
+
+    kind: ClassVar[str] = "curve"
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage(Event):
+    """What a training took since the last of these events.
+
+    Args:
+        rate: rows per second.
+        cpu: processors in use, 1.0 for one that is busy all the time.
+        memory: bytes resident.
+        gpu: share of the time that the GPU was busy, from 0 to 1; None without one.
+        gpu_memory: bytes on the GPU; None without one.
+    """
+
+    kind: ClassVar[str] = "usage"
+    rate: float
+    cpu: float
+    memory: int
+    gpu: float | None = None
+    gpu_memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +181,9 @@ class Failed(Event):
 
 Report = Callable[[Event], None]
 
-_KINDS = {event.kind: event for event in (Started, Progress, Epoch, Note, Drawing, Finished, Failed)}
+_KINDS = {
+    event.kind: event for event in (Started, Progress, Epoch, Curve, Usage, Note, Drawing, Finished, Failed)
+}
 
 
 def silent(event: Event) -> None:
