@@ -12,17 +12,20 @@ if TYPE_CHECKING:
 __all__ = ["module"]
 
 
-def module(data: Data, batch_size: int = 64, seed: int = 0) -> BatchedData:
+def module(data: Data, batch_size: int = 64, seed: int = 0, rank: int = 0, world: int = 1) -> BatchedData:
     """A LightningDataModule over whole tensors: each batch is one slice, nothing is collated row by row.
 
     Args:
         data: a loaded data set.
-        batch_size: rows per batch.
+        batch_size: rows per batch, over all ranks.
         seed: of the order of the training rows, which is a new one in each epoch.
+        rank: whose share of each batch this is, from 0 on.
+        world: how many ranks share each batch.
 
     Returns:
-        The module; each batch is (features float32 [B, *data.feature_shape], classes int64 [B]).
+        The module; each batch is (features float32 [B, *data.feature_shape], classes int64 [B]). Its loaders tell by
+        `state_dict()` where iteration stands, and go on there after `load_state_dict`.
     """
     from .batches import BatchedData
 
-    return BatchedData(data, batch_size, seed)
+    return BatchedData(data, batch_size, seed, rank, world)

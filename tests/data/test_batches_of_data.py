@@ -1,11 +1,17 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader, TensorDataset
 
+from lepton_nb.data import batches as room
 from lepton_nb.data import features, load, module
 from lepton_nb.data.batches import Batches
-from lepton_nb.errors import UsageError
+from lepton_nb.errors import DataError, FormatError, UsageError
 from lepton_nb.workspace import Workspace
 
 
@@ -65,6 +71,104 @@ def test_no_training_batch_is_a_single_row_unless_it_must_be(rows, size, expecte
 def test_a_batch_size_below_one_is_refused(data):
     with pytest.raises(UsageError, match="batch_size 0"):
         module(data, batch_size=0)
+
+
+def numbered(rows, size, seed=0, rank=0, world=1):
+    numbers = torch.arange(rows)
+    return Batches(numbers[:, None].float(), numbers, size, seed, rank, world)
+
+
+def taken(batches):
+    return [(x[:, 0].long().tolist(), y.tolist()) for x, y in batches]
+
+
+@pytest.mark.parametrize("at_once", [0, 24 << 20])
+def test_batches_are_those_of_a_torch_loader_given_the_same_order(monkeypatch, at_once):
+    monkeypatch.setattr(room, "_AT_ONCE", at_once)
+    features, targets = torch.randn(103, 3, 4), torch.arange(103)
+    for epoch in (0, 1):
+        order = torch.randperm(103, generator=torch.Generator().manual_seed(5 * 1_000_003 + epoch))
+        peer = DataLoader(TensorDataset(features, targets), batch_size=8, sampler=order.tolist())
+        ours = Batches(features, targets, 8, seed=5)
+        ours.set_epoch(epoch)
+        for (x, y), (their_x, their_y) in zip(ours, peer, strict=True):
+            assert torch.equal(x, their_x)
+            assert torch.equal(y, their_y)
+
+
+@given(
+    rows=st.integers(4, 40),
+    size=st.integers(2, 12),
+    seed=st.none() | st.integers(0, 5),
+    cut=st.integers(0, 25),
+    epoch=st.integers(0, 2),
+)
+def test_a_resumed_epoch_is_the_rest_of_an_uninterrupted_one(rows, size, seed, cut, epoch):
+    whole = [taken(loader) for loader in [numbered(rows, size, seed)] for _ in range(epoch + 2)]
+    cut = min(cut, len(whole[epoch]))
+    interrupted = numbered(rows, size, seed)
+    interrupted.set_epoch(epoch)
+    running = iter(interrupted)
+    for position in range(cut):
+        next(running)
+        assert interrupted.state_dict() == {"epoch": epoch, "position": position + 1}
+    resumed = numbered(rows, size, seed)
+    waiting = iter(resumed)
+    resumed.load_state_dict(interrupted.state_dict())
+    assert resumed.state_dict() == {"epoch": epoch, "position": cut}
+    assert len(resumed) == len(whole[epoch])
+    assert taken(waiting) == whole[epoch][cut:]
+    assert resumed.state_dict() == {"epoch": epoch + 1, "position": 0}
+    assert taken(resumed) == whole[epoch + 1]
+
+
+def test_an_epoch_that_was_left_half_way_is_followed_by_the_next_one():
+    left, whole = numbered(20, 4), numbered(20, 4)
+    next(iter(left))
+    whole.set_epoch(1)
+    assert taken(left) == taken(whole)
+
+
+@given(
+    rows=st.integers(6, 60), share=st.integers(2, 5), seed=st.none() | st.integers(0, 5), world=st.sampled_from([2, 3])
+)
+def test_the_shares_of_all_ranks_together_are_the_batch_of_a_single_process(rows, share, seed, world):
+    size = share * world
+    single = [y for _, y in taken(numbered(rows, size, seed))]
+    ranks = [[y for _, y in taken(numbered(rows, size, seed, rank, world))] for rank in range(world)]
+    together = []
+    for parts in zip(*ranks, strict=True):
+        assert all(parts)
+        batch = [0] * sum(map(len, parts))
+        for rank, part in enumerate(parts):
+            batch[rank::world] = part
+        together.append(batch)
+    assert list(chain(*together)) == list(chain(*single))
+    # Only a last batch that is too small for every rank joins the batch before it.
+    assert together[:-1] == single[: len(together) - 1]
+
+
+def test_ranks_that_cannot_all_have_rows_are_refused():
+    with pytest.raises(UsageError, match="batch_size 2 is too small"):
+        numbered(8, 2, world=3)
+    with pytest.raises(DataError, match="2 rows cannot be shared among 3 ranks"):
+        numbered(2, 4, world=3)
+    with pytest.raises(UsageError, match="rank 2 of 2"):
+        numbered(8, 2, rank=2, world=2)
+
+
+@pytest.mark.parametrize("state", [{"epoch": 0, "position": 6}, {"epoch": -1, "position": 0}, {}])
+def test_a_state_of_other_batches_is_refused(state):
+    with pytest.raises(FormatError, match="resume with the data and the batch size of the run"):
+        numbered(20, 4).load_state_dict(state)
+
+
+def test_the_module_hands_its_rank_to_every_part(data):
+    single, shares = module(data, 16, 3), [module(data, 16, 3, rank, 2) for rank in (0, 1)]
+    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        expected = gathered(getattr(single, loader)())[0]
+        rows = [row for one in shares for row in gathered(getattr(one, loader)())[0].tolist()]
+        assert sorted(rows) == sorted(expected.tolist())
 
 
 class Linear(pl.LightningModule):
