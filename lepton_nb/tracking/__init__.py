@@ -2,9 +2,11 @@
 
 from .address import uri
 from .deleting import delete
+from .history import last_steps
 from .liveness import living, mark_process, process_of
 from .pruning import expired, prune
 from .reading import find, get, recorded, runs
+from .reopening import reopen_run
 from .template import create
 from .writing import finish_run, flush, log_files, log_metrics, set_tags, spool_metrics, start_run
 
@@ -16,6 +18,7 @@ __all__ = [
     "finish_run",
     "flush",
     "get",
+    "last_steps",
     "living",
     "log_files",
     "log_metrics",
@@ -23,6 +26,7 @@ __all__ = [
     "process_of",
     "prune",
     "recorded",
+    "reopen_run",
     "runs",
     "set_tags",
     "spool_metrics",

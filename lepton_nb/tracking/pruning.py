@@ -15,8 +15,8 @@ from ..records import Removal
 from ..workspace import Workspace, size_of
 from .address import experiment, is_remote, sqlite_file, uri
 from .deleting import remove
+from .ending import ending, news
 from .liveness import process_of
-from .reading import ending
 from .sending import LOCAL_ID
 from .store import asking, quiet
 
@@ -98,16 +98,19 @@ def _removal(ws: Workspace, stored: Any, before: float) -> Removal | None:
 
 def _ended(ws: Workspace, run_id: str, info: Any) -> float | None:
     """When a run ended; None while it runs, and for one of which that cannot be known."""
-    if info.status in _OVER and info.end_time:
-        return float(info.end_time / 1000)
+    over = info.status in _OVER
     try:
-        told = ending(ws, run_id)
+        # The store may not know yet that it went on.
+        over = over and news(ws, run_id) != (True, None)
+        told = None if over and info.end_time else ending(ws, run_id)
     except FormatError:
         told = None
+    if over and info.end_time:
+        return float(info.end_time / 1000)
     if told is not None and told[2] is not None:
         return told[2]
     process = process_of(ws, run_id)
-    if info.status not in _OVER and (process is None or is_alive(process)):
+    if not over and (process is None or is_alive(process)):
         return None
     # It died without a word: with the last that it wrote.
     return _last_change(ws.runs / run_id)

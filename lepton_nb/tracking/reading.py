@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping
@@ -9,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AmbiguousError, FormatError, NotFoundError, UsageError
-from ..processes import is_alive
 from ..records import Run, Runs, RunStatus
 from ..workspace import Workspace
 from .address import experiment, sqlite_file, uri
-from .liveness import last_words, process_of
-from .sending import LOCAL_ID, send_all
+from .ending import ending, news, overlay
+from .sending import LOCAL_ID, RESUMED, send_all
 from .spool import Record, lines
 from .store import asking
-from .writing import finish_run
 
-__all__ = ["ending", "find", "get", "recorded", "runs"]
+__all__ = ["find", "get", "recorded", "runs"]
 
 _STATUS: dict[str, RunStatus] = {"FINISHED": "finished", "FAILED": "failed", "KILLED": "stopped"}
 _HIDDEN = ("lepton.", "mlflow.")
@@ -98,16 +97,21 @@ def recorded(ws: Workspace, run_id: str) -> Run:
         FormatError: a file of its folder is broken.
     """
     record, job = Record.read(ws, run_id), ws.run(run_id)
-    metrics: dict[str, float] = {}
     tags = dict(record.tags)
+    last: dict[str, tuple[int, float, float]] = {}
     for line in lines(job):
         if line["kind"] == "metrics":
-            metrics |= {name: math.nan if value is None else value for name, value, _, _ in line["metrics"]}
+            for name, value, step, moment in line["metrics"]:
+                # As MLflow: the last value is that of the last step, not the one that was told last.
+                if name not in last or (step, moment) >= last[name][:2]:
+                    last[name] = step, moment, math.nan if value is None else value
         elif line["kind"] == "tags":
             tags |= line["tags"]
         elif line["kind"] == "files":
             tags |= {f"sha256.{Path(path).name}": sha for path, sha in line["files"].items()}
-    status, cause, ended = ending(ws, run_id) or _overlay(ws, run_id)
+        elif line["kind"] == "resume":
+            tags[RESUMED] = str(line["count"])
+    status, cause, ended = ending(ws, run_id) or overlay(ws, run_id)
     return Run(
         id=run_id,
         name=record.name,
@@ -117,7 +121,7 @@ def recorded(ws: Workspace, run_id: str) -> Run:
         created=record.created,
         ended=ended,
         params=dict(record.params),
-        metrics=metrics,
+        metrics={name: value for name, (_, _, value) in last.items()},
         tags=_shown(tags),
         path=job,
         cause=cause,
@@ -145,11 +149,15 @@ def _run(ws: Workspace, stored: Any) -> Run:
     run_id = data.tags.get(LOCAL_ID, info.run_id)
     status, cause = _STATUS.get(info.status, "running"), data.tags.get("lepton.cause", "")
     ended = info.end_time / 1000 if info.end_time else None
+    # One run whose folder is broken must not hide the others.
+    with contextlib.suppress(FormatError):
+        # The store may not know yet of an end or a new beginning.
+        is_late, told = news(ws, run_id)
+        status, cause, ended = told or (("running", "", None) if is_late else (status, cause, ended))
     if status == "running":
         try:
-            status, cause, ended = _overlay(ws, run_id)
+            status, cause, ended = overlay(ws, run_id)
         except (FormatError, NotFoundError) as broken:
-            # One run whose folder is broken must not hide the others.
             status, cause, ended = "failed", str(broken), None
     return Run(
         id=run_id,
@@ -167,40 +175,7 @@ def _run(ws: Workspace, stored: Any) -> Run:
     )
 
 
-def _overlay(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None]:
-    """The truth about a run that the store calls running: status, cause and end.
-
-    A run of another machine has no process here, and is what the store says.
-    """
-    process, file = process_of(ws, run_id), ws.run(run_id) / "process.json"
-    if process is None and file.exists():
-        return "failed", f"{file} is not readable: whether its process lives is not known", None
-    if process is None or is_alive(process):
-        return "running", "", None
-    # It may have ended well a moment ago, before the store was told.
-    told = ending(ws, run_id)
-    if told is None:
-        finish_run(ws, run_id, "failed", _cause_of_death(ws, run_id, process.pid))
-        told = ending(ws, run_id)
-    return told or ("failed", "", None)
-
-
-def ending(ws: Workspace, run_id: str) -> tuple[RunStatus, str, float | None] | None:
-    """What the run's own folder says of its end: status, cause and moment; None when it says nothing.
-
-    Raises:
-        FormatError: a line of it is broken.
-    """
-    for line in lines(ws.run(run_id)):
-        if line["kind"] == "finish":
-            return line["status"], line["cause"], line["time"]
-    return None
-
-
-def _cause_of_death(ws: Workspace, run_id: str, pid: int) -> str:
-    words = last_words(ws.run(run_id))
-    return f"its process {pid} ended without a word" + (f"; the log ends with: {words[:200]}" if words else "")
-
-
 def _shown(tags: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in tags.items() if not name.startswith(_HIDDEN)}
+    """The tags for people: those of others and the user's, and how often the run went on."""
+    resumed = {"resumed": tags[RESUMED]} if RESUMED in tags else {}
+    return {name: value for name, value in tags.items() if not name.startswith(_HIDDEN)} | resumed

@@ -15,9 +15,9 @@ from ..workspace import Workspace, locked
 from .spool import Record, is_pending, mark_sent, unsent
 from .store import experiment_id, preload, reaching
 
-__all__ = ["LOCAL_ID", "enter", "send", "send_all"]
+__all__ = ["LOCAL_ID", "RESUMED", "enter", "send", "send_all"]
 
-LOCAL_ID = "lepton.id"
+LOCAL_ID, RESUMED = "lepton.id", "lepton.resumed"
 _BATCH = 1000
 _PARAMS = 100
 _PARAM_CHARS, _TAG_CHARS = 6000, 5000
@@ -122,6 +122,10 @@ def _send_one(client: Any, store_id: str, kind: str, bodies: list[dict[str, Any]
             if path.is_file():
                 client.log_artifact(store_id, name)
             _send_tags(client, store_id, {f"sha256.{path.name}": sha})
+    elif kind == "resume":
+        # The cause of an end that is no more; a tag is emptied, as one that is not there cannot be removed.
+        _send_tags(client, store_id, {"lepton.cause": "", RESUMED: str(bodies[0]["count"])})
+        client.update_run(store_id, status="RUNNING")
     elif kind == "finish":
         status, cause = bodies[0]["status"], bodies[0]["cause"]
         if cause:

@@ -145,6 +145,8 @@ def _check(body: dict[str, Any]) -> None:
         if body["status"] not in ("finished", "failed", "stopped"):
             raise ValueError(f"status {body['status']!r}")
         str(body["cause"]), float(body["time"])
+    elif body["kind"] == "resume":
+        float(body["time"]), int(body["count"])
     elif body["kind"] in ("tags", "files"):
         body[body["kind"]].items()
 

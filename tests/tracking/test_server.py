@@ -149,3 +149,25 @@ def test_what_a_server_missed_is_sent_when_runs_are_listed(ws, served, gone, mon
     assert not tracking.flush(ws, run_id)
     record.write_text(record.read_text().replace(gone, served))
     assert tracking.runs(ws, 1).runs[0].metrics == {"val_loss": 0.5}
+
+
+def test_a_run_that_goes_on_while_the_server_is_away_is_told_so_when_it_is_back(ws, served, gone, monkeypatch):
+    run_id = tracking.start_run(ws, "mlp-4", {}, TAGS)
+    tracking.finish_run(ws, run_id, "failed", "out of cheese")
+    assert tracking.get(ws, run_id).cause == "out of cheese"
+    record = ws.run(run_id) / "tracking.json"
+    record.write_text(record.read_text().replace(served, gone))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", gone)
+    tracking.reopen_run(ws, run_id)
+    own = tracking.recorded(ws, run_id)
+    assert (own.status, own.cause, own.ended) == ("running", "", None)
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", served)
+    # The server answers this process, and has not been told: the folder knows better.
+    behind = tracking.get(ws, run_id)
+    assert (behind.status, behind.cause, behind.ended) == ("running", "", None)
+    record.write_text(record.read_text().replace(gone, served))
+    back = tracking.get(ws, run_id)
+    assert (back.status, back.cause, back.ended, back.tags["resumed"]) == ("running", "", None, "1")
+    tracking.finish_run(ws, run_id, "finished")
+    assert (tracking.get(ws, run_id).status, tracking.get(ws, run_id).cause) == ("finished", "")
