@@ -7,9 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LAB := extensions/lepton-lab
 LABEXTENSION := lepton_nb/labextension/package.json
 LAB_SOURCES := $(wildcard $(LAB)/*.json $(LAB)/src/* $(LAB)/style/*)
+WIDGETS := extensions/lepton-widgets
+WIDGETS_BUILT := lepton_nb/widgets/static/training.js
+WIDGETS_SOURCES := $(wildcard $(WIDGETS)/*.json $(WIDGETS)/src/*)
 # The Node.js versions that the builder (Rspack) runs on.
 NODE_FITS := const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)
-NPM := PATH="$(abspath $(BIN)):$$PATH" npm --prefix $(LAB)
+NPM := PATH="$(abspath $(BIN)):$$PATH" npm --prefix
 export BENTOML_DO_NOT_TRACK := True
 
 .PHONY: help install check test nightly demo lab dashboard clean browser
@@ -17,7 +20,7 @@ export BENTOML_DO_NOT_TRACK := True
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-install: $(VENV)/.linked ## set up .venv and build the JupyterLab extension
+install: $(VENV)/.linked $(WIDGETS_BUILT) ## set up .venv and build the JupyterLab extension and the live view
 	@echo "environment: $(VENV) is ready"
 
 $(BIN)/python:
@@ -46,12 +49,22 @@ $(VENV)/.node: | $(BIN)/python
 
 $(LAB)/node_modules/.package-lock.json: $(LAB)/package.json $(LAB)/package-lock.json | $(VENV)/.node
 	@echo "javascript: installing what the extension is built with"
-	@$(NPM) ci --loglevel=error
+	@$(NPM) $(LAB) ci --loglevel=error
 	@touch $@
 
 $(LABEXTENSION): $(LAB_SOURCES) $(LAB)/node_modules/.package-lock.json
 	@echo "javascript: building the JupyterLab extension"
-	@$(NPM) run --silent build
+	@$(NPM) $(LAB) run --silent build
+	@touch $@
+
+$(WIDGETS)/node_modules/.package-lock.json: $(WIDGETS)/package.json $(WIDGETS)/package-lock.json | $(VENV)/.node
+	@echo "javascript: installing what the live view is built with"
+	@$(NPM) $(WIDGETS) ci --loglevel=error
+	@touch $@
+
+$(WIDGETS_BUILT): $(WIDGETS_SOURCES) $(WIDGETS)/node_modules/.package-lock.json
+	@echo "javascript: building the live view"
+	@$(NPM) $(WIDGETS) run --silent build
 	@touch $@
 
 # Copies the built extension to where JupyterLab looks.
@@ -64,7 +77,8 @@ check: install ## format, lint, types, import floors, TypeScript
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(NPM) run --silent check
+	$(NPM) $(LAB) run --silent check
+	$(NPM) $(WIDGETS) run --silent check
 
 browser: install
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
@@ -94,5 +108,6 @@ dashboard: install ## the live page of all deployments
 
 clean: ## remove .venv and everything built; .lepton, which holds your runs, stays
 	rm -rf $(VENV) $(LAB)/node_modules $(LAB)/lib lepton_nb/labextension dist build
+	rm -rf $(WIDGETS)/node_modules lepton_nb/widgets/static
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
