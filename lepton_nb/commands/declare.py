@@ -22,10 +22,12 @@ class Arg:
     Args:
         help: one line.
         metavar: how help calls it (default: the parameter's name in capitals).
+        completes: what Tab offers there, a kind of `candidates`.
     """
 
     help: str
     metavar: str = ""
+    completes: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,13 @@ class Opt:
         help: one line.
         metavar: how help calls its value.
         flag: its name (default: the parameter's, with dashes).
+        completes: what Tab offers there, a kind of `candidates`.
     """
 
     help: str
     metavar: str = ""
     flag: str = ""
+    completes: str = ""
 
 
 class _Anything(click.ParamType[Any]):
@@ -127,6 +131,7 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> click.Parameter:
             type=shape,
             nargs=-1 if many else 1,
             metavar=metavar if required or metavar.startswith("[") else f"[{metavar}]",
+            shell_complete=_completer(mark.completes),
             **default,
         )
     flag = mark.flag or "--" + parameter.name.replace("_", "-")
@@ -137,9 +142,21 @@ def _parameter(parameter: inspect.Parameter, hint: Any) -> click.Parameter:
         is_flag=kind is bool,
         help=mark.help,
         metavar=mark.metavar or None,
+        shell_complete=_completer(mark.completes),
         show_default=not required and parameter.default is not False and parameter.default not in (None, ()),
         **default,
     )
+
+
+def _completer(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]] | None:
+    """What click asks for completions, in a shell as in a notebook; None where a type knows best."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        from .candidates import candidates
+
+        return candidates(kind, incomplete)
+
+    return complete if kind else None
 
 
 def _click_type(kind: Any) -> click.ParamType[Any]:

@@ -12,9 +12,9 @@ from .find import data_of, run_of
 
 
 def evaluate(
-    run: Annotated[object, Arg("id, unique prefix, name or last.", "[RUN]")] = "last",
+    run: Annotated[object, Arg("id, unique prefix, name or last.", "[RUN]", completes="run")] = "last",
     *,
-    data: Annotated[object, Opt("Other data than the run's own.", "DATA")] = None,
+    data: Annotated[object, Opt("Other data than the run's own.", "DATA", completes="data")] = None,
     part: Annotated[Literal["test", "validation", "train"], Opt("Which rows.")] = "test",
 ) -> Card:
     """Measure quality, latency, memory and size of a run's artifact on rows it did not train on."""

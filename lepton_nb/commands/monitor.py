@@ -15,7 +15,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def monitor(
-    deployment: Annotated[object, Arg("name of a deployment, running or stopped.", "DEPLOYMENT")],
+    deployment: Annotated[
+        object, Arg("name of a deployment, running or stopped.", "DEPLOYMENT", completes="deployment")
+    ],
     *,
     since: Annotated[str | None, Opt("Only this far back: 30m, 24h, 7d (default: everything).", "AGE")] = None,
 ) -> Health:

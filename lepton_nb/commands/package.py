@@ -12,7 +12,7 @@ from .find import data_of, run_of
 
 
 def package(
-    run: Annotated[object, Arg("id, unique prefix, name or last.", "[RUN]")] = "last",
+    run: Annotated[object, Arg("id, unique prefix, name or last.", "[RUN]", completes="run")] = "last",
     *,
     name: Annotated[str | None, Opt("Name of the Bento (default: the run's).")] = None,
 ) -> Bento:

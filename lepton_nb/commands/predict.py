@@ -13,11 +13,13 @@ from .declare import Arg, Opt
 from .find import bento_of, named, rows_of
 from .refusals import require_writable
 
+_MODEL = Arg("a deployment (asked over HTTP), or a Bento's tag (no server needed).", "MODEL", completes="model")
+
 
 def predict(
-    model: Annotated[object, Arg("a deployment (asked over HTTP), or a Bento's tag (no server needed).", "MODEL")],
+    model: Annotated[object, _MODEL],
     *,
-    data: Annotated[object, Opt("File, DataFrame, arrays or data handle.", "DATA")],
+    data: Annotated[object, Opt("File, DataFrame, arrays or data handle.", "DATA", completes="data")],
     part: Annotated[Literal["test", "validation", "train"], Opt("Which rows of a data handle.")] = "test",
     out: Annotated[Path | None, Opt("Write the answers to this .csv or .parquet file.")] = None,
 ) -> Predictions:

@@ -1,8 +1,8 @@
-"""What code in a notebook reads, beyond what a verb shows: the rows of a data set, a network's own answers."""
+"""What code in a notebook reads, beyond what a verb shows: rows of a data set, a trained network, its answers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..workspace import current
 from .find import data_of, run_of
@@ -44,3 +44,21 @@ def network_probabilities(run: object, part: Part = "test") -> np.ndarray:
     ws = current()
     found = run_of(ws, run)
     return artifact.network_probabilities(found, data_of(ws, found.data), part)
+
+
+def load_model(run: object = "last") -> Any:
+    """The trained network of a run with its best weights, to use in Python.
+
+    Args:
+        run: a run, an id, a unique prefix, a name or `last`.
+
+    Returns:
+        A LightningModule in evaluation mode, on the CPU.
+
+    Raises:
+        NotFoundError: there is no such run, or it has no weights (yet).
+        FormatError: a file of the run is broken.
+    """
+    from .. import models
+
+    return models.load_trained(run_of(current(), run).path)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from ..records import Run, Runs
+from ..errors import UsageError
+from ..records import Comparison, Line, Run, Runs
 from ..workspace import current
 from .declare import Arg, Opt
 from .find import run_of
 
-_RUN = Arg("id, unique prefix, name or last.", "RUN")
+_RUN = Arg("id, unique prefix, name or last.", "RUN", completes="run")
+_RUNS = Arg("two or more runs, each by id, unique prefix, name or last.", "RUN...", completes="run")
 
 
 def runs(*, limit: Annotated[int, Opt("Most runs to list.")] = 20) -> Runs:
-    """List runs, newest first; or `show` and `delete` one."""
+    """List runs, newest first; or `show`, `compare` and `delete` them."""
     from .. import tracking
 
     return tracking.runs(current(), limit=limit)
@@ -22,6 +25,49 @@ def runs(*, limit: Annotated[int, Opt("Most runs to list.")] = 20) -> Runs:
 def runs_show(run: Annotated[object, _RUN]) -> Run:
     """Show a run's status, metrics, parameters and tags."""
     return run_of(current(), run)
+
+
+def runs_compare(
+    runs: Annotated[tuple[object, ...], _RUNS],
+    *,
+    metric: Annotated[str | None, Opt("Metric to draw (default: the loss that all share).", "NAME")] = None,
+) -> Comparison:
+    """Show runs side by side: their last metrics, the parameters that differ, and one metric's curves.
+
+    Raises:
+        UsageError: fewer than two runs are named, or a metric that they do not share.
+    """
+    from .. import figures, tracking
+
+    ws = current()
+    found = tuple({run.id: run for run in (run_of(ws, one) for one in runs)}.values())
+    if len(found) < 2:
+        raise UsageError(
+            "a comparison needs two runs",
+            expected="two or more different ones",
+            got=f"{len(found)}",
+            hint="lepton runs",
+        )
+    measured = [{line.name: line for line in tracking.lines(ws, run)} for run in found]
+    shared = sorted(set.intersection(*map(set, measured)))
+    if metric is not None and metric not in shared:
+        expected = f"one of {', '.join(shared)}" if shared else "a metric that all of them have; they share none"
+        raise UsageError(f"metric {metric!r} was not measured by all of these runs", expected=expected)
+    drawn = metric or drawn_of(shared)
+    lines: list[Line] = [one[drawn] for one in measured] if drawn else []
+    return Comparison(found, drawn, figures.overlay(lines, metric=drawn) if drawn else "")
+
+
+def drawn_of(shared: Sequence[str]) -> str:
+    """The metric that tells most about several trainings: the loss that the trainer watches, else the first one.
+
+    Example:
+        >>> drawn_of(["train_loss", "val_accuracy", "val_loss"]), drawn_of(["f1"]), drawn_of([])
+        ('val_loss', 'f1', '')
+    """
+    losses = [name for name in shared if "loss" in name]
+    preferred = ("val_loss", *(n for n in losses if "val" in n), "train_loss", "train_loss_epoch", *losses, *shared)
+    return next((name for name in preferred if name in shared), "")
 
 
 def runs_delete(run: Annotated[object, _RUN]) -> Run:

@@ -12,7 +12,7 @@ from .host import current_host
 
 
 def serve(
-    bento: Annotated[object, Arg("tag, name (latest) or run.", "BENTO")],
+    bento: Annotated[object, Arg("tag, name (latest) or run.", "BENTO", completes="bento")],
     *,
     name: Annotated[str | None, Opt("Name of the deployment (default: the Bento's).")] = None,
     port: Annotated[int, Opt("Port on this machine; 0 takes a free one.")] = 3000,

@@ -12,7 +12,7 @@ from .declare import Arg
 from .find import named
 
 
-def stop(name: Annotated[object, Arg("deployment, run or dashboard.", "NAME")]) -> Result:
+def stop(name: Annotated[object, Arg("deployment, run or dashboard.", "NAME", completes="running")]) -> Result:
     """Stop a deployment, a running training or a dashboard; what it recorded stays."""
     from .. import dashboards, serving, training
 

@@ -24,6 +24,7 @@ VERBS = {
     "train": "train",
     "runs": "runs",
     "runs show": "runs",
+    "runs compare": "runs",
     "runs delete": "runs",
     "evaluate": "evaluate",
     "package": "package",
@@ -43,7 +44,7 @@ VERBS = {
 }
 
 # Functions for notebooks that are no verbs, and their modules.
-FUNCTIONS = {"read_data": "reading", "network_probabilities": "reading"}
+FUNCTIONS = {"read_data": "reading", "network_probabilities": "reading", "load_model": "reading"}
 
 _GROUP_HELP = {
     "data": "Load, check and profile data sets.",

@@ -119,11 +119,12 @@ class LeptonMagic:
 
 def load(shell: Any) -> None:
     """Register the magic, its completion and `%lepton VERB?` with an InteractiveShell."""
-    from .completion import matcher, question
+    from .completion import Matcher, question
 
     shell.register_magic_function(LeptonMagic(shell), magic_kind="line_cell", magic_name="lepton")
     if question not in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.append(question)
     completer = getattr(shell, "Completer", None)
-    if completer is not None and matcher not in completer.custom_matchers:
-        completer.custom_matchers.append(matcher)
+    known = [getattr(matcher, "matcher_identifier", "") for matcher in completer.custom_matchers] if completer else []
+    if completer is not None and Matcher.matcher_identifier not in known:
+        completer.custom_matchers.append(Matcher(lambda: NotebookHost(shell)))

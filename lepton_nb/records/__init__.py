@@ -1,6 +1,7 @@
 """What travels between the rooms: frozen records that know how to show themselves."""
 
 from .cleaning import Cleaning, Removal
+from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
 from .data import Column, Data
@@ -26,7 +27,7 @@ from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .profiles import Check, ColumnProfile, Problem, Profile
-from .runs import Metric, Run, Runs, RunStatus, ago, duration
+from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
 from .shown import Result, Table, plain
 from .starter import Starter
@@ -40,6 +41,7 @@ __all__ = [
     "Cleaning",
     "Column",
     "ColumnProfile",
+    "Comparison",
     "Curve",
     "Dashboard",
     "Data",
@@ -58,6 +60,7 @@ __all__ = [
     "Health",
     "Line",
     "Metric",
+    "Metrics",
     "Note",
     "Outputs",
     "PipelineRun",

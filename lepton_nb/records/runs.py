@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from .curves import Line
 from .shown import Result, Table
 
-__all__ = ["Metric", "Run", "RunStatus", "Runs", "ago", "duration"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Metric", "Metrics", "Run", "RunStatus", "Runs", "ago", "duration"]
 
 RunStatus = Literal["running", "finished", "failed", "stopped"]
 
@@ -32,6 +36,48 @@ class Metric:
     time: float
 
 
+class Metrics(dict[str, float]):
+    """The last value of each metric, as a dict; called, everything that was measured, as a table.
+
+    Args:
+        values: the last values.
+        history: reads the curves, one per metric, when they are asked for. It is pickled with the rest.
+
+    Example:
+        >>> metrics = Metrics({"loss": 0.5}, lambda: [Line("loss", (0, 10), (1.0, 0.5))])
+        >>> metrics["loss"], metrics == {"loss": 0.5}
+        (0.5, True)
+        >>> metrics().loc[10, "loss"].item()
+        0.5
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, float] | Iterable[tuple[str, float]] = (),
+        history: Callable[[], Sequence[Line]] | None = None,
+    ) -> None:
+        super().__init__(values)
+        self._history = history
+
+    def __call__(self) -> pd.DataFrame:
+        """Everything that was measured.
+
+        Returns:
+            A float64 column per metric, NaN where it was not measured or not finite; the index `step` (int64,
+            ascending) counts optimizer steps. Without a history there are no rows.
+
+        Raises:
+            FormatError: a line of the run's folder is broken.
+            TrackingError: it is a run of elsewhere, and the store refused, or its server does not answer.
+        """
+        import pandas as pd
+
+        lines = self._history() if self._history else [Line(name, (), ()) for name in self]
+        steps = pd.Index(sorted({step for line in lines for step in line.steps}), dtype="int64", name="step")
+        columns = {line.name: pd.Series(line.values, index=line.steps, dtype="float64") for line in lines}
+        return pd.DataFrame({name: values.reindex(steps) for name, values in columns.items()}, index=steps)
+
+
 @dataclass(frozen=True)
 class Run(Result):
     """A training run. Its text is its id.
@@ -45,7 +91,7 @@ class Run(Result):
         created: seconds since the epoch.
         ended: seconds since the epoch, or None while it runs.
         params: parameters as the tracking store keeps them.
-        metrics: last value of each metric.
+        metrics: last value of each metric; `metrics()` is a pandas DataFrame of all values by step.
         tags: git commit, notebook, environment digest and what the user added.
         path: the job folder.
         cause: why it failed, one line; empty otherwise.
@@ -59,7 +105,7 @@ class Run(Result):
     created: float
     ended: float | None
     params: Mapping[str, str]
-    metrics: Mapping[str, float]
+    metrics: Metrics
     tags: Mapping[str, str]
     path: Path
     cause: str = ""
@@ -89,7 +135,14 @@ class Run(Result):
         rows += [(name, value) for name, value in sorted(self.metrics.items())]
         rows += [(f"param {name}", value) for name, value in sorted(self.params.items())]
         rows += [(f"tag {name}", value) for name, value in sorted(self.tags.items())]
-        return Table(f"run {self.name}", (), rows)
+        return Table(f"run {self.name}", (), rows, self._next)
+
+    @property
+    def _next(self) -> str:
+        """What a person may do about it now, one line; empty for a run that has done its work."""
+        if self.status == "running":
+            return f"next: lepton attach {self.name}, or lepton stop {self.name}"
+        return "" if self.status == "finished" else f"next: lepton resume {self.name}"
 
 
 @dataclass(frozen=True)

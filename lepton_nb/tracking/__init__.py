@@ -2,7 +2,8 @@
 
 from .address import uri
 from .deleting import delete
-from .history import last_steps
+from .history import last_steps, lines
+from .listing import known
 from .liveness import living, mark_process, process_of
 from .pruning import expired, prune
 from .reading import find, get, recorded, runs
@@ -18,7 +19,9 @@ __all__ = [
     "finish_run",
     "flush",
     "get",
+    "known",
     "last_steps",
+    "lines",
     "living",
     "log_files",
     "log_metrics",

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AmbiguousError, FormatError, NotFoundError, UsageError
-from ..records import Run, Runs, RunStatus
+from ..records import Metrics, Run, Runs, RunStatus
 from ..workspace import Workspace
 from .address import experiment, sqlite_file, uri
 from .ending import ending, news, overlay
+from .history import History
 from .sending import LOCAL_ID, RESUMED, send_all
 from .spool import Record, lines
 from .store import asking
@@ -121,7 +122,7 @@ def recorded(ws: Workspace, run_id: str) -> Run:
         created=record.created,
         ended=ended,
         params=dict(record.params),
-        metrics={name: value for name, (_, _, value) in last.items()},
+        metrics=Metrics(((name, value) for name, (_, _, value) in last.items()), History(ws.home, run_id, record.name)),
         tags=_shown(tags),
         path=job,
         cause=cause,
@@ -168,7 +169,7 @@ def _run(ws: Workspace, stored: Any) -> Run:
         created=info.start_time / 1000,
         ended=ended,
         params=dict(data.params),
-        metrics=dict(data.metrics),
+        metrics=Metrics(data.metrics, History(ws.home, run_id, info.run_name)),
         tags=_shown(data.tags),
         path=ws.run(run_id),
         cause=cause,

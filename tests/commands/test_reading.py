@@ -56,3 +56,21 @@ def test_the_networks_own_answers_are_probabilities_of_that_part(part, one) -> N
 def test_a_run_is_found_by_the_variable_that_holds_it(one, fake_host) -> None:
     with hosted(fake_host(best=one.run)):
         np.testing.assert_array_equal(lepton_nb.network_probabilities("best"), lepton_nb.network_probabilities(one.run))
+
+
+def test_a_trained_network_is_loaded_with_its_best_weights(one, fake_host) -> None:
+    import torch
+
+    from lepton_nb.data import features
+
+    with hosted(fake_host(best=one.run)):
+        network = lepton_nb.load_model("best")
+    assert not network.training
+    with torch.no_grad():
+        answers = network(torch.from_numpy(features(one.data, "test")[0])).softmax(1).numpy()
+    np.testing.assert_allclose(answers, lepton_nb.network_probabilities(one.run), atol=1e-5)
+
+
+def test_a_run_that_is_not_there_has_no_network(one) -> None:
+    with pytest.raises(NotFoundError, match="no run is called 'nothing'"):
+        lepton_nb.load_model("nothing")
