@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 from ..records import Check, Data, Profile
 from ..workspace import current
 from .declare import Arg, Opt
-from .find import source_of
+from .find import source_of, table_of
 
-_SOURCE = Arg("a .csv or .parquet file, a scikit-learn name such as digits, a DataFrame or (X, y).", "SOURCE")
+_SOURCE = Arg(
+    "a .csv or .parquet file, a folder of pictures, a SELECT, a scikit-learn name such as digits, a DataFrame, (X, y).",
+    "SOURCE",
+)
 
 
 def data_load(
@@ -20,9 +23,14 @@ def data_load(
     test_size: Annotated[float, Opt("Share of the rows kept for the test.")] = 0.2,
     validation_size: Annotated[float, Opt("Share of the rows kept for validation.")] = 0.1,
     seed: Annotated[int, Opt("Seed of the split.")] = 0,
-    split: Annotated[Literal["stratified", "random", "time"], Opt("How rows are split.")] = "stratified",
+    split: Annotated[
+        Literal["stratified", "random", "time", "folders"] | None,
+        Opt("How rows are split (default: as a folder is, else stratified)."),
+    ] = None,
     time_column: Annotated[str | None, Opt("Column to sort by, for a split by time.", "COLUMN")] = None,
     ignore: Annotated[tuple[str, ...], Opt("A column to leave out; repeatable.", "COLUMN")] = (),
+    image_size: Annotated[str | None, Opt("Scale pictures to this size (default: their own).", "HxW")] = None,
+    grey: Annotated[bool, Opt("Pictures with one channel (default: when all are grey).")] = False,
 ) -> Data:
     """Load data, split it and keep it under its hash.
 
@@ -42,6 +50,7 @@ def data_load(
         split=split,
         time_column=time_column,
         ignore=ignore,
+        choices=data.Choices(tables=table_of, image_size=image_size, grey=grey or None),
     )
 
 
@@ -51,7 +60,7 @@ def data_check(
     """Look for what would spoil a model: leaks, constants, duplicates, imbalance."""
     from .. import data
 
-    return data.check(current(), source_of(source), target=target)
+    return data.check(current(), source_of(source), target=target, tables=table_of)
 
 
 def data_profile(
@@ -60,4 +69,4 @@ def data_profile(
     """Describe each column: type, missing, unique, quantiles, and the balance of the classes."""
     from .. import data
 
-    return data.profile(current(), source_of(source), target=target)
+    return data.profile(current(), source_of(source), target=target, tables=table_of)

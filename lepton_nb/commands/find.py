@@ -15,7 +15,7 @@ from ..runtime import Input
 from ..workspace import Workspace
 from .host import current_host
 
-__all__ = ["bento_of", "data_of", "named", "network_of", "options_of", "rows_of", "run_of", "source_of"]
+__all__ = ["bento_of", "data_of", "named", "network_of", "options_of", "rows_of", "run_of", "source_of", "table_of"]
 
 
 def source_of(value: object) -> object:
@@ -37,25 +37,30 @@ def named(value: object, *kinds: type) -> object:
 
 
 def data_of(ws: Workspace, value: object, target: str | None = None) -> Data:
-    """A data handle from a handle, a hash, a name, a file, a DataFrame or arrays."""
+    """A data handle from a handle, a hash, a name, a file, a folder of pictures, a query, a DataFrame or arrays."""
     from .. import data
 
     value = source_of(value)
     if isinstance(value, Data):
         return value
-    if isinstance(value, (str, Path)) and not _is_source(str(value)):
+    if isinstance(value, (str, Path)) and not data.is_source(str(value)):
         try:
             return data.find(ws, str(value))
         except NotFoundError:
-            if not data.is_builtin(str(value)):
+            if not data.is_builtin(str(value)) and not Path(value).is_dir():
                 raise
-    return data.load(ws, value, target=target)
+    return data.load(ws, value, target=target, choices=data.Choices(tables=table_of))
 
 
-def _is_source(text: str) -> bool:
-    from ..data import SUFFIXES
-
-    return text.startswith("sklearn:") or Path(text).suffix.lower() in SUFFIXES
+def table_of(name: str) -> Any:
+    """The notebook's DataFrame or Arrow table of that name, for a query; None when there is none."""
+    host = current_host()
+    if not host.knows(name):
+        return None
+    found = host.resolve(name)
+    # An Arrow table and a pandas DataFrame have both; looked up so that no code of a variable's own is run.
+    kind = type(found)
+    return found if hasattr(kind, "columns") and (hasattr(kind, "dtypes") or hasattr(kind, "schema")) else None
 
 
 def run_of(ws: Workspace, value: object) -> Run:
@@ -147,7 +152,7 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
     value = source_of(value)
     if isinstance(value, (str, Path)) and Path(value).suffix.lower() == ".json":
         return _rows_of_json(Path(value))
-    if isinstance(value, Data) or (isinstance(value, str) and not _is_source(value)):
+    if isinstance(value, Data) or (isinstance(value, str) and not data.is_source(value)):
         return data.read(data_of(ws, value), part)[0]
     return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns)
 

@@ -4,20 +4,23 @@ from .batching import module
 from .checking import check
 from .inputs import inputs_of
 from .loading import load
+from .opening import is_source
 from .preprocessing import Normaliser, features, preprocessing
 from .profiling import profile
 from .reading import read
-from .sources import SUFFIXES, is_builtin
+from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
 
 __all__ = [
     "SUFFIXES",
+    "Choices",
     "Normaliser",
     "check",
     "features",
     "find",
     "inputs_of",
     "is_builtin",
+    "is_source",
     "load",
     "module",
     "preprocessing",

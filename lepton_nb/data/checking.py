@@ -16,8 +16,9 @@ from .fingerprints import column_codes, row_fingerprints
 from .kept import kept_parts
 from .labels import classes_of
 from .opening import open_rows
+from .queries import Tables
 from .roles import choose_target, column_name, refuse_unusable
-from .sources import Source
+from .sources import Choices, Source
 from .splits import SplitPlan, split_rows
 
 __all__ = ["check"]
@@ -28,7 +29,7 @@ _MOSTLY_MISSING, _RARE = 0.5, 0.2
 _FEW_TEST_ROWS = 30
 
 
-def check(ws: Workspace, source: Any, target: str | None = None) -> Check:
+def check(ws: Workspace, source: Any, target: str | None = None, tables: Tables | None = None) -> Check:
     """Look for what would spoil a model.
 
     Looked for: labels that cannot be used, inputs that cannot be used, gaps, constant columns, columns that count
@@ -40,13 +41,14 @@ def check(ws: Workspace, source: Any, target: str | None = None) -> Check:
         ws: the workspace; nothing is written.
         source: what `load` takes, or a data set that is loaded already.
         target: name of the target column; without one only the columns are looked at.
+        tables: gives a query the DataFrame or Arrow table of a name, or None.
 
     Raises:
         DataError: the rows cannot be read at all.
         NotFoundError: there is no such file, name or target column.
     """
     target = column_name(target, "target")
-    rows, data = open_rows(ws, source, target)
+    rows, data = open_rows(ws, source, target, Choices(tables=tables))
     named = target or rows.target
     chosen = None if named is None else choose_target(rows, named)
     inputs = [column for column in rows.columns if column.name != named]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from .arrays import finite, numbers_of
 from .columns import TypedColumn, first_rows, refuse_infinite
-from .sources import Source, array_column, finite, numbers_of, open_source
+from .folders import pictures_in
+from .pictures import PICTURES, read_pictures
+from .sources import Choices, Source, array_column, open_source
 
 __all__ = ["inputs_of"]
 
@@ -37,7 +41,8 @@ def inputs_of(source: Any, columns: Sequence[Expected]) -> dict[str, NDArray[Any
     Columns that the model does not take, such as the target, are left aside.
 
     Args:
-        source: what `load` takes; or one array: [N, *shape] for an array input, [N, F] for F columns in order.
+        source: what `load` takes; or one array: [N, *shape] for an array input, [N, F] for F columns in order; or
+            a picture, or a folder of pictures with or without folders of classes, in the order of their paths.
         columns: the inputs, in order: `data.columns`, or those of a model's signature.
 
     Returns:
@@ -49,8 +54,12 @@ def inputs_of(source: Any, columns: Sequence[Expected]) -> dict[str, NDArray[Any
     """
     if isinstance(source, np.ndarray):
         return _from_array(numbers_of(source), columns)
+    if isinstance(source, (str, Path)) and len(columns[0].shape) == 3 and (files := _pictures(Path(source))):
+        # Brought to the size and the channels that the model was trained on.
+        channels, height, width = columns[0].shape
+        return {columns[0].name: read_pictures(files, (height, width), grey=channels == 1)}
     as_text = frozenset(column.name for column in columns if column.kind == "category")
-    rows = open_source(source, as_text=as_text)
+    rows = open_source(source, choices=Choices(as_text))
     if columns[0].kind == "array":
         if rows.array is None:
             raise DataError(f"{rows.name} is a table", expected=f"an array of rows {columns[0].shape}")
@@ -58,6 +67,13 @@ def inputs_of(source: Any, columns: Sequence[Expected]) -> dict[str, NDArray[Any
     if rows.array is not None:
         raise DataError(f"{rows.name} is an array", expected=f"columns {_names(columns)}")
     return _from_table(rows, columns)
+
+
+def _pictures(path: Path) -> list[Path]:
+    path = path.expanduser()
+    if path.is_dir():
+        return list(pictures_in(path, path))
+    return [path] if path.suffix.lower() in PICTURES else []
 
 
 def _from_array(array: NDArray[Any], columns: Sequence[Expected]) -> dict[str, NDArray[Any]]:

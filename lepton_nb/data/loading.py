@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from .columns import TypedColumn
 from .labels import classes_of
 from .opening import open_rows
 from .roles import choose_target, column_name, inputs_and_times
+from .sources import Choices
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 
@@ -31,26 +32,25 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     test_size: float = 0.2,
     validation_size: float = 0.1,
     seed: int = 0,
-    split: Strategy = "stratified",
+    split: Strategy | None = None,
     time_column: str | None = None,
     ignore: Sequence[str] = (),
+    choices: Choices | None = None,
 ) -> Data:
     """Load rows, split them, and keep them under their hash: the same rows and options have the same one.
 
     Args:
         ws: the workspace.
-        source: `digits`, `breast_cancer`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
-            file; a pandas DataFrame or an Arrow table; or a pair of arrays: X [N, F] becomes a table of F
-            numbers `x0`, `x1`, ..., X with more dimensions stays one float32 array per row; y [N]. Or a data
-            set that is loaded already, to split its rows anew.
+        source: what `open_source` takes, or a data set that is loaded already, to split its rows anew.
         target: name of the column with the classes; known for scikit-learn's names and for pairs.
-        name: what people call it; by default after the source.
+        name: what people call it.
         test_size: share of the rows that is held out to the end.
         validation_size: share of the rows that training is watched by.
         seed: of the split.
-        split: `stratified` (each class in each part), `random`, or `time` (the newest rows test).
+        split: as in `SplitPlan`; by default `folders` where the source has such parts, else `stratified`.
         time_column: column of numbers or ISO 8601 dates that orders the rows; it is no input.
         ignore: columns that are no inputs.
+        choices: how the source is read: the size of pictures, the tables of a query.
 
     Returns:
         The data set; its text is its hash.
@@ -63,12 +63,14 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     if name is not None:
         name = check_name(str(name), "data name")
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
-    plan = SplitPlan(split, _plain(seed), _plain(test_size), _plain(validation_size), time_column)
-    opened, _ = open_rows(ws, source, target)
+    plan = SplitPlan(split or "stratified", _plain(seed), _plain(test_size), _plain(validation_size), time_column)
+    opened, _ = open_rows(ws, source, target, choices)
+    if split is None and opened.parts:
+        plan = replace(plan, strategy="folders")
     chosen = choose_target(opened, target)
     inputs, times = inputs_and_times(opened, chosen.name, time_column, ignore)
     classes, targets = classes_of(chosen)
-    parts = split_rows(targets, classes, times, plan)
+    parts = split_rows(targets, classes, times, plan, opened.parts)
     meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": asdict(plan)}
     return _keep(ws, name or opened.name, meta, inputs if opened.array is None else opened.array, targets, parts)
 

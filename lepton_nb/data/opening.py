@@ -12,19 +12,46 @@ from ..records import Data
 from ..workspace import Workspace
 from .columns import TypedColumn, typed
 from .kept import kept_inputs, kept_table, kept_targets
-from .sources import SUFFIXES, Source, is_builtin, open_source
+from .pictures import PICTURES
+from .queries import is_query
+from .sources import SUFFIXES, Choices, Source, is_builtin, open_source
 from .store import find
 
-__all__ = ["open_rows"]
+__all__ = ["is_source", "open_rows"]
 
 
-def open_rows(ws: Workspace, source: Any, target: str | None = None) -> tuple[Source, Data | None]:
+def is_source(text: str) -> bool:
+    """Whether a text can be nothing but a source: a query, a file, or a folder written as a path.
+
+    The name of a loaded data set never is, and nor is a bare `digits`, which may be one.
+
+    Example:
+        >>> is_source("rows.csv"), is_source("SELECT 1 AS a"), is_source("digits")
+        (True, True, False)
+    """
+    if is_query(text) or text.startswith("sklearn:") or Path(text).suffix.lower() in (*SUFFIXES, *PICTURES):
+        return True
+    return ("/" in text or text.startswith((".", "~"))) and _is_folder(text)
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        # A name too long, a home that nobody has, a zero byte: whoever opens it says so.
+        return False
+
+
+def open_rows(
+    ws: Workspace, source: Any, target: str | None = None, choices: Choices | None = None
+) -> tuple[Source, Data | None]:
     """Read a source, or the rows of a loaded data set.
 
     Args:
         ws: the workspace.
         source: what `open_source` takes, or a `Data`, a hash, a unique prefix or a name of one.
         target: name of the target, when it is known.
+        choices: how a source is read.
 
     Returns:
         The rows, and the loaded data set when they came from one.
@@ -33,11 +60,12 @@ def open_rows(ws: Workspace, source: Any, target: str | None = None) -> tuple[So
         FormatError: a file of the loaded data set is missing or broken; the rest as `open_source`.
     """
     data = source if isinstance(source, Data) else _loaded(ws, source)
-    return (open_source(source, target), None) if data is None else (_rows(data), data)
+    return (open_source(source, target, choices), None) if data is None else (_rows(data), data)
 
 
 def _loaded(ws: Workspace, source: Any) -> Data | None:
-    if not isinstance(source, str) or is_builtin(source) or Path(source).suffix.lower() in SUFFIXES:
+    # A folder wins over the data that was loaded from it under its name: its files may be others by now.
+    if not isinstance(source, str) or is_builtin(source) or is_source(source) or _is_folder(source):
         return None
     try:
         return find(ws, source)

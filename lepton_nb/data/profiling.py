@@ -13,27 +13,30 @@ from ..workspace import Workspace
 from .columns import TypedColumn
 from .labels import classes_of
 from .opening import open_rows
+from .queries import Tables
 from .roles import choose_target, column_name
+from .sources import Choices
 
 __all__ = ["profile"]
 
 _BINS, _SHOWN, _BARS = 12, 5, 10
 
 
-def profile(ws: Workspace, source: Any, target: str | None = None) -> Profile:
+def profile(ws: Workspace, source: Any, target: str | None = None, tables: Tables | None = None) -> Profile:
     """Describe every column: type, missing, unique, quantiles, frequent values; and the balance of the classes.
 
     Args:
         ws: the workspace; nothing is written.
         source: what `load` takes, or a data set that is loaded already.
         target: name of the target column; may be absent.
+        tables: gives a query the DataFrame or Arrow table of a name, or None.
 
     Raises:
         DataError: the rows cannot be read.
         NotFoundError: there is no such file, name or target column.
     """
     target = column_name(target, "target")
-    rows, _ = open_rows(ws, source, target)
+    rows, _ = open_rows(ws, source, target, Choices(tables=tables))
     named = target or rows.target
     classes: tuple[tuple[str, int], ...] = ()
     if named is not None:

@@ -1,19 +1,23 @@
-"""Where rows come from: a name scikit-learn ships, a file, a DataFrame, or arrays."""
+"""Where rows come from: a name scikit-learn ships, a file or folder, a query, a DataFrame, or arrays."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError, NotFoundError, UsageError
-from .columns import TypedColumn, first_rows, typed
+from .arrays import finite, numbers_of
+from .columns import TypedColumn, typed
+from .folders import read_folder
+from .pictures import size_of
+from .queries import Tables, is_query, run_query
 
-__all__ = ["SUFFIXES", "Source", "array_column", "finite", "is_builtin", "numbers_of", "open_source"]
+__all__ = ["SUFFIXES", "Choices", "Source", "array_column", "is_builtin", "open_source"]
 
 # Names that scikit-learn ships with its own files; nothing is downloaded.
 _BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
@@ -30,12 +34,34 @@ class Source:
         columns: the columns of a table, target included; the target alone of an array.
         array: float32 [N, *shape], or None for a table.
         target: name of the target where the source knows it.
+        parts: row numbers of the parts that the source has split off itself.
     """
 
     name: str
     columns: tuple[TypedColumn, ...]
     array: Any = None
     target: str | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a source is read where that is open.
+
+    Args:
+        as_text: columns of a CSV file that stay text even when they read as numbers.
+        tables: gives a query the DataFrame or Arrow table of a name, or None.
+        image_size: `HxW` or `N`, what pictures are scaled to; by default the size they all have.
+        grey: pictures have one channel; by default when all of them are grey.
+    """
+
+    as_text: Collection[str] = ()
+    tables: Tables | None = None
+    image_size: str | int | None = None
+    grey: bool | None = None
+
+    def __post_init__(self) -> None:
+        size_of(self.image_size)
 
 
 def is_builtin(name: str) -> bool:
@@ -43,14 +69,17 @@ def is_builtin(name: str) -> bool:
     return name in _BUILT_IN or name.startswith(_PREFIX)
 
 
-def open_source(source: Any, target: str | None = None, as_text: Collection[str] = ()) -> Source:
+def open_source(source: Any, target: str | None = None, choices: Choices | None = None) -> Source:
     """Read a source.
 
     Args:
         source: `digits`, `breast_cancer`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
-            file; a pandas DataFrame or an Arrow table; or a pair (X, y) of arrays.
+            file; a folder of pictures, one folder per class, below `train`, `validation` and `test` or not, whose
+            rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a pandas DataFrame
+            or an Arrow table; or a pair of arrays: X [N, F] becomes a table of F numbers `x0`, `x1`, ..., X with
+            more dimensions stays one float32 array per row; y [N].
         target: name of the target column, when it is known.
-        as_text: columns of a CSV file that stay text even when they read as numbers.
+        choices: how it is read.
 
     Raises:
         NotFoundError: there is no such file or name.
@@ -59,11 +88,14 @@ def open_source(source: Any, target: str | None = None, as_text: Collection[str]
     """
     import pyarrow as pa
 
+    choices = choices or Choices()
     if isinstance(source, (str, Path)):
         text = str(source)
         if is_builtin(text):
             return _built_in(text.removeprefix(_PREFIX))
-        return _file(text, as_text)
+        if is_query(text):
+            return Source("query", _columns(run_query(text, choices.tables)))
+        return _file(text, target, choices)
     if isinstance(source, tuple) and len(source) == 2:
         return _pair(*source, target)
     if isinstance(source, pa.Table):
@@ -72,7 +104,8 @@ def open_source(source: Any, target: str | None = None, as_text: Collection[str]
         return Source("frame", _frame(source))
     raise UsageError(
         f"{type(source).__name__} is no data source",
-        expected=f"a name ({', '.join(_BUILT_IN)}), a .csv or .parquet file, a DataFrame, or a pair (X, y)",
+        expected=f"a name ({', '.join(_BUILT_IN)}), a .csv or .parquet file, a folder of pictures, a SELECT, "
+        "a DataFrame, or a pair (X, y)",
     )
 
 
@@ -91,12 +124,13 @@ def _built_in(name: str) -> Source:
     return Source(name, (*columns, array_column("target", labels)), target="target")
 
 
-def _file(text: str, as_text: Collection[str]) -> Source:
+def _file(text: str, target: str | None, choices: Choices) -> Source:
     if not text or text.isspace():
         raise DataError("the data has no name", expected=f"a file, or one of {', '.join(_BUILT_IN)}")
     try:
         # A home folder that nobody has is a RuntimeError; a name too long or a folder that is closed an OSError.
-        return _read_file(Path(text).expanduser(), as_text)
+        path = Path(text).expanduser()
+        return _folder(path, target, choices) if path.is_dir() else _read_file(path, choices.as_text)
     except (OSError, RuntimeError) as cause:
         shown = text if len(text) <= 80 else f"{text[:77]}..."
         why = getattr(cause, "strerror", None) or str(cause)
@@ -106,8 +140,6 @@ def _file(text: str, as_text: Collection[str]) -> Source:
 def _read_file(path: Path, as_text: Collection[str]) -> Source:
     from .csv_file import read_csv
 
-    if path.is_dir():
-        raise DataError(f"{path} is a folder", expected="a file", hint="pass one of the files in it")
     if not path.exists():
         raise NotFoundError(
             f"data {str(path)!r} does not exist",
@@ -123,10 +155,21 @@ def _read_file(path: Path, as_text: Collection[str]) -> Source:
         )
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", expected="a line of column names, then rows")
-    name = re.sub(r"[^a-z0-9_.-]+", "_", path.stem.lower()).lstrip("_.-")[:63] or "file"
     if suffix in {".parquet", ".pq"}:
-        return Source(name, _parquet(path))
-    return Source(name, read_csv(path, as_text))
+        return Source(_name(path.stem), _parquet(path))
+    return Source(_name(path.stem), read_csv(path, as_text))
+
+
+def _name(text: str) -> str:
+    """A legal name that is like the one of a file or folder."""
+    return re.sub(r"[^a-z0-9_.-]+", "_", text.lower()).lstrip("_.-")[:63] or "file"
+
+
+def _folder(path: Path, target: str | None, choices: Choices) -> Source:
+    found = read_folder(path, size_of(choices.image_size), grey=choices.grey)
+    target = target or "class"
+    labels = typed(target, _categorical(found.labels, found.classes))
+    return Source(_name(path.resolve().name), (labels,), found.array, target, found.parts)
 
 
 def _parquet(path: Path) -> tuple[TypedColumn, ...]:
@@ -211,37 +254,6 @@ def _regular(values: Any, what: str) -> Any:
     except ValueError as cause:
         expected = "rows of one length" if what == "X" else "one class per row"
         raise DataError(f"{what} is no array", expected=expected, got=str(cause)) from cause
-
-
-def numbers_of(x: Any) -> Any:
-    """An array of numbers; truth values become 0 and 1.
-
-    Raises:
-        DataError: it holds anything else.
-    """
-    values = np.asarray(x)
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"the array holds {values.dtype}", expected="numbers", hint="pass text columns as a DataFrame")
-    return values.astype(np.uint8) if values.dtype.kind == "b" else values
-
-
-def finite(values: Any) -> Any:
-    """One float32 tensor per row.
-
-    Raises:
-        DataError: a row holds NaN, infinities, or numbers that float32 cannot hold.
-    """
-    with np.errstate(over="ignore"):
-        # + 0.0 makes one zero of the two.
-        array = np.ascontiguousarray(values, dtype=np.float32) + np.float32(0.0)
-    bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-    if bad.any():
-        raise DataError(
-            f"{int(bad.sum())} rows hold NaN, infinities or numbers beyond float32 ({first_rows(bad)})",
-            expected="finite numbers throughout an array",
-            hint="remove these rows, or pass a table, whose columns may have gaps",
-        )
-    return array
 
 
 def array_column(name: str, values: Any) -> TypedColumn:

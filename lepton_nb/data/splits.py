@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
 
-__all__ = ["PARTS", "SplitPlan", "Strategy", "by_time", "part_sizes", "random", "split_rows", "stratified"]
+__all__ = ["PARTS", "SplitPlan", "Strategy", "by_time", "completed", "part_sizes", "random", "split_rows", "stratified"]
 
 PARTS = ("train", "validation", "test")
-Strategy = Literal["stratified", "random", "time"]
+Strategy = Literal["stratified", "random", "time", "folders"]
 
 Index = NDArray[np.int64]
 Parts = dict[str, Index]
@@ -25,7 +25,8 @@ class SplitPlan:
     """How rows are to be split.
 
     Args:
-        strategy: `stratified` (each class in each part), `random`, or `time` (the newest rows test).
+        strategy: `stratified` (each class in each part), `random`, or `time` (the newest rows test), or `folders`
+            (as the source has split them; a part that it lacks is drawn from its training part).
         seed: of the draw; not used by `time`.
         test_size: share of the test part.
         validation_size: share of the validation part.
@@ -71,7 +72,11 @@ class SplitPlan:
 
 
 def split_rows(
-    targets: NDArray[np.int64], classes: Sequence[str], times: NDArray[Any] | None, plan: SplitPlan
+    targets: NDArray[np.int64],
+    classes: Sequence[str],
+    times: NDArray[Any] | None,
+    plan: SplitPlan,
+    given: Mapping[str, Index] | None = None,
 ) -> Parts:
     """Row numbers of each part.
 
@@ -80,12 +85,16 @@ def split_rows(
         classes: their names.
         times: [N], numbers that order the rows, for a split by time.
         plan: how to split.
+        given: parts that the source has split itself, for `folders`.
 
     Raises:
+        UsageError: the plan is `folders`, and the source has none.
         DataError: there are too few rows, or the training part would have one class.
     """
     sizes = part_sizes(len(targets), plan.test_size, plan.validation_size)
-    if plan.strategy == "time":
+    if plan.strategy == "folders":
+        parts = completed(given or {}, targets, classes, plan)
+    elif plan.strategy == "time":
         parts = by_time(np.asarray(times), sizes)
     elif plan.strategy == "random":
         parts = random(len(targets), sizes, plan.seed)
@@ -168,6 +177,45 @@ def stratified(targets: Index, classes: Sequence[str], sizes: tuple[int, int, in
         parts["validation"].append(rows[last:held])
         parts["train"].append(rows[held:])
     return {part: np.sort(np.concatenate(chunks)) for part, chunks in parts.items()}
+
+
+def completed(given: Mapping[str, Index], targets: Index, classes: Sequence[str], plan: SplitPlan) -> Parts:
+    """The parts that a source has; the ones it lacks are drawn from its training part, every class in proportion.
+
+    Args:
+        given: row numbers of the training part, and of others.
+        targets: [N], class indices.
+        classes: their names.
+        plan: seed, and the shares of the training part that a missing part gets.
+
+    Raises:
+        UsageError: there is no training part.
+        DataError: a class has too few rows to share them.
+    """
+    if "train" not in given:
+        raise UsageError(
+            "split 'folders' needs a source with a folder for each part",
+            expected="FOLDER/train/CLASS and FOLDER/test/CLASS",
+            hint="--split stratified",
+        )
+    parts = {part: np.asarray(rows, np.int64) for part, rows in given.items()}
+    total, generator = len(parts["train"]), np.random.default_rng(plan.seed)
+    for part, share in (("validation", plan.validation_size), ("test", plan.test_size)):
+        if part in parts:
+            continue
+        train = parts["train"]
+        counts = np.bincount(targets[train], minlength=len(classes))
+        if counts.min() < 2:
+            raise DataError(
+                f"class {classes[int(counts.argmin())]!r} has too few training rows to draw a {part} part from",
+                expected="at least 2 rows of each class",
+                hint=f"add rows, or a folder {part}",
+            )
+        quotas = _quotas(counts, max(1, round(total * share)), leave=1)
+        drawn = [generator.permutation(train[targets[train] == i])[:quota] for i, quota in enumerate(quotas)]
+        parts[part] = np.sort(np.concatenate(drawn))
+        parts["train"] = np.setdiff1d(train, parts[part])
+    return {part: parts[part] for part in PARTS}
 
 
 def _quotas(counts: NDArray[np.int64], total: int, *, leave: int) -> NDArray[np.int64]:
