@@ -12,6 +12,7 @@ from .find import source_of, table_of
 _SOURCE = Arg(
     "a .csv or .parquet file, a folder of pictures, a SELECT, a scikit-learn name such as digits, a DataFrame, (X, y).",
     "SOURCE",
+    completes="data",
 )
 
 
@@ -31,6 +32,7 @@ def data_load(
     ignore: Annotated[tuple[str, ...], Opt("A column to leave out; repeatable.", "COLUMN")] = (),
     image_size: Annotated[str | None, Opt("Scale pictures to this size (default: their own).", "HxW")] = None,
     grey: Annotated[bool, Opt("Pictures with one channel (default: when all are grey).")] = False,
+    stream: Annotated[bool, Opt("Read a Parquet file in batches (default: when it is large for the memory).")] = False,
 ) -> Data:
     """Load data, split it and keep it under its hash.
 
@@ -50,7 +52,7 @@ def data_load(
         split=split,
         time_column=time_column,
         ignore=ignore,
-        choices=data.Choices(tables=table_of, image_size=image_size, grey=grey or None),
+        choices=data.Choices(tables=table_of, image_size=image_size, grey=grey or None, stream=stream or None),
     )
 
 

@@ -87,6 +87,13 @@ def test_stop_offers_what_runs(shell, two_runs, ws) -> None:
     assert values(shell, "%lepton stop ") == ["newer-1"]
 
 
+@pytest.mark.parametrize("verb", ["load", "check", "profile"])
+def test_a_verb_that_takes_a_source_offers_data(verb, shell, ws) -> None:
+    load(ws, "iris", name="flowers")
+    assert values(shell, f"%lepton data {verb} ")[:2] == ["flowers", "breast_cancer"]
+    assert values(shell, f"%lepton data {verb} flowers ") == []
+
+
 @pytest.mark.parametrize("line", ["%lepton evaluate --data ", "%lepton evaluate last --part test --data="])
 def test_data_is_offered_by_name_and_by_variable(line, shell, ws) -> None:
     from torch.utils.data import DataLoader
