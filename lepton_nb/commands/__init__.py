@@ -1,6 +1,7 @@
 """Which verbs are there, and what does each one do?"""
 
 from .host import Host, PlainHost, current_host, hosted, import_object
+from .live import ask_to_stop
 from .progress import Progress
 from .tree import FUNCTIONS, VERBS, Outcome, face, invoke, root
 
@@ -11,6 +12,7 @@ __all__ = [
     "Outcome",
     "PlainHost",
     "Progress",
+    "ask_to_stop",
     "current_host",
     "face",
     "hosted",

@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..records import Drawing, Epoch, Event, Failed, Finished, Note, Started
 from ..records import Progress as Done
+from .live import in_batch, view_of
+
+if TYPE_CHECKING:
+    from ..widgets import TrainingView
 
 __all__ = ["Progress"]
 
@@ -20,19 +25,35 @@ class Progress:
 
     Args:
         stream: where to draw; a terminal gets a moving bar, anything else a line per epoch or part.
-        notebook: draw the bar as a Jupyter widget, and pictures.
+        notebook: draw the bar as a Jupyter widget, pictures, and a training as it goes on.
+        stop: asks the trainer of a run, given by its id, to stop; the view of a training gets a button for it.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, notebook: bool = False) -> None:
-        self._stream = stream
-        # A step of a pipeline is read when it is over: a widget would have gone, lines stay.
-        self._widget = notebook and "LEPTON_STEP_OUTPUT" not in os.environ
+    def __init__(
+        self, stream: TextIO | None = None, *, notebook: bool = False, stop: Callable[[str], None] | None = None
+    ) -> None:
+        self._stream, self._notebook, self._stop = stream, notebook, stop
+        # A step of a pipeline is read when it is over: a picture would have gone, lines stay. So it is with a widget
+        # wherever a program runs the notebook.
+        self._pictures = notebook and "LEPTON_STEP_OUTPUT" not in os.environ
+        self._widget = notebook and not in_batch()
+        self._view: TrainingView | None = None
+        self._viewed = ""
         self._bar: Any = None
         self._picture: Any = None
         self._title, self._said, self._total = "", 0, 0
 
     def show(self, event: Event) -> None:
         """Draw one event."""
+        if self._notebook and isinstance(event, Started):
+            self._look(event)
+        if self._view is not None:
+            self._view.show(event)
+            if self._widget or isinstance(event, Done):
+                return
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         match event:
             case Started(title=title, total=total):
                 self._open(title, total)
@@ -56,6 +77,22 @@ class Progress:
             case _:
                 pass
 
+    def close(self) -> None:
+        """Nobody will tell more: what is shown of a training that goes on becomes what stays of it."""
+        if self._view is not None:
+            self._view.close()
+        self._view, self._viewed = None, ""
+
+    def _look(self, started: Started) -> None:
+        """Look at a training; a run that is told from its beginning again, or goes on, keeps its view."""
+        if started.run == self._viewed:
+            return
+        self.close()
+        if started.run:
+            self._close()
+            self._view = view_of(started.run, started.title, self._stop, live=self._widget)
+            self._viewed = started.run
+
     @property
     def _moving(self) -> bool:
         return self._widget or (self._stream or sys.stderr).isatty()
@@ -73,7 +110,7 @@ class Progress:
 
     def _draw(self, svg: str, text: str) -> None:
         """Draw a picture in the place of the one before; a shell has its bar and a log its lines."""
-        if not self._widget:
+        if not self._pictures:
             return
         bundle = {"image/svg+xml": svg, "text/plain": text}
         if self._picture is None:

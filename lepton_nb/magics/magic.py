@@ -15,11 +15,11 @@ class NotebookHost:
     """A notebook: its variables by name, progress as a widget."""
 
     def __init__(self, shell: Any) -> None:
-        from ..commands import Progress
+        from ..commands import Progress, ask_to_stop
 
         self._shell = shell
         self._objects: dict[str, object] = {}
-        self.progress = Progress(notebook=type(shell).__name__ == "ZMQInteractiveShell")
+        self.progress = Progress(notebook=type(shell).__name__ == "ZMQInteractiveShell", stop=ask_to_stop)
 
     def knows(self, name: str) -> bool:
         """Whether a variable of the notebook, or an expression of this line, has that name."""
@@ -106,7 +106,10 @@ class LeptonMagic:
         words, name = take_output_name(split(line, host.text_of))
         if cell is not None:
             words += from_yaml(cell, host.text_of)
-        outcome = invoke(words, host)
+        try:
+            outcome = invoke(words, host)
+        finally:
+            host.progress.close()
         result = outcome.result
         if name is not None:
             self._shell.user_ns[name] = result

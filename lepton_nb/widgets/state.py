@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..records import Curve, Epoch, Event, Failed, Finished, Line, Note, Progress, Started, Usage
+from ..records import Curve, Epoch, Event, Failed, Finished, Line, Note, Progress, Resumed, Started, Usage
 from .series import Series
 
 __all__ = ["MOST_SERIES", "Facts", "Training", "fold"]
@@ -26,7 +26,7 @@ class Facts:
 
     Args:
         title: what the trainer calls its work.
-        phase: `waiting`, `running`, `finished`, `stopped`, `failed` or `lost`.
+        phase: `waiting`, `running`, `finished`, `stopped`, `failed` or `unseen`.
         text: a closing line.
         epochs: most epochs, 0 when unknown.
         epoch: epochs that have ended.
@@ -73,7 +73,7 @@ class Facts:
     @property
     def over(self) -> bool:
         """Whether it has ended, as far as anybody knows."""
-        return self.phase in {"finished", "stopped", "failed", "lost"}
+        return self.phase in {"finished", "stopped", "failed", "unseen"}
 
     @property
     def seconds(self) -> float:
@@ -99,6 +99,8 @@ def fold(facts: Facts, event: Event) -> Facts:
             changed |= {"title": title, "phase": "running", "text": "", "total": total, "epochs": epochs}
             changed |= {"started": event.time, "now": event.time, "samples": ()}
             changed["before"] = facts.seconds if facts.started else 0.0
+        case Resumed():
+            changed |= {"phase": "running", "text": ""}
         case Progress(done=done, total=total):
             samples = _sampled(facts.samples, event.time, done)
             changed |= {"done": done, "total": total or facts.total, "samples": samples}
@@ -159,9 +161,9 @@ class Training:
             case _:
                 pass
 
-    def lose(self, text: str) -> None:
-        """Nobody will tell more of it."""
-        self.facts = dataclasses.replace(self.facts, phase="lost", text=text)
+    def leave(self, text: str) -> None:
+        """Nobody will tell more of it here."""
+        self.facts = dataclasses.replace(self.facts, phase="unseen", text=text)
 
     def lines(self) -> list[Line]:
         """The curves, in the order in which they were first heard of."""

@@ -40,7 +40,7 @@ def bundle(training: Training) -> dict[str, str]:
     """Picture and summary as a notebook keeps them, 200 KB at most."""
     drawn = figures.curves(training.lines(), title=training.name, best=training.facts.best_step)
     table = summary(training)
-    page = f"<div class='lepton-training-left'><div style='max-width: 900px'>{drawn}</div>{table.html()}</div>"
+    page = f"<div class='lepton-training-left'><div style='max-width: 640px'>{drawn}</div>{table.html()}</div>"
     left = {"text/plain": table.text(), "image/svg+xml": drawn, "text/html": page}
     # A page shows the picture inside its own text, where the picture takes the page's colours.
     if sum(len(part.encode()) for part in left.values()) > _MOST_BYTES:

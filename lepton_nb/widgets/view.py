@@ -96,16 +96,16 @@ class TrainingView:
             self._changed = True
         if isinstance(event, (Finished, Failed)):
             self._end()
-        elif self._live and self._surface is None:
+        elif self._live and self._surface is None and not self._training.facts.over:
             self._open()
 
     def close(self) -> None:
         """Leave the picture as far as it is known: nobody will tell more."""
-        if self._left:
+        if self._left or self._training.facts.phase == "waiting":
             return
         if not self._training.facts.over:
             with self._lock:
-                self._training.lose("no end of it was seen here; next: lepton runs")
+                self._training.leave("its end was not seen here; next: lepton runs")
         self._end()
 
     def _open(self) -> None:
@@ -161,6 +161,9 @@ class TrainingView:
         self._ended.set()
         if self._pump is not None:
             self._pump.join()
+        # The picture takes a moment to draw: how it ended is seen before.
+        if self._surface is not None:
+            self._draw()
         if self._surface is not None and in_voila():
             # A page is not saved and shows no later output: the widget stays, with the last state.
             while self._changed:
@@ -180,5 +183,6 @@ def _surface(run: str, name: str, asked: Callable[[], None] | None) -> Surface:
     """The widget, or a plain line where its front end was not built."""
     if not (STATIC / "training.js").exists() or not (STATIC / "training.css").exists():
         return Plain()
-    live: Surface = importlib.import_module(".widget", __package__).Live(run, name, asked)
+    widget: Any = importlib.import_module(".widget", __package__)
+    live: Surface = widget.Live(run, name, asked)
     return live

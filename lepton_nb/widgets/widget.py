@@ -44,6 +44,7 @@ class Live:
         self.widget = TrainingWidget(about={"run": run, "name": name, "stop": asked is not None})
         self._asked = asked
         self.widget.on_msg(self._told)
+        _answer_beside_the_cell(self.widget.comm)
 
     def bundle(self, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """What is displayed, and its metadata.
@@ -72,3 +73,13 @@ class Live:
     def _told(self, widget: Any, content: Any, buffers: Any) -> None:
         if self._asked is not None and isinstance(content, dict) and content.get("ask") == "stop":
             self._asked()
+
+
+def _answer_beside_the_cell(comm: Any) -> None:
+    """Take a front end's messages in the subshell that they are sent to.
+
+    ipykernel 7.4 hands them to the loop that wrote to the comm last. That is the one which the cell blocks, so Stop
+    would be heard when the training is over.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, named: named  # noqa: SLF001 - there is no other way to say so

@@ -1,7 +1,7 @@
 import uPlot from 'uplot';
 import type { Curve } from './model';
 import { look } from './style';
-import { number, whole } from './text';
+import { number, ticks, whole } from './text';
 
 const HEIGHT = 200;
 const NAMES = 104;
@@ -99,9 +99,14 @@ export class Chart {
         y: { distr: log ? 3 : 1, range: (_plot, low, high) => rangeOf(low, high, log) }
       },
       axes: [
-        { ...axis, size: 28, values: (_plot, ticks) => ticks.map(whole) },
-        // A logarithmic axis leaves out the ticks between powers of ten as null.
-        { ...axis, size: 58, values: (_plot, ticks: (number | null)[]) => ticks.map(tick => (tick === null ? '' : number(tick))) }
+        { ...axis, size: 28, values: (_plot, at) => at.map(whole) },
+        {
+          ...axis,
+          size: 58,
+          // The ticks of a logarithmic axis are each as far apart as they are large.
+          values: (_plot, at: (number | null)[], _axis, _space, apart) =>
+            log ? at.map(tick => (tick === null ? '' : number(tick))) : ticks(at, apart)
+        }
       ],
       series: [
         {},

@@ -6,7 +6,7 @@ import { bytes, duration, number, percent, whole } from './text';
 const PATIENCE_MS = 4000;
 const BUSY = 'The kernel does not answer while it works here: interrupt it instead (the ■ button of the notebook).';
 // A sign beside each word, so that states differ in shape as well.
-const SIGNS: Record<string, string> = { waiting: '○', running: '▶', finished: '✓', stopped: '■', failed: '✕', lost: '?' };
+const SIGNS: Record<string, string> = { waiting: '○', running: '▶', finished: '✓', stopped: '■', failed: '✕', unseen: '?' };
 
 /** Name, status, Stop, progress and what the training takes. */
 export class Head {

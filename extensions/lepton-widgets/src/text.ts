@@ -10,6 +10,13 @@ export function number(value: number | null | undefined): string {
   return String(Number(value.toPrecision(4)));
 }
 
+/** Ticks of an axis, with the digits that tell neighbours apart; null where an axis leaves one out. */
+export function ticks(values: (number | null)[], apart: number): string[] {
+  const digits = apart > 0 ? Math.max(0, Math.ceil(-Math.log10(apart) - 1e-9)) : 0;
+  const short = (value: number): string => (digits > 6 || Math.abs(value) >= 1e6 ? number(value) : value.toFixed(digits));
+  return values.map(value => (value === null ? '' : short(value)));
+}
+
 export function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
