@@ -22,6 +22,8 @@ VERBS = {
     "data check": "data",
     "data profile": "data",
     "train": "train",
+    "attach": "train",
+    "resume": "train",
     "runs": "runs",
     "runs show": "runs",
     "runs compare": "runs",

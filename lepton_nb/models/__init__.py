@@ -1,6 +1,7 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
-from .spec import PICKLE, Spec, is_lightning, require_lightning, specify
+from .shipped import pack, ship, unpack
+from .spec import PICKLE, Spec, asks_for_shapes, is_lightning, require_callback, require_lightning, specify
 from .trained import load_trained
 from .weights import load_weights, save_weights
 from .zoo import build, names
@@ -8,12 +9,17 @@ from .zoo import build, names
 __all__ = [
     "PICKLE",
     "Spec",
+    "asks_for_shapes",
     "build",
     "is_lightning",
     "load_trained",
     "load_weights",
     "names",
+    "pack",
+    "require_callback",
     "require_lightning",
     "save_weights",
+    "ship",
     "specify",
+    "unpack",
 ]

@@ -14,11 +14,19 @@ from ..records import plain
 from .shipped import pack, unpack
 from .zoo import build, check
 
-__all__ = ["PICKLE", "Spec", "is_lightning", "require_lightning", "specify"]
+__all__ = ["PICKLE", "Spec", "asks_for_shapes", "is_lightning", "require_callback", "require_lightning", "specify"]
 
 PICKLE = "module.pkl"
 _LIBRARIES = ("pytorch_lightning.", "lightning.pytorch.")
 _RATES = ("lr", "learning_rate")
+# What the data can tell a network, by the names that signatures have for it.
+_FEATURES = ("in_features", "input_dim", "input_size", "n_features", "num_features")
+_CHANNELS = ("in_channels", "input_channels", "channels")
+_ROW = ("input_shape", "in_shape", "feature_shape", "data_shape")
+_CLASSES = (
+    "num_classes", "n_classes", "classes", "num_labels", "out_features", "output_dim", "output_size", "n_outputs"
+)  # fmt: skip
+_SHAPES = frozenset((*_FEATURES, *_CHANNELS, *_ROW, *_CLASSES))
 
 
 @dataclass(frozen=True)
@@ -107,8 +115,28 @@ def require_lightning(value: object) -> None:
         )
 
 
+def require_callback(value: object) -> None:
+    """Refuse what is no Lightning callback, class or instance.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    kind = value if isinstance(value, type) else type(value)
+    if not any(one.__name__ == "Callback" and f"{one.__module__}.".startswith(_LIBRARIES) for one in kind.__mro__):
+        raise UsageError(f"{kind.__name__} is no callback", expected="a Lightning Callback of this notebook")
+
+
+def asks_for_shapes(net: Any) -> bool:
+    """Whether a network must know the shape of a row, or the number of classes, before it can be built."""
+    return isinstance(net, str) or (isinstance(net, type) and not _SHAPES.isdisjoint(inspect.signature(net).parameters))
+
+
 def specify(
-    net: Any, feature_shape: Sequence[int], classes: int, options: Mapping[str, Any], lr: float | None = None
+    net: Any,
+    feature_shape: Sequence[int] | None,
+    classes: int | None,
+    options: Mapping[str, Any],
+    lr: float | None = None,
 ) -> Spec:
     """What to train, from what the user named.
 
@@ -120,27 +148,34 @@ def specify(
 
     Args:
         net: a name of the zoo, or a LightningModule class or instance.
-        feature_shape: shape of one row as the network sees it.
-        classes: number of classes.
+        feature_shape: shape of one row as the network sees it; None when it is not known.
+        classes: number of classes; None when it is not known.
         options: the network's own arguments.
         lr: learning rate; None leaves it to the network.
 
     Raises:
         UsageError: it is none of these, or cannot take such options.
     """
-    shape, given = tuple(feature_shape), dict(options)
+    known, given = _known(feature_shape, classes), dict(options)
+    shape, classes = tuple(feature_shape or ()), classes or 0
     if isinstance(net, str):
+        if not shape or not classes:
+            raise UsageError(
+                f"{net} cannot be built for this data",
+                expected="data whose rows have one shape and whose targets are classes",
+                hint="load it with lepton data load, or pass a LightningModule",
+            )
         given |= {} if lr is None else {"lr": lr}
         check(net, shape, given)
         return Spec("zoo", net, shape, classes, given)
     require_lightning(net)
     if isinstance(net, type):
-        return Spec("class", net.__name__, shape, classes, _arguments(net, shape, classes, given, lr), net)
+        return Spec("class", net.__name__, shape, classes, _arguments(net, known, given, lr), net)
     return Spec("instance", type(net).__name__, shape, classes, _attributes(net, given, lr), net)
 
 
 def _arguments(
-    kind: type, shape: tuple[int, ...], classes: int, given: dict[str, Any], lr: float | None
+    kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: float | None
 ) -> dict[str, Any]:
     parameters = inspect.signature(kind).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -148,7 +183,6 @@ def _arguments(
     for option in given:
         if option not in legal and not takes_any:
             raise UsageError(f"{kind.__name__} has no argument {option!r}", expected=f"one of {', '.join(legal)}")
-    known = _known(shape, classes)
     filled = {name: known[name] for name in legal if name in known} | given
     if lr is not None:
         filled[_rate_of(legal, f"{kind.__name__}'s arguments")] = lr
@@ -156,7 +190,7 @@ def _arguments(
     if lacking:
         raise UsageError(
             f"{kind.__name__} needs {', '.join(lacking)}",
-            expected=f"options, or arguments filled in from the data: {', '.join(known)}",
+            expected=f"options, or arguments filled in from the data: {', '.join(known) or 'none for this data'}",
             hint=f"pass {lacking[0]} as an option, or give it a default",
         )
     return filled
@@ -179,12 +213,9 @@ def _rate_of(names: Sequence[str], where: str) -> str:
     return found[0]
 
 
-def _known(shape: tuple[int, ...], classes: int) -> dict[str, Any]:
-    known: dict[str, Any] = dict.fromkeys(
-        ("in_features", "input_dim", "input_size", "n_features", "num_features"), math.prod(shape)
-    )
-    if len(shape) > 1:
-        known |= dict.fromkeys(("in_channels", "input_channels", "channels"), shape[0])
-    known |= dict.fromkeys(("input_shape", "in_shape", "feature_shape", "data_shape"), shape)
-    counts = ("num_classes", "n_classes", "classes", "num_labels", "out_features", "output_dim", "output_size")
-    return known | dict.fromkeys((*counts, "n_outputs"), classes)
+def _known(shape: Sequence[int] | None, classes: int | None) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    if shape is not None:
+        known |= dict.fromkeys(_FEATURES, math.prod(shape)) | dict.fromkeys(_ROW, tuple(shape))
+        known |= dict.fromkeys(_CHANNELS, shape[0]) if len(shape) > 1 else {}
+    return known | (dict.fromkeys(_CLASSES, classes) if classes is not None else {})

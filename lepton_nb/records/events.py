@@ -21,6 +21,7 @@ __all__ = [
     "Note",
     "Progress",
     "Report",
+    "Resumed",
     "Started",
     "Usage",
     "decode",
@@ -59,6 +60,13 @@ class Started(Event):
     total: int = 0
     run: str = ""
     epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Resumed(Event):
+    """A run goes on that had ended; what ended it before is over."""
+
+    kind: ClassVar[str] = "resumed"
 
 
 @dataclass(frozen=True)
@@ -181,9 +189,7 @@ class Failed(Event):
 
 Report = Callable[[Event], None]
 
-_KINDS = {
-    event.kind: event for event in (Started, Progress, Epoch, Curve, Usage, Note, Drawing, Finished, Failed)
-}
+_KINDS = {event.kind: event for event in (Started, Resumed, Progress, Epoch, Curve, Usage, Note, Drawing, Finished, Failed)}
 
 
 def silent(event: Event) -> None:

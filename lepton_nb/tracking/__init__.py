@@ -2,6 +2,7 @@
 
 from .address import uri
 from .deleting import delete
+from .ending import ending
 from .history import last_steps, lines
 from .listing import known
 from .liveness import living, mark_process, process_of
@@ -14,6 +15,7 @@ from .writing import finish_run, flush, log_files, log_metrics, set_tags, spool_
 __all__ = [
     "create",
     "delete",
+    "ending",
     "expired",
     "find",
     "finish_run",

@@ -1,6 +1,23 @@
 """How is a network fitted to data, in a process of its own?"""
 
+from .attending import attach
+from .job import ask_to_stop
+from .options import Accelerator, Fit, Place, Precision
+from .resuming import resume
+from .sources import travels
 from .starting import check, train
 from .stopping import stop
 
-__all__ = ["check", "stop", "train"]
+__all__ = [
+    "Accelerator",
+    "Fit",
+    "Place",
+    "Precision",
+    "ask_to_stop",
+    "attach",
+    "check",
+    "resume",
+    "stop",
+    "train",
+    "travels",
+]

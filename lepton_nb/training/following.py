@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -9,13 +11,15 @@ from pathlib import Path
 from .. import kernels
 from ..processes import Identity, is_alive
 from ..processes import stop as end_process
-from ..records import Event, Failed, Finished, Note, Report
+from ..records import Event, Failed, Finished, Note, Report, Resumed
+from ..workspace import mask
 from .events import Tail
 from .job import ask_to_stop
 
-__all__ = ["Watch", "cause_of_death"]
+__all__ = ["Watch", "cause_of_death", "last_lines", "oom_kills"]
 
 _LOOK_S = 0.03
+_LOG_BYTES, _LINE = 16384, 300
 
 
 class Watch:
@@ -55,22 +59,69 @@ class Watch:
         while deadline is None or time.monotonic() < deadline:
             # Looked at before the file: what a process wrote before it died is then read for sure.
             alive = is_alive(self._trainer)
-            for event in self._tail.read():
-                self._report(event)
-                if isinstance(event, (Finished, Failed)):
-                    return event
+            events = self._tail.read()
+            over = max((place for place, event in enumerate(events) if isinstance(event, Resumed)), default=-1)
+            for place, event in enumerate(events):
+                is_end = isinstance(event, (Finished, Failed))
+                if not (is_end and place < over):
+                    self._report(event)
+                    if is_end:
+                        return event
             if not alive:
                 return None
             time.sleep(_LOOK_S)
         return None
 
 
-def cause_of_death(trainer: Identity) -> str:
-    """Why a trainer that said nothing is gone, as far as its parent can know."""
+def cause_of_death(trainer: Identity, folder: Path) -> str:
+    """Why a trainer that said nothing is gone, as far as its parent can know.
+
+    Args:
+        trainer: its process.
+        folder: the run's folder.
+    """
     code = kernels.exit_status(trainer)
     if code is None:
-        return f"the trainer (pid {trainer.pid}) is gone"
+        return f"the trainer (pid {trainer.pid}) is gone" + _short_of_memory(folder)
     if code >= 0:
         return f"the trainer ended with exit status {code}"
     name = signal.Signals(-code).name
-    return f"the trainer was killed by {name}" + (", perhaps for lack of memory" if name == "SIGKILL" else "")
+    return f"the trainer was killed by {name}" + (_short_of_memory(folder) if name == "SIGKILL" else "")
+
+
+def last_lines(folder: Path, most: int) -> list[str]:
+    """The last lines of a run's log, those that only frame a traceback left out.
+
+    Args:
+        folder: the run's folder.
+        most: how many at most.
+    """
+    try:
+        with (folder / "log").open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LOG_BYTES))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    said = [mask(line.strip())[:_LINE] for line in lines]
+    return [line for line in said if line.strip("^~ ")][-most:]
+
+
+def _short_of_memory(folder: Path) -> str:
+    """What the system says of processes that it killed for lack of memory since the run began."""
+    kills = oom_kills()
+    try:
+        before = int((folder / "oom_kills").read_text())
+    except (FileNotFoundError, ValueError):
+        before = None
+    if kills is None or before is None:
+        return ", perhaps for lack of memory"
+    return ": this machine was out of memory, try a smaller batch size" if kills > before else ""
+
+
+def oom_kills() -> int | None:
+    """How many processes the system has killed for lack of memory; None where it does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return None

@@ -2,77 +2,70 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 import sys
 import time
-from collections.abc import Mapping
-from numbers import Real
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import kernels, processes, tracking
-from ..errors import DataError, TrackingError, TrainingError, UsageError
-from ..models import Spec, load_weights, specify
+from .. import tracking
+from ..errors import DataError, UsageError
+from ..models import Spec, asks_for_shapes, specify
 from ..processes import Identity
-from ..records import Data, Event, Finished, Note, Report, Run, plain, silent
+from ..records import Data, Note, Report, Run, plain, silent
 from ..workspace import Workspace, check_name
-from .following import Watch, cause_of_death
-from .job import Fit, Job
+from .attending import attended, result
+from .job import Fit, Job, ship_loaders
+from .launching import launch
+from .options import check_rate, check_trainer
+from .sources import Loaders, loaders_of
 
 __all__ = ["check", "train"]
 
-_PACKAGE = Path(__file__).resolve().parents[2]
 # The smallest image: what no network can be asked for with it, none can be asked for with any data.
 _ANY_SHAPE, _ANY_CLASSES = (1, 1, 1), 2
 
 
 def check(
     net: Any,
+    fit: Fit,
     *,
     name: str | None = None,
-    epochs: int = 30,
     lr: float | None = None,
-    batch_size: int = 64,
-    seed: int = 0,
-    patience: int = 8,
     options: Mapping[str, Any] | None = None,
 ) -> None:
     """Nothing, when `train` could take these arguments with some data: for before data is written for a run.
 
     Args:
         net: a network's name, or a LightningModule class or instance.
+        fit: how to fit.
         name: of the run.
-        epochs: most epochs.
         lr: learning rate; None leaves it to the network.
-        batch_size: rows per step.
-        seed: of the weights and of the order of the rows.
-        patience: epochs without a better loss before it ends.
         options: arguments of the network.
 
     Raises:
         UsageError: an argument makes no sense.
     """
-    Fit(epochs, batch_size, seed, patience)
-    _check_rate(lr)
+    check_rate(lr)
+    check_trainer(fit.trainer)
     if name is not None:
         check_name(name, "run name")
     specify(net, _ANY_SHAPE, _ANY_CLASSES, options or {}, lr)
 
 
-def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a training
+def train(
     ws: Workspace,
     net: Any,
-    data: Data,
+    data: Any,
+    fit: Fit,
     *,
     name: str | None = None,
-    epochs: int = 30,
     lr: float | None = None,
-    batch_size: int = 64,
-    seed: int = 0,
-    patience: int = 8,
     options: Mapping[str, Any] | None = None,
+    callbacks: Sequence[Any] = (),
     detach: bool = False,
     report: Report = silent,
 ) -> Run:
@@ -84,14 +77,12 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     Args:
         ws: the workspace.
         net: a network's name, or a LightningModule class or instance; an instance holds the best weights afterwards.
-        data: a loaded data set.
+        data: a loaded data set, or what `loaders_of` takes.
+        fit: how to fit.
         name: of the run (default: the network's name and four characters).
-        epochs: most epochs.
         lr: learning rate; None leaves it to the network.
-        batch_size: rows per step.
-        seed: of the weights and of the order of the rows.
-        patience: epochs without a better loss before it ends; 0 never ends early.
         options: arguments of the network.
+        callbacks: Lightning callbacks of the notebook's own.
         detach: return at once, with the run still running.
         report: told what happens.
 
@@ -104,88 +95,64 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
         TrainingError: the training failed; the run is recorded as failed with its cause.
         TrackingError: the tracking store refused.
     """
-    fit = Fit(epochs, batch_size, seed, patience)
-    spec = _specified(net, data, options or {}, lr)
-    run_id, trainer = _launch(ws, spec, data, name, _params(spec, data, fit, lr), fit, report)
-    return _result(ws, run_id) if detach else _attended(ws, run_id, trainer, spec, report)
+    check_rate(lr)
+    check_trainer(fit.trainer)
+    name = None if name is None else check_name(name, "run name")
+    source = data if isinstance(data, Data) else loaders_of(data)
+    spec = _specified(net, source, options or {}, lr)
+    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), callbacks, report)
+    if detach:
+        return result(ws, run_id)
+    return attended(ws, run_id, trainer, report, spec.source if spec.kind == "instance" else None)
 
 
-def _specified(net: Any, data: Data, options: Mapping[str, Any], lr: float | None) -> Spec:
-    _check_rate(lr)
-    if not data.rows.get("train"):
-        raise DataError(f"data {data.name} has no training rows", hint="load it with a smaller test_size")
-    return specify(net, data.feature_shape, len(data.classes), options, lr)
-
-
-def _check_rate(lr: object) -> None:
-    if lr is not None and (isinstance(lr, bool) or not isinstance(lr, Real) or not 0 < float(lr) < float("inf")):
-        raise UsageError(f"lr {lr!r} is not allowed", expected="a number above 0")
+def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
+    if isinstance(source, Data):
+        if not source.rows.get("train"):
+            raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
+        return specify(net, source.feature_shape, len(source.classes), options, lr)
+    if source.kind == "own" and not hasattr(net, "train_dataloader"):
+        raise UsageError("there is no data to train on", hint="--data DATA")
+    if not asks_for_shapes(net) or source.kind == "own":
+        return specify(net, None, None, options, lr)
+    return specify(net, source.shape(), source.classes(), options, lr)
 
 
 def _launch(
-    ws: Workspace, spec: Spec, data: Data, name: str | None, params: dict[str, object], fit: Fit, report: Report
+    ws: Workspace,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    name: str,
+    callbacks: Sequence[Any],
+    report: Report,
 ) -> tuple[str, Identity]:
     """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
     packed = spec.pack()
-    name = check_name(_new_name(spec.name) if name is None else name, "run name")
-    run_id = tracking.start_run(ws, name, params, {"lepton.model": spec.name, "lepton.data": data.id})
+    known = source.id if isinstance(source, Data) else source.name
+    run_id = tracking.start_run(
+        ws, name, _params(spec, source, fit), {"lepton.model": spec.name, "lepton.data": known}
+    )
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
         places = [place or str(Path.cwd()) for place in sys.path]
-        Job(run_id, name, ws.home.absolute(), data.id, fit, spec.entry(), places).write(packed)
-        return run_id, _start(ws, run_id)
+        job = Job(
+            id=run_id,
+            name=name,
+            home=ws.home.absolute(),
+            data=ship_loaders(ws.run(run_id), source),
+            fit=fit,
+            net=spec.entry(),
+            sys_path=places,
+            loaders="" if isinstance(source, Data) else source.kind,
+            callbacks=bool(callbacks),
+            cwd=str(Path.cwd()),
+        )
+        job.write(packed, callbacks)
+        return run_id, launch(ws, run_id, Path.cwd())
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
-
-
-def _attended(ws: Workspace, run_id: str, trainer: Identity, spec: Spec, report: Report) -> Run:
-    """The run when it is over; a network given as an instance holds the best weights then."""
-    run = _ended(ws, run_id, trainer, Watch(ws.run(run_id), trainer, report).attend())
-    if spec.kind == "instance" and (run.path / "weights.safetensors").exists():
-        load_weights(run.path / "weights.safetensors", spec.source)
-    return run
-
-
-def _start(ws: Workspace, run_id: str) -> Identity:
-    folder = ws.run(run_id)
-    # The trainer imports the package that this process runs, wherever that lies.
-    paths = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get("PYTHONPATH", "")]))
-    ours = {"PYTHONPATH": paths, "PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
-    # Threads that wait for each other must not spin: on a busy machine they would spin for the whole time.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **ours}
-    trainer = kernels.start_detached(
-        "lepton_nb.training.child", [str(folder.absolute())], log=folder / "log", cwd=Path.cwd(), env=environment
-    )
-    try:
-        tracking.mark_process(ws, run_id, trainer.pid)
-    except BaseException:
-        processes.stop(trainer, grace=0.0)
-        raise
-    return trainer
-
-
-def _ended(ws: Workspace, run_id: str, trainer: Identity, ending: Event | None) -> Run:
-    """The run after its last event; a death without one is told to the store first."""
-    if ending is None:
-        tracking.finish_run(ws, run_id, "failed", cause_of_death(trainer))
-    elif isinstance(ending, Finished) and tracking.recorded(ws, run_id).status not in ("finished", "stopped"):
-        tracking.finish_run(ws, run_id, "stopped", ending.text)
-    run = _result(ws, run_id)
-    if run.status == "failed":
-        raise TrainingError(
-            f"run {run.name} ({run_id[:8]}) failed", got=run.cause or "no cause", hint=f"see {run.path / 'log'}"
-        )
-    return run
-
-
-def _result(ws: Workspace, run_id: str) -> Run:
-    """The run as the store has it, or as its folder tells it when a server does not answer."""
-    try:
-        tracking.flush(ws, run_id, wait=10.0)
-        return tracking.get(ws, run_id)
-    except TrackingError:
-        return tracking.recorded(ws, run_id)
 
 
 def _new_name(model: str) -> str:
@@ -194,15 +161,22 @@ def _new_name(model: str) -> str:
     return f"{plain_name}-{secrets.token_hex(2)}"
 
 
-def _params(spec: Spec, data: Data, fit: Fit, lr: float | None) -> dict[str, object]:
+def _params(spec: Spec, source: Data | Loaders, fit: Fit) -> dict[str, object]:
+    """What was asked for: the options of every run, and those others that are not as they would be anyway."""
+    usual = asdict(Fit(fit.epochs, fit.batch_size, fit.seed, fit.patience))
+    asked = {name: value for name, value in asdict(fit).items() if name != "trainer"}
+    changed = {name: value for name, value in asked.items() if value != usual[name]}
+    rates = {name: value for name, value in spec.options.items() if name in ("lr", "learning_rate")}
     return {
         "network": spec.name,
-        "data": data.id,
-        "data_name": data.name,
+        "data": source.id if isinstance(source, Data) else source.kind,
+        "data_name": source.name,
         "epochs": fit.epochs,
         "batch_size": fit.batch_size,
         "seed": fit.seed,
         "patience": fit.patience,
-        "lr": "default" if lr is None else lr,
+        "lr": next(iter(rates.values()), "default"),
+        **changed,
+        **{f"trainer.{name}": plain(value) for name, value in fit.trainer.items()},
         **{f"net.{name}": plain(value) for name, value in spec.options.items()},
     }

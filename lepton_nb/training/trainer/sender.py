@@ -6,11 +6,11 @@ import threading
 import time
 from types import TracebackType
 
-from .. import tracking
-from ..errors import LeptonError
-from ..records import Note
-from ..workspace import Workspace
-from .events import EventLog
+from ... import tracking
+from ...errors import LeptonError
+from ...records import Note
+from ...workspace import Workspace
+from ..events import EventLog
 
 __all__ = ["Sender"]
 

@@ -1,4 +1,4 @@
-"""The trainer's process: `python -m lepton_nb.training.child RUN_FOLDER`."""
+"""The trainer's process: `python -m lepton_nb.training.trainer.main RUN_FOLDER`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import time
 import traceback
 from pathlib import Path
 
-from .. import tracking
-from ..errors import LeptonError
-from ..records import Failed, Finished
-from ..workspace import Workspace
-from .events import EventLog
-from .job import Job
+from ... import tracking
+from ...errors import LeptonError
+from ...records import Failed, Finished
+from ...workspace import Workspace
+from ..events import EventLog
+from ..job import Job
 
 __all__ = ["main"]
 

@@ -1,0 +1,120 @@
+"""What Lightning's Trainer is fed with. This module imports torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
+from torch.utils.data.distributed import DistributedSampler
+
+from ... import data
+from ...workspace import Workspace
+from ..job import Job
+from .loaders import GoingOn, can_go_on
+from .ranks import Ranks
+
+__all__ = ["Feeding", "feed"]
+
+
+@dataclass
+class Feeding:
+    """The data of a training.
+
+    Args:
+        arguments: of `Trainer.fit`, besides the network.
+        values_per_row: numbers in one row of features; 0 when that is not known.
+        loaders: those of the training part, as they are used now.
+    """
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    values_per_row: int = 0
+    loaders: list[Any] = field(default_factory=list)
+
+    def current(self) -> Any:
+        """The batch that is worked on; None where that is not known."""
+        return self.loaders[0].current if len(self.loaders) == 1 else None
+
+
+def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Feeding:
+    """Make the loaders of a job, those of the training part so that they can go on within an epoch.
+
+    Args:
+        job: the job.
+        library: the Lightning that the network is made of.
+        module: the network, which may have loaders of its own.
+        recorder: keeps where the loaders stand.
+        ranks: the processes that share the batches.
+    """
+    feeding = Feeding()
+
+    def going_on(loaders: Any) -> Any:
+        leaves, shape = tree_flatten(loaders)
+        leaves = [_shared(one, ranks, training=True) for one in leaves]
+        recorder.saver.exact = all(map(can_go_on, leaves))
+        if not recorder.saver.exact:
+            return tree_unflatten(leaves, shape)
+        feeding.loaders[:] = recorder.loaders[:] = [
+            GoingOn(one, partial(recorder.loader_state, number), recorder.begin) for number, one in enumerate(leaves)
+        ]
+        return tree_unflatten(feeding.loaders, shape)
+
+    if not job.loaders:
+        handle = data.find(Workspace(job.home), job.data)
+        feeding.values_per_row = math.prod(handle.feature_shape)
+        source: Any = data.module(handle, job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world)
+    else:
+        source = module if job.loaders == "own" else job.shipped_loaders()
+    if job.loaders in ("loaders", "datasets"):
+        train, validation = (_loader(one, job, ranks, training=place == 0) for place, one in enumerate(source))
+        feeding.arguments = {"train_dataloaders": going_on(train)}
+        if validation is not None:
+            feeding.arguments["val_dataloaders"] = _shared(validation, ranks, training=False)
+        return feeding
+    if source is not module and not isinstance(source, library.LightningDataModule):
+        # A data module of the one library is a stranger to the other; loaders are welcome to both.
+        feeding.arguments = {"train_dataloaders": going_on(source.train_dataloader())}
+        feeding.arguments["val_dataloaders"] = source.val_dataloader()
+        return feeding
+    _wrap(source, "train_dataloader", going_on)
+    if not ranks.alone:
+        _wrap(source, "val_dataloader", lambda loader: _shared(loader, ranks, training=False))
+    feeding.arguments = {} if source is module else {"datamodule": source}
+    return feeding
+
+
+def _wrap(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
+    """Have a method of an object give something else; the object's class stays as it is."""
+    own = getattr(owner, name)
+    vars(owner)[name] = lambda: around(own())
+
+
+def _loader(value: Any, job: Job, ranks: Ranks, *, training: bool) -> Any:
+    """A loader for a dataset; a loader as it is."""
+    if not isinstance(value, Dataset):
+        return value
+    rows = max(1, job.fit.batch_size // ranks.world)
+    shuffled = training and not isinstance(value, IterableDataset)
+    return DataLoader(value, batch_size=rows, shuffle=shuffled)
+
+
+def _shared(loader: Any, ranks: Ranks, *, training: bool) -> Any:
+    """A loader of this process's share of the rows, where several train together."""
+    if ranks.alone or not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        return loader
+    shuffled = training and isinstance(loader.sampler, RandomSampler)
+    sampler: Any = DistributedSampler(loader.dataset, ranks.world, ranks.rank, shuffle=shuffled)
+    return DataLoader(
+        loader.dataset,
+        batch_size=loader.batch_size,
+        sampler=sampler,
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory,
+        drop_last=loader.drop_last,
+        worker_init_fn=loader.worker_init_fn,
+    )

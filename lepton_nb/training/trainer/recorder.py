@@ -1,0 +1,259 @@
+"""What is done at each batch and each epoch: progress, the best weights, early stopping, checkpoints.
+
+The class knows no Lightning: `fitting` joins it with the base class of the library that the network is made of,
+`pytorch_lightning` or `lightning.pytorch`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ...models import save_weights
+from ...records import Curve, Epoch, Progress, Started
+from ..events import EventLog
+from ..job import Job, ask_to_stop, is_asked_to_stop
+from .metrics import MetricsWriter, Told
+from .randomness import random_state, set_random_state
+from .ranks import Ranks
+from .saving import Saver
+from .sums import Sums
+from .usage import Meter
+
+__all__ = ["Recorder", "monitored", "rises"]
+
+_TICK_S, _USAGE_S = 0.1, 1.0
+_KEY = "lepton"
+
+
+class Recorder:
+    """A callback that keeps the best weights and says how far the training is.
+
+    Args:
+        job: the job.
+        log: where the events go.
+        told: what was told before the run went on.
+        writer: the logger of the network's metrics.
+        ranks: the processes that share the batches.
+    """
+
+    def __init__(self, job: Job, log: EventLog, told: Told, writer: MetricsWriter, ranks: Ranks) -> None:
+        super().__init__()
+        self._job, self._log, self._folder, self._ranks = job, log, job.folder, ranks
+        self._told, self._writer, self._sums, self._meter = told, writer, Sums(), Meter()
+        self.done, self._total, self._counted = 0, 0, 0
+        self._ticked = self._measured = time.monotonic()
+        self._waited = 0
+        self._state: dict[str, Any] = {}
+        self.saver = Saver(job)
+        self.loaders: list[Any] = []
+        self.monitor: str | None = job.fit.monitor or None
+        self.best, self.best_epoch = math.inf, -1
+        self.stopped = False
+
+    # ---- what a run that goes on needs of its checkpoint
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Add what Lightning leaves out, and leave out hyper-parameters: they may hold objects, and the job knows."""
+        for name in [name for name in checkpoint if "hyper_parameters" in name or "hparams" in name]:
+            del checkpoint[name]
+        fit_loop = checkpoint["loops"]["fit_loop"]
+        # The loaders' states are ours: Lightning forgets to load them where a schedule asks for the number of steps.
+        fit_loop["state_dict"].pop("combined_loader", None)
+        within = self.saver.within
+        if not within:
+            # As it is when the next epoch starts, also at the very end of one.
+            for counted in fit_loop["epoch_progress"].values():
+                counted["ready"] = counted["processed"] + 1
+        checkpoint[_KEY] = {
+            "within": within,
+            "done": self.done,
+            "monitor": self.monitor,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "waited": self._waited,
+            "random": random_state(),
+            "loaders": [one.state_dict() if within else one.fresh_state() for one in self.loaders],
+            "sums": Sums.state(trainer, pl_module) if within else None,
+        }
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Take it back."""
+        self._state = state = checkpoint[_KEY]
+        self.done, self._waited = state["done"], state["waited"]
+        self.monitor, self.best, self.best_epoch = state["monitor"], state["best"], state["best_epoch"]
+        self._counted = self.done
+        if state["sums"]:
+            self._sums.load(state["sums"], pl_module)
+
+    def loader_state(self, number: int) -> Mapping[str, Any] | None:
+        """Where the loader of that number goes on; None for a run that does not."""
+        kept = self._state.get("loaders", [])
+        return kept[number] if number < len(kept) else None
+
+    def begin(self) -> None:
+        """The first batch is about to be loaded: from here on the run draws what it would have drawn."""
+        if self._state:
+            set_random_state(self._state["random"])
+
+    # ---- Lightning's hooks
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Say how much there is to do."""
+        batches = trainer.num_training_batches
+        if math.isfinite(batches):
+            # At least once per epoch, so that what a network logs at each step is never lost on small data.
+            per_epoch = int(batches) // self._job.fit.accumulate
+            trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, per_epoch))
+        with contextlib.suppress(ValueError):
+            # As Lightning's own handler would end the process within a step; only a main thread may.
+            signal.signal(signal.SIGTERM, lambda *_: ask_to_stop(self._folder))
+        self._total = int(batches) * self._job.fit.epochs if math.isfinite(batches) else 0
+        if self._job.fit.steps:
+            most = self._job.fit.steps * self._job.fit.accumulate
+            self._total = min(self._total or most, most)
+        self._ticked = self._measured = time.monotonic()
+        self._meter.read(0)
+        self._log.write(Started(time.time(), self._job.name, self._total, self._job.id, self._job.fit.epochs))
+        self._log.write(Progress(time.time(), self.done, self._total, self._text(trainer)))
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """The epoch before is over in every respect: a good moment for a checkpoint."""
+        if self._state and not self._state["within"]:
+            # Lightning takes it for an epoch whose batches are all done, since those of the one before are counted.
+            trainer.fit_loop.epoch_loop._restarting = False  # noqa: SLF001
+            self._state = {**self._state, "within": True}
+        if self.done and self.done != self.saver.batches and self._ranks.any(self.saver.is_due(least=2.0)):
+            self.saver.save(trainer, self.done, trainer.current_epoch, within=False)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Ten times a second at most: say how far it is, keep a checkpoint when it is time, and look whether to stop."""
+        self.done += 1
+        self._sums.restore(trainer)
+        now = time.monotonic()
+        if self._ranks.alone:
+            if now - self._ticked >= _TICK_S:
+                self._tick(trainer, outputs, batch, now)
+        elif self.done % self._ranks.interval == 0:
+            self._tick(trainer, outputs, batch, now)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Keep the weights when they are the best so far; end when they have not been for long."""
+        self._sums.forget()
+        # Lightning would not let a schedule see the metrics of the epoch that a run went on in, which are all there.
+        trainer.fit_loop._restarting = False  # noqa: SLF001
+        if self.stopped and self._writer.closed:
+            # A part of an epoch is not compared with whole ones.
+            return
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        if self.monitor is None and (found := monitored(metrics)) is not None:
+            self.monitor, self.best = found, math.inf
+        best = self._is_best(metrics, trainer.current_epoch)
+        if best and self._ranks.first:
+            save_weights(self._folder / "weights.safetensors", pl_module)
+        self._waited = 0 if best else self._waited + 1
+        if self._job.fit.patience and self._waited >= self._job.fit.patience:
+            trainer.should_stop = True
+        if trainer.current_epoch > self._told.epoch:
+            self._log.write(Epoch(time.time(), trainer.current_epoch, self._step, metrics, best))
+        if self._ranks.any(is_asked_to_stop(self._folder)):
+            self.stopped = trainer.should_stop = True
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Say that all is done; weights there are in any case."""
+        if not (self._folder / "weights.safetensors").exists() and self._ranks.first:
+            save_weights(self._folder / "weights.safetensors", pl_module)
+        if self.stopped and not self._writer.closed:
+            self.saver.save(trainer, self.done, trainer.current_epoch, within=False)
+        self._log.write(Progress(time.time(), self.done, self._total or self.done, "done"))
+
+    # ---- below
+
+    @property
+    def _step(self) -> int:
+        return self.done // self._job.fit.accumulate
+
+    def _is_best(self, metrics: Mapping[str, float], epoch: int) -> bool:
+        value = metrics.get(self.monitor, math.nan) if self.monitor else -float(epoch)
+        value = -value if self.monitor and rises(self.monitor) else value
+        if not value < self.best:
+            return False
+        self.best, self.best_epoch = value, epoch
+        return True
+
+    def _text(self, trainer: Any) -> str:
+        return f"epoch {trainer.current_epoch + 1}/{self._job.fit.epochs}"
+
+    def _tick(self, trainer: Any, outputs: Any, batch: Any, now: float) -> None:
+        self._ticked = now
+        loss: Any = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        text = self._text(trainer)
+        if hasattr(loss, "item") and loss.numel() == 1:
+            value = float(loss) * self._job.fit.accumulate
+            text += f", loss {value:.4g}"
+            if self._step > self._told.curve:
+                self._log.write(Curve(time.time(), self._step, {"loss": value}))
+        self._log.write(Progress(time.time(), self.done, self._total, text))
+        if now - self._measured >= _USAGE_S:
+            rows = (self.done - self._counted) * _rows(batch) * self._ranks.world
+            self._measured, self._counted = now, self.done
+            self._log.write(self._meter.read(rows))
+        asked, due = self._ranks.any(is_asked_to_stop(self._folder)), self._ranks.any(self.saver.is_due())
+        if asked:
+            self._stop(trainer)
+        elif due and self.saver.exact and self._may_pause(trainer):
+            self.saver.save(trainer, self.done, trainer.current_epoch, within=True)
+
+    def _may_pause(self, trainer: Any) -> bool:
+        """Whether nothing is half done: no sum of gradients, no validation that is due, not the end of an epoch."""
+        loop = trainer.fit_loop.epoch_loop
+        whole = self.done % self._job.fit.accumulate == 0
+        return whole and not loop.batch_progress.is_last_batch and not loop._should_check_val_fx(  # noqa: SLF001
+            trainer.fit_loop._data_fetcher  # noqa: SLF001 -- Lightning itself asks it the same, right after this
+        )
+
+    def _stop(self, trainer: Any) -> None:
+        """End behind this batch, or as soon as nothing is half done; an epoch that is over anyway ends as ever."""
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            self.stopped = trainer.should_stop = True
+        elif self._may_pause(trainer):
+            if self.saver.exact:
+                self.saver.save(trainer, self.done, trainer.current_epoch, within=True)
+            self.stopped = trainer.should_stop = self._writer.closed = True
+            # To validate a part of an epoch would take time, and nobody would look at it.
+            trainer.limit_val_batches = 0
+        else:
+            self._ticked = 0.0
+
+
+def monitored(metrics: Mapping[str, float]) -> str | None:
+    """The loss that says which epoch is the best: of validation where there is one, else of training.
+
+    Example:
+        >>> monitored({"train_loss": 1.0, "valid/loss": 2.0}), monitored({"loss": 1.0}), monitored({"f1": 1.0})
+        ('valid/loss', 'loss', None)
+    """
+    losses = [name for name in metrics if "loss" in name]
+    preferred = ("val_loss", *(n for n in losses if "val" in n), "train_loss", "train_loss_epoch", *losses)
+    return next((name for name in preferred if name in metrics), None)
+
+
+def rises(metric: str) -> bool:
+    """Whether more of a metric is better, as far as its name says.
+
+    Example:
+        >>> rises("val_accuracy"), rises("val_loss"), rises("test/rmse")
+        (True, False, False)
+    """
+    return any(part in metric.lower() for part in ("acc", "f1", "auc", "auroc", "precision", "recall", "r2", "return"))
+
+
+def _rows(batch: Any) -> int:
+    """Rows of a batch: the first dimension of its first tensor."""
+    while isinstance(batch, (tuple, list, Mapping)) and batch:
+        batch = next(iter(batch.values())) if isinstance(batch, Mapping) else batch[0]
+    return int(batch.shape[0]) if getattr(batch, "shape", None) else 1

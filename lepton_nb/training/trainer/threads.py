@@ -1,0 +1,35 @@
+"""How many threads a network's operators should use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["cpu_count", "threads"]
+
+
+def threads(cpus: int, batch_values: int) -> int:
+    """How many threads a network's operators should use.
+
+    On small batches a second thread wins a fifth on an idle machine, and loses a factor of thirty on a busy one,
+    where each of the many barriers waits for a thread that is not running.
+
+    Args:
+        cpus: as `cpu_count` says.
+        batch_values: numbers in one batch of features.
+
+    Example:
+        >>> threads(8, 64 * 64), threads(8, 64 * 784), threads(2, 64 * 784)
+        (1, 3, 2)
+    """
+    return max(1, min(cpus, batch_values // 16384))
+
+
+def cpu_count() -> int:
+    """How many CPUs this process may use: its affinity and its container's quota (cgroup v2 `cpu.max`)."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return count if quota == "max" else max(1, min(count, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        return count
