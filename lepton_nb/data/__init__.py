@@ -7,7 +7,7 @@ from .loading import load
 from .opening import is_source
 from .preprocessing import Normaliser, features, preprocessing
 from .profiling import profile
-from .reading import read
+from .reading import read, sample
 from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
 
@@ -26,4 +26,5 @@ __all__ = [
     "preprocessing",
     "profile",
     "read",
+    "sample",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ..errors import DataError
 from ..runtime.texts import MISSING, TRUTH
 
-__all__ = ["TypedColumn", "first_rows", "refuse_infinite", "strays", "typed"]
+__all__ = ["TypedColumn", "first_rows", "is_dates", "plain_texts", "refuse_infinite", "strays", "typed"]
 
 _DAY = r"(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4})"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -52,18 +52,18 @@ def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bo
     kind = values.type
     if kinds.is_dictionary(kind):
         # A pandas Categorical: its values are categories even when they are numbers.
-        order = tuple(dict.fromkeys(value for value in _text(values.dictionary).to_pylist() if value is not None))
-        return TypedColumn(name, "category", _text(values.cast(kind.value_type)), order=order)
+        order = tuple(dict.fromkeys(value for value in plain_texts(values.dictionary).to_pylist() if value is not None))
+        return TypedColumn(name, "category", plain_texts(values.cast(kind.value_type)), order=order)
     if kinds.is_null(kind) or kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind):
         numbers = values.cast(pa.float64(), safe=False)
         numbers = _unsigned_zeros(pc.if_else(pc.is_nan(numbers), None, numbers))
         return TypedColumn(name, "number", numbers, kinds.is_integer(kind) or _whole(numbers))
     if kinds.is_boolean(kind):
-        return TypedColumn(name, "category", _text(values))
+        return TypedColumn(name, "category", plain_texts(values))
     if kinds.is_temporal(kind) and not kinds.is_duration(kind):
         return TypedColumn(name, "date", values)
     if kinds.is_string(kind) or kinds.is_large_string(kind) or str(kind) == "string_view":
-        return _from_text(name, _text(values), parse_text=parse_text, decimal_comma=decimal_comma)
+        return _from_text(name, plain_texts(values), parse_text=parse_text, decimal_comma=decimal_comma)
     return TypedColumn(name, "other", values)
 
 
@@ -129,12 +129,22 @@ def _from_text(name: str, text: Any, *, parse_text: bool, decimal_comma: bool) -
             except pa.ArrowInvalid:
                 continue
             return TypedColumn(name, "number", numbers, _whole(numbers))
-    dates = pc.match_substring_regex(text, _DATE)
-    return TypedColumn(name, "date" if pc.all(dates).as_py() else "category", text)
+    return TypedColumn(name, "date" if is_dates(text) else "category", text)
 
 
-def _text(values: Any) -> Any:
-    """What `plain_text` of the runtime makes of each value; whatever says that a value is missing becomes null."""
+def is_dates(text: Any) -> bool:
+    """Whether every text of an Arrow array that is not missing reads as a date."""
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(text, _DATE)).as_py())
+
+
+def plain_texts(values: Any) -> Any:
+    """What `plain_text` of the runtime makes of each value; whatever says that a value is missing becomes null.
+
+    Args:
+        values: Arrow array that can be cast to text.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

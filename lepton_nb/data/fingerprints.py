@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .columns import TypedColumn
 
-__all__ = ["column_codes", "row_fingerprints"]
+__all__ = ["column_codes", "mixed", "row_fingerprints"]
 
 
 _STEP = 0xD1B54A32D192ED03
@@ -56,12 +56,18 @@ def row_fingerprints(array: Any, columns: Sequence[TypedColumn]) -> NDArray[np.u
     for index, column in enumerate(columns):
         codes, _ = column_codes(column)
         # Mixed per column before they are added, so that swapped or shifted values do not cancel out.
-        total += _mixed(codes.astype(np.uint64) + np.uint64((index + 1) * _STEP % 2**64))
+        total += mixed(codes.astype(np.uint64) + np.uint64((index + 1) * _STEP % 2**64))
     return total
 
 
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """SplitMix64's finaliser (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014)."""
+def mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Numbers that follow no order, one from each: SplitMix64's finaliser.
+
+    Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+
+    Args:
+        values: uint64 [N].
+    """
     x = values
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor)

@@ -12,12 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FormatError
+from ..errors import DataError, FormatError
 from ..records import Data
+from .memory import available_memory
 
-__all__ = ["LOAD_AGAIN", "kept_inputs", "kept_parts", "kept_table", "kept_targets", "refuse_broken"]
+__all__ = [
+    "LOAD_AGAIN",
+    "kept_batches",
+    "kept_buckets",
+    "kept_inputs",
+    "kept_parts",
+    "kept_table",
+    "kept_targets",
+    "refuse_broken",
+    "refuse_too_large",
+]
 
 LOAD_AGAIN = "load the data again, which puts the file right: lepton data load SOURCE"
+_BATCH = 1 << 16
 # What NumPy, zipfile and Arrow raise for a file that is missing, cut off, or something else altogether.
 _FAULTS = (
     OSError,
@@ -33,12 +45,15 @@ _FAULTS = (
 
 
 def kept_parts(data: Data) -> dict[str, NDArray[np.int64]]:
-    """The row numbers of each part.
+    """The row numbers of each part; streamed rows are numbered part by part, in the order of their files.
 
     Raises:
         FormatError: as every function here, when the file is missing or broken.
     """
     total = sum(data.rows.values())
+    if data.streamed:
+        ends = np.cumsum([0, *data.rows.values()])
+        return {part: np.arange(ends[i], ends[i + 1], dtype=np.int64) for i, part in enumerate(data.rows)}
     # Opened here: NumPy leaves a file open that turns out to be no archive.
     with (
         _whole(data.path / "split.npz") as path,
@@ -55,6 +70,9 @@ def kept_parts(data: Data) -> dict[str, NDArray[np.int64]]:
 
 def kept_targets(data: Data) -> NDArray[np.int64]:
     """The class of every row, int64 [N]."""
+    if data.streamed:
+        chunks = _every_batch(data, [data.target])
+        return np.concatenate([chunk.column(0).to_numpy().astype(np.int64) for chunk in chunks])
     with _whole(data.path / "targets.npy") as path:
         targets: NDArray[np.int64] = np.asarray(np.load(path, allow_pickle=False))
         _expect(
@@ -79,6 +97,9 @@ def kept_table(data: Data) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if data.streamed:
+        refuse_too_large(data, sum(data.rows.values()))
+        return pa.concat_tables(_every_batch(data, [column.name for column in data.columns]))
     with _whole(data.path / "table.parquet") as path:
         table = pq.ParquetFile(path).read()
         _expect(table.num_rows == sum(data.rows.values()), f"{table.num_rows} rows")
@@ -88,8 +109,58 @@ def kept_table(data: Data) -> Any:
         return table
 
 
+def kept_buckets(data: Data, part: str) -> list[tuple[Path, int]]:
+    """The files of a part of a streamed data set, in order, and how many rows each has."""
+    import pyarrow.parquet as pq
+
+    found = []
+    for file in sorted(data.path.glob(f"{part}-[0-9]*.parquet")):
+        with _whole(file) as path:
+            found.append((path, int(pq.read_metadata(path).num_rows)))
+    with _whole(data.path / f"{part}-00000.parquet"):
+        _expect(sum(rows for _, rows in found) == data.rows[part], f"{sum(rows for _, rows in found)} rows")
+    return found
+
+
+def kept_batches(path: Path, names: list[str]) -> Iterator[Any]:
+    """The rows of such a file as small Arrow tables, in order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _whole(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        for batch in file.iter_batches(_BATCH, columns=names):
+            yield pa.Table.from_batches([batch])
+
+
+def _every_batch(data: Data, names: list[str]) -> Iterator[Any]:
+    for part in data.rows:
+        for path, _ in kept_buckets(data, part):
+            yield from kept_batches(path, names)
+
+
+def refuse_too_large(data: Data, rows: int, row_bytes: int | None = None) -> None:
+    """Raise when rows of a streamed data set do not fit into half of the free memory.
+
+    Args:
+        data: a data set.
+        rows: how many rows.
+        row_bytes: of each; by default those of its raw values.
+    """
+    needed = rows * (row_bytes or 8 * (len(data.columns) + 1))
+    if data.streamed and needed > available_memory() // 2:
+        raise DataError(
+            f"{rows} rows of data {data.name} need {needed / 2**30:.1f} GiB at once",
+            expected=f"at most {available_memory() / 2**31:.1f} GiB, half of the free memory",
+            hint="read another part, or a sample",
+        )
+
+
 def refuse_broken(data: Data) -> None:
-    """Raise when a file of a kept data set cannot be read."""
+    """Raise when a file of a kept data set cannot be read; of a streamed one, when its footer cannot."""
+    if data.streamed:
+        for part in data.rows:
+            kept_buckets(data, part)
+        return
     kept_parts(data)
     kept_targets(data)
     if data.kind == "array":

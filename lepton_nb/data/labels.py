@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .columns import TypedColumn, first_rows
 
-__all__ = ["classes_of"]
+__all__ = ["classes_among", "classes_of", "refuse_no_labels"]
 
 _FEW = 20
 
@@ -32,19 +32,36 @@ def classes_of(column: TypedColumn) -> tuple[tuple[str, ...], NDArray[np.int64]]
     import pyarrow.compute as pc
 
     _refuse_missing(column)
+    refuse_no_labels(column)
+    names, ordered = classes_among(column, pc.unique(column.cells), len(column.cells))
+    return names, pc.index_in(column.cells, value_set=ordered).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def refuse_no_labels(column: TypedColumn) -> None:
+    """Raise when a target holds what is never a class: dates, lists."""
     if column.kind in {"date", "other"}:
         raise DataError(
             f"target {column.name!r} holds {'dates' if column.kind == 'date' else column.cells.type}",
             expected="classes, such as text or whole numbers",
             hint=_OTHER,
         )
-    distinct = pc.unique(column.cells)
+
+
+def classes_among(column: TypedColumn, distinct: Any, rows: int) -> tuple[tuple[str, ...], Any]:
+    """The names of the classes, and an Arrow array of their values, in order.
+
+    Args:
+        column: the target; its cells are not looked at.
+        distinct: Arrow array of its distinct values, none of them missing.
+        rows: how many there are.
+
+    Raises:
+        DataError: there is only one class, or so many that these are no classes.
+    """
     _refuse_one(column, distinct)
-    _refuse_continuous(column, len(distinct))
+    _refuse_continuous(column, len(distinct), rows)
     ordered = _ordered(distinct, column.order)
-    index = pc.index_in(column.cells, value_set=ordered).to_numpy(zero_copy_only=False)
-    names = [_name(value) for value in ordered.to_pylist()]
-    return tuple(names), index.astype(np.int64)
+    return tuple(_name(value) for value in ordered.to_pylist()), ordered
 
 
 _OTHER = "choose another column with --target NAME"
@@ -84,8 +101,7 @@ def _refuse_one(column: TypedColumn, distinct: Any) -> None:
         )
 
 
-def _refuse_continuous(column: TypedColumn, distinct: int) -> None:
-    rows = len(column.cells)
+def _refuse_continuous(column: TypedColumn, distinct: int, rows: int) -> None:
     if column.kind == "category":
         if distinct > max(_FEW, rows // 2):
             raise DataError(

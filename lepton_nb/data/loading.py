@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UsageError
 from ..records import Column, Data
 from ..workspace import Workspace, check_name
 from .columns import TypedColumn
@@ -19,6 +20,7 @@ from .roles import choose_target, column_name, inputs_and_times
 from .sources import Choices
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
+from .streaming import must_stream, stream
 
 __all__ = ["load"]
 
@@ -50,7 +52,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         split: as in `SplitPlan`; by default `folders` where the source has such parts, else `stratified`.
         time_column: column of numbers or ISO 8601 dates that orders the rows; it is no input.
         ignore: columns that are no inputs.
-        choices: how the source is read: the size of pictures, the tables of a query.
+        choices: how the source is read: the size of pictures, the tables of a query, whether it is streamed.
 
     Returns:
         The data set; its text is its hash.
@@ -64,6 +66,8 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         name = check_name(str(name), "data name")
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     plan = SplitPlan(split or "stratified", _plain(seed), _plain(test_size), _plain(validation_size), time_column)
+    if _streams(source, split, choices or Choices()):
+        return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore)
     opened, _ = open_rows(ws, source, target, choices)
     if split is None and opened.parts:
         plan = replace(plan, strategy="folders")
@@ -73,6 +77,18 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     parts = split_rows(targets, classes, times, plan, opened.parts)
     meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": asdict(plan)}
     return _keep(ws, name or opened.name, meta, inputs if opened.array is None else opened.array, targets, parts)
+
+
+def _streams(source: Any, split: Strategy | None, choices: Choices) -> bool:
+    if split in {None, "random"}:
+        return must_stream(source, choices.stream)
+    if choices.stream:
+        raise UsageError(
+            f"split {split!r} needs all rows at once, and a stream has them a batch at a time",
+            expected="a random split",
+            hint="--split random",
+        )
+    return False
 
 
 def _plain(number: Any) -> Any:

@@ -6,7 +6,7 @@ fitted is ever stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import Data
-from .reading import Part, read
+from .fitting import fit_streamed
+from .kept import kept_batches, kept_buckets, refuse_too_large
+from .reading import Part, raw_inputs, read
+from .splits import PARTS
 from .store import open_folder
 
-__all__ = ["Normaliser", "features", "preprocessing"]
+__all__ = ["Normaliser", "features", "file_features", "preprocessing"]
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,42 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray
     Returns:
         float32 [N, *data.feature_shape], and the classes, int64 [N].
     """
-    inputs, targets = read(data, part)
     fitted = preprocessing(data)
+    if data.streamed and part in PARTS:
+        files = kept_buckets(data, part)
+        refuse_too_large(data, data.rows[part], 4 * data.feature_shape[0] + 8)
+        return file_features(data, fitted, [path for path, _ in files], data.rows[part])
+    inputs, targets = read(data, part)
     if data.kind == "array":
         return fitted(inputs["input"]), targets
     return np.asarray(fitted.transform(frame_of(inputs)), dtype=np.float32), targets
+
+
+def file_features(
+    data: Data, fitted: Any, files: Sequence[Path], rows: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The rows of files of a streamed data set as the network sees them.
+
+    Args:
+        data: the data set.
+        fitted: its `preprocessing`.
+        files: of `kept_buckets`.
+        rows: rows in all of them.
+
+    Returns:
+        As `features`; beside that, memory is taken for a few rows only.
+    """
+    values = np.empty((rows, data.feature_shape[0]), np.float32)
+    targets = np.empty(rows, np.int64)
+    names = [*(column.name for column in data.columns), data.target]
+    start = 0
+    for path in files:
+        for table in kept_batches(path, names):
+            stop = start + table.num_rows
+            values[start:stop] = fitted.transform(frame_of(raw_inputs(table, data.columns)))
+            targets[start:stop] = table.column(data.target).to_numpy()
+            start = stop
+    return values, targets
 
 
 def frame_of(inputs: Mapping[str, NDArray[Any]]) -> Any:
@@ -99,6 +133,8 @@ def frame_of(inputs: Mapping[str, NDArray[Any]]) -> Any:
 @lru_cache(maxsize=4)
 def _fitted(folder: str, sha: str) -> Any:
     data = open_folder(Path(folder))
+    if data.streamed:
+        return fit_streamed(data, _transformer(data), frame_of)
     inputs, _ = read(data, "train")
     if data.kind == "array":
         return _normaliser(inputs["input"])

@@ -12,10 +12,10 @@ from ..errors import DataError, NotFoundError, UsageError
 from .columns import TypedColumn, first_rows, refuse_infinite, strays
 from .sources import Source
 
-__all__ = ["choose_target", "column_name", "inputs_and_times", "refuse_unusable"]
+__all__ = ["MOST_CATEGORIES", "choose_target", "column_name", "inputs_and_times", "refuse_scattered", "refuse_unusable"]
 
 # One-hot columns beyond this make a network that is all first layer.
-_MOST_CATEGORIES = 1000
+MOST_CATEGORIES = 1000
 _FEW_CATEGORIES = 50
 
 
@@ -167,11 +167,24 @@ def refuse_unusable(column: TypedColumn) -> None:
             hint=f"{leave}, order the rows by it with --split time --time-column {column.name!r}, "
             "or turn it into numbers such as the month",
         )
-    if column.kind != "category":
-        return
-    present = len(column.cells) - column.cells.null_count
-    distinct = pc.count_distinct(column.cells).as_py()
-    if distinct > _MOST_CATEGORIES or distinct > max(_FEW_CATEGORIES, present // 2):
+    if column.kind == "category":
+        present = len(column.cells) - column.cells.null_count
+        refuse_scattered(column, pc.count_distinct(column.cells).as_py(), present)
+
+
+def refuse_scattered(column: TypedColumn, distinct: int, present: int) -> None:
+    """Raise when a category column has too many categories for its rows.
+
+    Args:
+        column: its cells may be the distinct values alone.
+        distinct: how many different ones there are.
+        present: in how many rows there is one.
+
+    Raises:
+        DataError: says which values keep it from being numbers, where these are few, and how to leave it out.
+    """
+    leave = f"leave it out with --ignore {column.name!r}"
+    if distinct > MOST_CATEGORIES or distinct > max(_FEW_CATEGORIES, present // 2):
         few = strays(column)
         if few:
             raise DataError(
@@ -181,7 +194,7 @@ def refuse_unusable(column: TypedColumn) -> None:
             )
         raise DataError(
             f"column {column.name!r} is text with {distinct} distinct values in {present} rows",
-            expected=f"categories that repeat, at most {_MOST_CATEGORIES}",
+            expected=f"categories that repeat, at most {MOST_CATEGORIES}",
             got=f"values such as {column.cells.drop_null()[0].as_py()[:40]!r}",
             hint=f"{leave}, or group its values",
         )

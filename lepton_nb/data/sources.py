@@ -17,7 +17,16 @@ from .folders import read_folder
 from .pictures import size_of
 from .queries import Tables, is_query, run_query
 
-__all__ = ["SUFFIXES", "Choices", "Source", "array_column", "is_builtin", "open_source"]
+__all__ = [
+    "SUFFIXES",
+    "Choices",
+    "Source",
+    "array_column",
+    "is_builtin",
+    "open_source",
+    "refuse_duplicates",
+    "source_name",
+]
 
 # Names that scikit-learn ships with its own files; nothing is downloaded.
 _BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
@@ -53,12 +62,15 @@ class Choices:
         tables: gives a query the DataFrame or Arrow table of a name, or None.
         image_size: `HxW` or `N`, what pictures are scaled to; by default the size they all have.
         grey: pictures have one channel; by default when all of them are grey.
+        stream: a Parquet file is read a batch of rows at a time; by default when it would take more than a third of
+            the memory.
     """
 
     as_text: Collection[str] = ()
     tables: Tables | None = None
     image_size: str | int | None = None
     grey: bool | None = None
+    stream: bool | None = None
 
     def __post_init__(self) -> None:
         size_of(self.image_size)
@@ -156,11 +168,11 @@ def _read_file(path: Path, as_text: Collection[str]) -> Source:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty", expected="a line of column names, then rows")
     if suffix in {".parquet", ".pq"}:
-        return Source(_name(path.stem), _parquet(path))
-    return Source(_name(path.stem), read_csv(path, as_text))
+        return Source(source_name(path.stem), _parquet(path))
+    return Source(source_name(path.stem), read_csv(path, as_text))
 
 
-def _name(text: str) -> str:
+def source_name(text: str) -> str:
     """A legal name that is like the one of a file or folder."""
     return re.sub(r"[^a-z0-9_.-]+", "_", text.lower()).lstrip("_.-")[:63] or "file"
 
@@ -169,7 +181,7 @@ def _folder(path: Path, target: str | None, choices: Choices) -> Source:
     found = read_folder(path, size_of(choices.image_size), grey=choices.grey)
     target = target or "class"
     labels = typed(target, _categorical(found.labels, found.classes))
-    return Source(_name(path.resolve().name), (labels,), found.array, target, found.parts)
+    return Source(source_name(path.resolve().name), (labels,), found.array, target, found.parts)
 
 
 def _parquet(path: Path) -> tuple[TypedColumn, ...]:

@@ -115,6 +115,7 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
             rows=meta["rows"],
             feature_shape=tuple(meta["feature_shape"]),
             split=meta["split"],
+            streamed=bool(meta.get("streamed", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise FormatError(f"{path} is broken", got=f"{type(cause).__name__} {cause}", hint=LOAD_AGAIN) from cause

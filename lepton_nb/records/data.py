@@ -30,6 +30,7 @@ class Data(Result):
         rows: number of rows per part (`train`, `validation`, `test`).
         feature_shape: shape of one row as the network sees it, such as (30,) or (1, 8, 8).
         split: how the rows were split (`seed`, `strategy`, the parts' sizes).
+        streamed: the rows may be more than the memory holds; they lie in files that are read one at a time.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Data(Result):
     rows: Mapping[str, int]
     feature_shape: tuple[int, ...]
     split: Mapping[str, object] = field(default_factory=dict)
+    streamed: bool = False
 
     def __str__(self) -> str:
         return self.id
