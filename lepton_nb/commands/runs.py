@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from ..errors import UsageError
-from ..records import Comparison, Line, Run, Runs
+from ..records import Comparison, Line, Run, Runs, monitored
 from ..workspace import current
 from .declare import Arg, Opt
 from .find import run_of
@@ -53,21 +52,9 @@ def runs_compare(
     if metric is not None and metric not in shared:
         expected = f"one of {', '.join(shared)}" if shared else "a metric that all of them have; they share none"
         raise UsageError(f"metric {metric!r} was not measured by all of these runs", expected=expected)
-    drawn = metric or drawn_of(shared)
+    drawn = metric or monitored(shared) or next(iter(shared), "")
     lines: list[Line] = [one[drawn] for one in measured] if drawn else []
     return Comparison(found, drawn, figures.overlay(lines, metric=drawn) if drawn else "")
-
-
-def drawn_of(shared: Sequence[str]) -> str:
-    """The metric that tells most about several trainings: the loss that the trainer watches, else the first one.
-
-    Example:
-        >>> drawn_of(["train_loss", "val_accuracy", "val_loss"]), drawn_of(["f1"]), drawn_of([])
-        ('val_loss', 'f1', '')
-    """
-    losses = [name for name in shared if "loss" in name]
-    preferred = ("val_loss", *(n for n in losses if "val" in n), "train_loss", "train_loss_epoch", *losses, *shared)
-    return next((name for name in preferred if name in shared), "")
 
 
 def runs_delete(run: Annotated[object, _RUN]) -> Run:

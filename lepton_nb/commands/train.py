@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from ..records import Run
-from ..workspace import current
-from .declare import Arg, Opt
-from .find import data_of, network_of, options_of, source_of
+from ..workspace import Workspace, current
+from . import fit_options as o
+from .declare import Arg
+from .find import data_of, network_of, options_of, run_of, source_of
 from .host import current_host
 
 _RUN = Arg("id, unique prefix, name or last.", "RUN", completes="run")
-_MODULE = "cnn, mlp, a LightningModule of this notebook, or package.module:Class."
 
 
 def train(
-    network: Annotated[object, Arg(_MODULE, "NET", completes="network")],
+    network: o.Network,
     *,
-    data: Annotated[
-        object,
-        Opt("Handle, hash, name, file, folder of images, SQL, or this notebook's data.", "DATA", completes="data"),
-    ] = None,
-    target: Annotated[str | None, Opt("Column to predict, when DATA is not loaded yet.", "COLUMN")] = None,
-    name: Annotated[str | None, Opt("A name for the run.")] = None,
-    epochs: Annotated[int, Opt("Most epochs to train.")] = 30,
-    steps: Annotated[int, Opt("Most steps to train; 0 for no limit.")] = 0,
-    lr: Annotated[float | None, Opt("Learning rate (default: the network's own).")] = None,
-    batch_size: Annotated[int, Opt("Rows per step, of all devices together.")] = 64,
-    seed: Annotated[int, Opt("Seed of weights and shuffling.")] = 0,
-    patience: Annotated[int, Opt("Epochs without a better monitored metric before stopping; 0 never stops.")] = 8,
-    monitor: Annotated[str | None, Opt("Metric that tells the best epoch (default: the validation loss).")] = None,
-    precision: Annotated[
-        Literal["auto", "32", "64", "16-mixed", "bf16-mixed", "bf16-true"],
-        Opt("Of numbers; auto: bf16-mixed on a GPU that has it."),
-    ] = "auto",
-    accelerator: Annotated[Literal["auto", "cpu", "gpu"], Opt("Where to compute; auto: a GPU when there is one.")] = (
-        "auto"
-    ),
-    devices: Annotated[int, Opt("Processes that share each batch, one GPU each where there are GPUs.")] = 1,
-    on: Annotated[Literal["local", "ray"], Opt("Where to run: this machine, or the cluster of RAY_ADDRESS.")] = "local",
-    workers: Annotated[int, Opt("Ray workers that share each batch, with --on ray.")] = 0,
-    clip: Annotated[float, Opt("Largest norm of the gradients; 0 leaves them.")] = 0.0,
-    accumulate: Annotated[int, Opt("Batches per step.")] = 1,
-    checkpoint_every: Annotated[float, Opt("Seconds between two checkpoints.", "SECONDS")] = 30.0,
-    allow_nan: Annotated[bool, Opt("Go on when the loss is not finite.")] = False,
-    callback: Annotated[tuple[object, ...], Opt("A Lightning callback of this notebook; repeatable.", "NAME")] = (),
-    net: Annotated[tuple[str, ...], Opt("An argument of the network, as name=value; repeatable.", "K=V")] = (),
-    trainer: Annotated[tuple[str, ...], Opt("An argument of Lightning's Trainer; repeatable.", "K=V")] = (),
-    detach: Annotated[bool, Opt("Return at once; attach shows the run.")] = False,
+    data: o.Source = None,
+    target: o.Target = None,
+    name: Annotated[str | None, o.Opt("A name for the run.")] = None,
+    epochs: o.Epochs = 30,
+    steps: o.Steps = 0,
+    lr: o.Rate = None,
+    batch_size: o.BatchSize = 64,
+    seed: o.Seed = 0,
+    patience: o.Patience = 8,
+    monitor: o.Monitor = None,
+    precision: o.Precision = "auto",
+    accelerator: o.Accelerator = "auto",
+    devices: o.Devices = 1,
+    on: o.Place = "local",
+    workers: o.Workers = 0,
+    clip: o.Clip = 0.0,
+    accumulate: o.Accumulate = 1,
+    checkpoint_every: o.CheckpointEvery = 30.0,
+    allow_nan: o.AllowNan = False,
+    callback: o.Callbacks = (),
+    net: o.NetworkArguments = (),
+    trainer: o.TrainerArguments = (),
+    detach: o.Detach = False,
 ) -> Run:
     """Train NET on DATA, keep the best weights, and record the run.
 
@@ -59,37 +51,15 @@ def train(
     """
     from .. import training
 
-    ws, kind, options = current(), network_of(network), options_of(net)
-    fit = training.Fit(
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        patience=patience,
-        steps=steps,
-        monitor=monitor or "",
-        precision=precision,
-        accelerator=accelerator,
-        devices=devices,
-        on=on,
-        workers=workers,
-        clip=clip,
-        accumulate=accumulate,
-        checkpoint_every=checkpoint_every,
-        allow_nan=allow_nan,
-        trainer=options_of(trainer),
-    )
-    about: dict[str, Any] = {"name": name, "lr": lr, "options": options}
+    words = {name: value for name, value in locals().items() if name in training.FIT_OPTIONS}
+    fit = training.Fit(**{**words, "monitor": monitor or "", "trainer": options_of(trainer)})
+    ws, kind = current(), network_of(network)
+    about: dict[str, Any] = {"name": name, "lr": lr, "options": options_of(net)}
     # Before data that is not loaded yet is written for a run that cannot be.
     training.check(kind, fit, **about)
+    callbacks, report = _callbacks(callback), current_host().report
     return training.train(
-        ws,
-        kind,
-        _data(ws, data, target),
-        fit,
-        callbacks=_callbacks(callback),
-        detach=detach,
-        report=current_host().report,
-        **about,
+        ws, kind, _data(ws, data, target), fit, callbacks=callbacks, detach=detach, report=report, **about
     )
 
 
@@ -102,28 +72,24 @@ def attach(run: Annotated[object, _RUN] = "last") -> Run:
         The run.
     """
     from .. import training
-    from .find import run_of
 
     ws = current()
     return training.attach(ws, run_of(ws, run).id, report=current_host().report)
 
 
-def resume(
-    run: Annotated[object, _RUN] = "last", *, detach: Annotated[bool, Opt("Return at once.")] = False
-) -> Run:
+def resume(run: Annotated[object, _RUN] = "last", *, detach: o.Detach = False) -> Run:
     """Go on with a run that was stopped or has failed, from its last good checkpoint.
 
     Returns:
         The run, under the id that it had.
     """
     from .. import training
-    from .find import run_of
 
     ws = current()
     return training.resume(ws, run_of(ws, run).id, detach=detach, report=current_host().report)
 
 
-def _data(ws: Any, data: object, target: str | None) -> Any:
+def _data(ws: Workspace, data: object, target: str | None) -> Any:
     """A loaded data set, or loaders of the notebook's own."""
     from .. import training
 

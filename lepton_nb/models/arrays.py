@@ -35,7 +35,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no
 def _is_plain(torch: Any, value: Any) -> bool:
     """Whether nothing is lost: NumPy has no bfloat16, and a small view of a large array would not be less."""
     whole = value.layout is torch.strided and value.device.type == "cpu" and value.is_contiguous()
-    named = value.dtype not in (torch.bfloat16,) and not value.dtype.is_complex and not value.is_quantized
+    named = value.dtype != torch.bfloat16 and not value.dtype.is_complex and not value.is_quantized
     return bool(whole and named and not value.requires_grad and value.numel() and value.dtype.itemsize <= 8)
 
 

@@ -174,9 +174,7 @@ def specify(
     return Spec("instance", type(net).__name__, shape, classes, _attributes(net, given, lr), net)
 
 
-def _arguments(
-    kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: float | None
-) -> dict[str, Any]:
+def _arguments(kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: float | None) -> dict[str, Any]:
     parameters = inspect.signature(kind).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     legal = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]

@@ -24,6 +24,7 @@ from .events import (
     silent,
 )
 from .layers import layered
+from .metrics import better, monitored
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, FeatureDrift, Health, Traffic
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
@@ -84,10 +85,12 @@ __all__ = [
     "Traffic",
     "Usage",
     "ago",
+    "better",
     "decode",
     "duration",
     "encode",
     "layered",
+    "monitored",
     "plain",
     "silent",
 ]

@@ -9,14 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from .metrics import better
 from .runs import Run, duration
 from .shown import Result, Table, cell
 
 __all__ = ["Comparison"]
 
 _Value = TypeVar("_Value")
-_FALLING = ("loss", "error", "mse", "mae", "brier", "perplexity", "latency")
-_RISING = ("accuracy", "acc", "f1", "precision", "recall", "auc", "r2", "iou", "dice", "bleu")
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,9 @@ def _marked(name: str, values: Sequence[float | None]) -> list[object]:
 def _best(name: str, values: Sequence[float | None]) -> float | None:
     """The best of several values; None when nobody can say, or when there is no difference."""
     known = {value for value in values if value is not None and math.isfinite(value)}
-    text = name.lower()
     if len(known) < 2:
         return None
-    if any(word in text for word in _FALLING):
-        return min(known)
-    return max(known) if any(word in text for word in _RISING) else None
+    return {"lower": min(known), "higher": max(known)}.get(better(name))
 
 
 def _note(same: int) -> str:

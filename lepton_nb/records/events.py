@@ -189,7 +189,9 @@ class Failed(Event):
 
 Report = Callable[[Event], None]
 
-_KINDS = {event.kind: event for event in (Started, Resumed, Progress, Epoch, Curve, Usage, Note, Drawing, Finished, Failed)}
+_KINDS = {
+    event.kind: event for event in (Started, Resumed, Progress, Epoch, Curve, Usage, Note, Drawing, Finished, Failed)
+}
 
 
 def silent(event: Event) -> None:

@@ -2,13 +2,14 @@
 
 from .attending import attach
 from .job import ask_to_stop
-from .options import Accelerator, Fit, Place, Precision
+from .options import FIT_OPTIONS, Accelerator, Fit, Place, Precision
 from .resuming import resume
 from .sources import travels
 from .starting import check, train
 from .stopping import stop
 
 __all__ = [
+    "FIT_OPTIONS",
     "Accelerator",
     "Fit",
     "Place",

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from numbers import Real
 from typing import Any, Literal
 
 from ..errors import UsageError
 
-__all__ = ["FIXED", "OWN", "TRAINER", "Accelerator", "Fit", "Place", "Precision", "check_rate", "check_trainer"]
+__all__ = [
+    "FIT_OPTIONS",
+    "FIXED",
+    "OWN",
+    "TRAINER",
+    "Accelerator",
+    "Fit",
+    "Place",
+    "Precision",
+    "check_rate",
+    "check_trainer",
+]
 
 Precision = Literal["auto", "32", "64", "16-mixed", "bf16-mixed", "bf16-true"]
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -128,7 +139,9 @@ class Fit:
         for name, words in (("precision", Precision), ("accelerator", Accelerator), ("on", Place)):
             legal: tuple[str, ...] = words.__args__  # type: ignore[attr-defined]  # a Literal has them
             if getattr(self, name) not in legal:
-                raise UsageError(f"{name} {getattr(self, name)!r} is not allowed", expected=f"one of {', '.join(legal)}")
+                raise UsageError(
+                    f"{name} {getattr(self, name)!r} is not allowed", expected=f"one of {', '.join(legal)}"
+                )
         for name in ("clip", "checkpoint_every"):
             value = getattr(self, name)
             if not _is_number(value) or value < 0:
@@ -142,6 +155,9 @@ class Fit:
     def processes(self) -> int:
         """How many processes share a batch."""
         return self.workers or self.devices
+
+
+FIT_OPTIONS = frozenset(one.name for one in fields(Fit))
 
 
 def check_rate(lr: object) -> None:
@@ -170,7 +186,9 @@ def check_trainer(arguments: Mapping[str, Any]) -> None:
         if name in OWN:
             raise UsageError(f"trainer argument {name!r} has an option of its own", hint=f"--{OWN[name]}")
         if name in FIXED:
-            raise UsageError(f"trainer argument {name!r} is what a run stands on and is not changed", hint="leave it out")
+            raise UsageError(
+                f"trainer argument {name!r} is what a run stands on and is not changed", hint="leave it out"
+            )
         if name not in TRAINER:
             near = get_close_matches(name, TRAINER, n=1)
             raise UsageError(

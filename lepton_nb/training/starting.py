@@ -56,7 +56,7 @@ def check(
     specify(net, _ANY_SHAPE, _ANY_CLASSES, options or {}, lr)
 
 
-def train(
+def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a training
     ws: Workspace,
     net: Any,
     data: Any,
@@ -130,9 +130,7 @@ def _launch(
     """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
     packed = spec.pack()
     known = source.id if isinstance(source, Data) else source.name
-    run_id = tracking.start_run(
-        ws, name, _params(spec, source, fit), {"lepton.model": spec.name, "lepton.data": known}
-    )
+    run_id = tracking.start_run(ws, name, _params(spec, source, fit), {"lepton.model": spec.name, "lepton.data": known})
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
         places = [place or str(Path.cwd()) for place in sys.path]

@@ -11,6 +11,7 @@ from torch import nn
 
 from lepton_nb import data, models, tracking, training
 from lepton_nb.errors import TrainingError
+from lepton_nb.training import Fit
 from lepton_nb.workspace import Workspace
 
 
@@ -51,16 +52,15 @@ def main(home):
     table = data.load(ws, "breast_cancer")
     net = Net(30, 2)
     before = net.body.weight.detach().clone()
-    run = training.train(ws, net, table, epochs=3, name="by-hand")
+    run = training.train(ws, net, table, Fit(3, 64, 0, 8), name="by-hand")
     trained = models.load_trained(run.path)
     assert torch.equal(trained.body.weight, net.body.weight), "the notebook's object holds the best weights"
     assert not torch.equal(before, net.body.weight)
     assert run.status == "finished"
     assert set(run.metrics) == {"train_loss", "strange"}, run.metrics
     assert run.model == "Net"
-    torch.load(run.path / "checkpoints/last.ckpt", weights_only=True)
-    with pytest.raises(TrainingError, match="failed; got RuntimeError: a bad batch; next: see"):
-        training.train(ws, Net, table, epochs=1, options={"explode": True})
+    with pytest.raises(TrainingError, match="failed; got RuntimeError: a bad batch; next: lepton resume"):
+        training.train(ws, Net, table, Fit(1, 64, 0, 8), options={"explode": True})
     failed = tracking.get(ws, "last")
     assert (failed.status, failed.cause) == ("failed", "RuntimeError: a bad batch")
     assert failed.params["net.in_features"] == "30"

@@ -14,7 +14,7 @@ def main(home):
     def report(event):
         print(event.kind, flush=True)
 
-    run = training.train(ws, "mlp", table, epochs=100000, patience=0, report=report)
+    run = training.train(ws, "mlp", table, training.Fit(100000, 64, 0, 0), report=report)
     heavy = {"torch", "pytorch_lightning"} & set(sys.modules)
     print("status", run.status, (run.path / "weights.safetensors").is_file(), sorted(heavy), flush=True)
 

@@ -21,7 +21,9 @@ class Noisy(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.lr = lr
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(in_features, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3))
+        self.body = nn.Sequential(
+            nn.Flatten(), nn.Linear(in_features, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3)
+        )
         self.head = nn.Linear(16, num_classes)
         self.accuracy = torchmetrics.classification.MulticlassAccuracy(num_classes)
 
@@ -54,7 +56,10 @@ class Pair(pl.LightningModule):
     def __init__(self, width=6):
         super().__init__()
         self.automatic_optimization = False
-        self.generator, self.discriminator = nn.Linear(4, width), nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, 1))
+        self.generator, self.discriminator = (
+            nn.Linear(4, width),
+            nn.Sequential(nn.Linear(width, 8), nn.ReLU(), nn.Linear(8, 1)),
+        )
 
     def forward(self, z):
         return self.generator(z)
@@ -78,7 +83,10 @@ class Pair(pl.LightningModule):
             self.log(name, value, prog_bar=True)
 
     def configure_optimizers(self):
-        return [torch.optim.Adam(self.generator.parameters(), 1e-2), torch.optim.Adam(self.discriminator.parameters(), 1e-2)], []
+        return [
+            torch.optim.Adam(self.generator.parameters(), 1e-2),
+            torch.optim.Adam(self.discriminator.parameters(), 1e-2),
+        ], []
 
 
 class Autoencoder(pl.LightningModule):
@@ -189,4 +197,3 @@ class StopAt(KillAt):
 
     def act(self, trainer):
         ask_to_stop(Path(trainer.default_root_dir))
-

@@ -1,16 +1,14 @@
 import json
 import random
 
-import pandas as pd
 import pytest
 import torch
-from networks import Autoencoder, KillAt, Language, Noisy, Pair, Rows, StopAt, Stream
+from networks import KillAt, Noisy, Rows, StopAt
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
-from lepton_nb import data, tracking, training
-from lepton_nb.errors import ConflictError, TrainingError
-from lepton_nb.records import Note, decode
+from lepton_nb import data, training
+from lepton_nb.errors import TrainingError
 from lepton_nb.training import Fit
 from lepton_nb.workspace import Workspace
 
@@ -79,7 +77,9 @@ def uninterrupted(ws, table):
 
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("interruption", [StopAt, KillAt])
-def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(ws, table, uninterrupted, tmp_path, name, interruption):
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
+    ws, table, uninterrupted, tmp_path, name, interruption
+):
     batch = random.Random(name).randrange(12, 34)
     source = table if SOURCES[name] is None else SOURCES[name]()
     callback = interruption(batch, tmp_path / "done")

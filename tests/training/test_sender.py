@@ -6,7 +6,7 @@ import pytest
 from lepton_nb import tracking
 from lepton_nb.records import Metric
 from lepton_nb.training.events import EventLog, Tail
-from lepton_nb.training.sender import Sender
+from lepton_nb.training.trainer.sender import Sender
 from lepton_nb.workspace import Workspace
 
 

@@ -7,11 +7,10 @@ import pytest
 from lepton_nb import models
 from lepton_nb.errors import FormatError
 from lepton_nb.processes import identify, is_alive
-from lepton_nb.records import Epoch, Failed, Finished, Note, encode
+from lepton_nb.records import Epoch, Failed, Finished, Note, Resumed, encode, monitored
 from lepton_nb.training.events import EventLog, Tail
 from lepton_nb.training.following import Watch, cause_of_death
 from lepton_nb.training.job import Job, is_asked_to_stop
-from lepton_nb.training.recorder import monitored
 
 
 @pytest.fixture
@@ -67,6 +66,14 @@ def test_the_first_interrupt_asks_and_the_second_one_kills(tmp_path, trainer):
     assert not is_alive(trainer)
 
 
+def test_what_ended_a_run_before_it_went_on_ends_no_watching(tmp_path, trainer):
+    log, told = EventLog(tmp_path), []
+    for event in (Epoch(1.0, 0, 5), Failed(2.0, "OSError", "no"), Resumed(3.0), Epoch(4.0, 1, 9), Finished(5.0)):
+        log.write(event)
+    assert Watch(tmp_path, trainer, told.append).attend() == Finished(5.0)
+    assert [event.kind for event in told] == ["epoch", "resumed", "epoch", "finished"]
+
+
 def test_watching_for_some_time_ends_with_nothing(tmp_path, trainer):
     before = time.monotonic()
     assert Watch(tmp_path, trainer, print).follow(0.1) is None
@@ -77,9 +84,9 @@ def test_watching_for_some_time_ends_with_nothing(tmp_path, trainer):
     ("code", "cause"),
     [("raise SystemExit(3)", "ended with exit status 3"), ("import os; os.abort()", "was killed by SIGABRT")],
 )
-def test_a_death_is_told_by_its_exit_status_or_its_signal(code, cause):
+def test_a_death_is_told_by_its_exit_status_or_its_signal(tmp_path, code, cause):
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    assert cause_of_death(identify(process.pid)).endswith(cause)
+    assert cause_of_death(identify(process.pid), tmp_path).endswith(cause)
 
 
 def test_the_monitored_loss_is_that_of_validation_whatever_its_name():

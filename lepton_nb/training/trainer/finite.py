@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -56,11 +56,9 @@ def first_non_finite(module: Any, batch: Any, index: int) -> str:
     """
     spoilt = [name for name, value in module.named_parameters() if not torch.isfinite(value).all()]
     found: list[str] = []
-    try:
-        with _watched(module, found), silent(module), torch.no_grad():
-            module.training_step(batch, index)
-    except Exception:  # noqa: BLE001 -- a step that cannot be done twice leaves what was found by then
-        pass
+    # A step that cannot be done twice leaves what was found by then.
+    with suppress(Exception), _watched(module, found), silent(module), torch.no_grad():
+        module.training_step(batch, index)
     if found:
         more = f"; weights that are not finite already: {', '.join(spoilt[:3])}" if spoilt else ""
         return found[0] + more

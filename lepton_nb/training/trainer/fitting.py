@@ -12,7 +12,7 @@ import torch
 
 from ... import tracking
 from ...models import save_weights
-from ...records import Epoch
+from ...records import Curve, Epoch, better
 from ...workspace import Workspace
 from ..checkpoints import checkpoint_folder, good_checkpoint
 from ..events import EventLog, Tail
@@ -22,7 +22,7 @@ from .finite import Finite
 from .lean import make_lean
 from .metrics import MetricsWriter, Told
 from .ranks import ALONE, Ranks
-from .recorder import Recorder, rises
+from .recorder import Recorder
 from .sender import Sender
 from .shortage import is_shortage, told
 from .threads import cpu_count, threads
@@ -68,9 +68,7 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
     return ("stopped" if recorder.stopped else "finished"), _closing_line(recorder)
 
 
-def _run(
-    job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recorder: Any, writer: Any
-) -> None:
+def _run(job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recorder: Any, writer: Any) -> None:
     ws = Workspace(job.home)
     feeding = feed(job, library, module, recorder, ranks)
     if feeding.values_per_row and "OMP_NUM_THREADS" not in os.environ:
@@ -130,7 +128,7 @@ def _told(ws: Workspace, job: Job) -> Told:
     for event in Tail(job.folder).read():
         if isinstance(event, Epoch):
             epoch = max(epoch, event.epoch)
-        elif event.kind == "curve" and "loss" in event.metrics:
+        elif isinstance(event, Curve) and "loss" in event.metrics:
             curve = max(curve, event.step)
     return Told(steps, curve, epoch)
 
@@ -157,4 +155,5 @@ def _closing_line(recorder: Any) -> str:
         return "stopped before the first epoch ended" if recorder.stopped else "no epoch was better than none"
     if recorder.monitor is None:
         return "no loss was logged: the weights of the last epoch are kept"
-    return f"best epoch {recorder.best_epoch + 1}: {recorder.monitor} {-recorder.best if rises(recorder.monitor) else recorder.best:.4g}"
+    value = -recorder.best if better(recorder.monitor) == "higher" else recorder.best
+    return f"best epoch {recorder.best_epoch + 1}: {recorder.monitor} {value:.4g}"

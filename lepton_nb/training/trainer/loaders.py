@@ -34,9 +34,7 @@ class GoingOn:
         begin: called once, right before that batch is loaded; it puts back the random state.
     """
 
-    def __init__(
-        self, loader: Any, state: Callable[[], Mapping[str, Any] | None], begin: Callable[[], None]
-    ) -> None:
+    def __init__(self, loader: Any, state: Callable[[], Mapping[str, Any] | None], begin: Callable[[], None]) -> None:
         self.loader, self._state, self._begin = loader, state, begin
         self._own = not isinstance(loader, DataLoader)
         self._epoch_state: dict[str, Any] = {}
@@ -98,7 +96,7 @@ class GoingOn:
         self._epoch_state = state["epoch_state"]
         set_random_state(self._epoch_state, self._generators())
         if self.loader.num_workers or self.loader.batch_sampler is None:
-            whole = iter(self.loader)
+            whole: Iterator[Any] = iter(self.loader)
             for _ in range(self._position):
                 next(whole, None)
             return whole
@@ -109,7 +107,9 @@ class GoingOn:
         if self._own:
             return []
         samplers = (self.loader, self.loader.sampler, self.loader.batch_sampler)
-        found = [generator for one in samplers if isinstance(generator := getattr(one, "generator", None), torch.Generator)]
+        found = [
+            generator for one in samplers if isinstance(generator := getattr(one, "generator", None), torch.Generator)
+        ]
         return [one for place, one in enumerate(found) if all(one is not other for other in found[:place])]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...models import save_weights
-from ...records import Curve, Epoch, Progress, Started
+from ...records import Curve, Epoch, Progress, Started, better, monitored
 from ..events import EventLog
 from ..job import Job, ask_to_stop, is_asked_to_stop
 from .metrics import MetricsWriter, Told
@@ -24,7 +24,7 @@ from .saving import Saver
 from .sums import Sums
 from .usage import Meter
 
-__all__ = ["Recorder", "monitored", "rises"]
+__all__ = ["Recorder"]
 
 _TICK_S, _USAGE_S = 0.1, 1.0
 _KEY = "lepton"
@@ -131,7 +131,7 @@ class Recorder:
             self.saver.save(trainer, self.done, trainer.current_epoch, within=False)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Ten times a second at most: say how far it is, keep a checkpoint when it is time, and look whether to stop."""
+        """Ten times a second at most: say how far it is, keep a checkpoint, and look whether to stop."""
         self.done += 1
         self._sums.restore(trainer)
         now = time.monotonic()
@@ -179,7 +179,7 @@ class Recorder:
 
     def _is_best(self, metrics: Mapping[str, float], epoch: int) -> bool:
         value = metrics.get(self.monitor, math.nan) if self.monitor else -float(epoch)
-        value = -value if self.monitor and rises(self.monitor) else value
+        value = -value if self.monitor and better(self.monitor) == "higher" else value
         if not value < self.best:
             return False
         self.best, self.best_epoch = value, epoch
@@ -212,8 +212,12 @@ class Recorder:
         """Whether nothing is half done: no sum of gradients, no validation that is due, not the end of an epoch."""
         loop = trainer.fit_loop.epoch_loop
         whole = self.done % self._job.fit.accumulate == 0
-        return whole and not loop.batch_progress.is_last_batch and not loop._should_check_val_fx(  # noqa: SLF001
-            trainer.fit_loop._data_fetcher  # noqa: SLF001 -- Lightning itself asks it the same, right after this
+        return (
+            whole
+            and not loop.batch_progress.is_last_batch
+            and not loop._should_check_val_fx(  # noqa: SLF001
+                trainer.fit_loop._data_fetcher  # noqa: SLF001 -- Lightning itself asks it the same, right after this
+            )
         )
 
     def _stop(self, trainer: Any) -> None:
@@ -228,28 +232,6 @@ class Recorder:
             trainer.limit_val_batches = 0
         else:
             self._ticked = 0.0
-
-
-def monitored(metrics: Mapping[str, float]) -> str | None:
-    """The loss that says which epoch is the best: of validation where there is one, else of training.
-
-    Example:
-        >>> monitored({"train_loss": 1.0, "valid/loss": 2.0}), monitored({"loss": 1.0}), monitored({"f1": 1.0})
-        ('valid/loss', 'loss', None)
-    """
-    losses = [name for name in metrics if "loss" in name]
-    preferred = ("val_loss", *(n for n in losses if "val" in n), "train_loss", "train_loss_epoch", *losses)
-    return next((name for name in preferred if name in metrics), None)
-
-
-def rises(metric: str) -> bool:
-    """Whether more of a metric is better, as far as its name says.
-
-    Example:
-        >>> rises("val_accuracy"), rises("val_loss"), rises("test/rmse")
-        (True, False, False)
-    """
-    return any(part in metric.lower() for part in ("acc", "f1", "auc", "auroc", "precision", "recall", "r2", "return"))
 
 
 def _rows(batch: Any) -> int:

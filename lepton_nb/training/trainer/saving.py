@@ -55,7 +55,10 @@ class Saver:
             place.mkdir(mode=0o700, exist_ok=True)
             trainer.save_checkpoint(temporary, weights_only=False)
             if trainer.is_global_zero:
-                self._enter(temporary, Checkpoint(name, file_sha256(temporary), temporary.stat().st_size, epoch, batches, self.exact))
+                self._enter(
+                    temporary,
+                    Checkpoint(name, file_sha256(temporary), temporary.stat().st_size, epoch, batches, self.exact),
+                )
         except OSError as cause:
             temporary.unlink(missing_ok=True)
             raise _not_written(place / name, trainer, self._job, cause) from cause
