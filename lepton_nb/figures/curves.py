@@ -121,7 +121,7 @@ def thin(line: Line, most: int) -> Line:
 
 
 def _draw(area: Axes, entries: Sequence[tuple[Line, str]], most: int, *, log: bool) -> None:
-    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
     area.grid(axis="y", color=GRID, linewidth=1)
     ends = []
@@ -136,6 +136,8 @@ def _draw(area: Axes, entries: Sequence[tuple[Line, str]], most: int, *, log: bo
         ends.append((known[-1] if known else None, f"{say(name, 15)} {_number(line)}", style))
     if log:
         area.set_yscale("log")
+        # Powers of ten alone would leave a short scale with a single number.
+        area.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if _decades(area) < 3 else (1,)))
         area.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     else:
         area.yaxis.set_major_locator(MaxNLocator(4))
@@ -173,6 +175,11 @@ def _name_ends(area: Axes, ends: Sequence[tuple[float | None, str, dict[str, Any
         begin = 1 + 6 / (WIDTH - _LEFT - _RIGHT)
         area.plot([begin, begin + 0.06], [at, at], transform=area.transAxes, clip_on=False, linewidth=2, **style)
         label(area, begin + 0.075, at, text, transform=area.transAxes, fontsize=10)
+
+
+def _decades(area: Axes) -> float:
+    low, high = area.get_ylim()
+    return math.log10(high / low)
 
 
 def _steps(lines: Sequence[Line]) -> int:

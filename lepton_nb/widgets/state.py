@@ -98,7 +98,7 @@ def fold(facts: Facts, event: Event) -> Facts:
         case Started(title=title, total=total, epochs=epochs):
             changed |= {"title": title, "phase": "running", "text": "", "total": total, "epochs": epochs}
             changed |= {"started": event.time, "now": event.time, "samples": ()}
-            changed["before"] = facts.seconds if facts.started else 0.0
+            changed["before"] = 0.0 if facts.phase == "waiting" else facts.seconds
         case Resumed():
             changed |= {"phase": "running", "text": ""}
         case Progress(done=done, total=total):
