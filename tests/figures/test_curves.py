@@ -31,18 +31,6 @@ def headings(svg):
     return [text for text in texts(svg) if text in ("loss", "loss, logarithmic", "metrics")]
 
 
-def falling(count=50, floor=0.01):
-    return [2 * math.exp(-8 * i / count) + floor for i in range(count)]
-
-
-def texts(svg):
-    return [text.text for text in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
-
-
-def headings(svg):
-    return [text for text in texts(svg) if text and text.split(",")[0].split(" ")[0] in ("loss", "metrics")]
-
-
 TRAINING = [line("train_loss", falling()), line("val_loss", falling(10), apart=5), line("val_accuracy", [0.5, 0.9])]
 
 
