@@ -97,11 +97,16 @@ class TrainingView:
         if isinstance(event, (Finished, Failed)):
             self._end()
         elif self._live and self._surface is None and not self._training.facts.over:
+            self.open()
+
+    def open(self) -> None:
+        """Display it, before there is an event: what a thread displays after the end of a cell is in no cell."""
+        if self._live and self._surface is None:
             self._open()
 
     def close(self) -> None:
         """Leave the picture as far as it is known: nobody will tell more."""
-        if self._left or self._training.facts.phase == "waiting":
+        if self._left or (self._surface is None and self._training.facts.phase == "waiting"):
             return
         if not self._training.facts.over:
             with self._lock:

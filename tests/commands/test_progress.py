@@ -163,3 +163,79 @@ def test_a_step_of_a_pipeline_gets_lines_although_it_is_a_notebook(shown, monkey
         progress.show(event)
     assert shown == []
     assert capsys.readouterr().err == "package: 1/2 part 1\npackage: 2/2 part 2\n"
+
+
+TRAIN = """
+import sys, time
+from lepton_nb.commands import Progress
+from lepton_nb.records import Curve, Epoch, Finished, Note, Started
+from lepton_nb.records import Progress as Done
+asked = []
+progress = Progress(notebook=True, stop=asked.append)
+progress.show(Started(time.time(), "mlp", 40, "r1", 2))
+for epoch in range(2):
+    progress.show(Done(time.time(), 20 * epoch, 40))
+    progress.show(Curve(time.time(), 20 * epoch + 1, {"loss": 1.0}))
+    progress.show(Epoch(time.time(), epoch, 20 * epoch + 20, {"val_loss": 0.5 - 0.1 * epoch}, best=True))
+progress.show(Note(time.time(), "a note"))
+progress.show(Finished(time.time()))
+progress.close()
+"""
+
+
+@pytest.fixture
+def executed(tmp_path, monkeypatch):
+    """The outputs of a cell that a program executed in a kernel."""
+    import nbclient
+    import nbformat
+
+    (tmp_path / ".lepton").mkdir()
+    for name in ("LEPTON_STEP_OUTPUT", "LEPTON_HOME", "PYTEST_CURRENT_TEST"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(source, **env):
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        client = nbclient.NotebookClient(
+            notebook, kernel_name="python3", timeout=120, resources={"metadata": {"path": str(tmp_path)}}
+        )
+        client.execute()
+        return notebook
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"LEPTON_STEP_OUTPUT": "outputs.json", "SERVER_SOFTWARE": "voila/0.5"}, {"PAPERMILL_X": "1"}]
+)
+def test_where_a_program_runs_the_notebook_a_training_is_a_line_per_epoch_and_then_its_picture(executed, env) -> None:
+    notebook = executed(TRAIN, **env)
+    said, left = notebook.cells[0].outputs
+    assert said.text == "epoch 1  val_loss 0.5  (best)\nepoch 2  val_loss 0.4  (best)\na note\n"
+    assert "image/svg+xml" in left.data
+    assert "best epoch   2: val_loss 0.4" in left.data["text/plain"]
+    # No widget was made: nbclient keeps the state of those that are closed, too.
+    assert "widgets" not in notebook.metadata
+
+
+def test_voila_executes_as_a_program_does_and_gets_the_widget(executed) -> None:
+    notebook = executed(TRAIN, SERVER_SOFTWARE="voila/0.5.13")
+    (shown,) = notebook.cells[0].outputs
+    model = shown.data["application/vnd.jupyter.widget-view+json"]["model_id"]
+    (states,) = notebook.metadata["widgets"].values()
+    facts = states["state"][model]["state"]["facts"]
+    assert (facts["phase"], facts["epoch"], facts["notes"]) == ("finished", 2, ["a note"])
+    assert states["state"][model]["state"]["about"] == {"run": "r1", "name": "mlp", "stop": True}
+
+
+def test_a_run_that_is_told_again_keeps_its_view(executed) -> None:
+    again = TRAIN.replace("progress.close()", "") + TRAIN.partition("asked.append)\n")[2]
+    notebook = executed(again, SERVER_SOFTWARE="voila/0.5.13")
+    assert len(notebook.cells[0].outputs) <= 2
+    assert len({str(output.data) for output in notebook.cells[0].outputs}) == 1
+
+
+def test_a_shell_sees_a_training_as_its_bar_and_lines(told) -> None:
+    events = [Started(0.0, "mlp", 4, "r1", 2), *parts(2, 4), Epoch(0.0, 0, 2, {"loss": 0.25}, best=True), Finished(0.0)]
+    assert "epoch 1  loss 0.25  (best)\n" in told(Terminal(), *events)

@@ -183,11 +183,13 @@ def test_a_trainer_that_cannot_be_asked_is_a_line_in_the_view(front: Front) -> N
 
 def test_a_thread_feeds_it_after_the_cell_has_ended(front: Front) -> None:
     heard = front.run(
-        "view = TrainingView('r1', 'mlp', None)\n"
+        "view = TrainingView('r1', 'mlp', None)\nview.open()\n"
         "thread = threading.Thread(target=lambda: (feed(view, 2.0), view.show(Finished(time.time()))))\n"
         "thread.start()\ntime.sleep(0.5)"
     )
     (view,) = views(heard)
+    # Displayed in its cell: a page shows nothing that comes after it.
+    assert len(of(heard, "display_data")) == 1
     later = front.during(4.0)
     assert len(states(later, view)) >= 5
     assert len(of(later, "update_display_data")) == 1
