@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from torch.utils._pytree import tree_flatten, tree_unflatten
-from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler
-from torch.utils.data.distributed import DistributedSampler
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ... import data
 from ...workspace import Workspace
 from ..job import Job
 from .loaders import GoingOn, can_go_on
 from .ranks import Ranks
+from .shares import shared
 
 __all__ = ["Feeding", "feed"]
 
@@ -54,7 +54,7 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
 
     def going_on(loaders: Any) -> Any:
         leaves, shape = tree_flatten(loaders)
-        leaves = [_shared(one, ranks, training=True) for one in leaves]
+        leaves = [shared(one, ranks, job.fit.seed, training=True) for one in leaves]
         recorder.saver.exact = all(map(can_go_on, leaves))
         if not recorder.saver.exact:
             return tree_unflatten(leaves, shape)
@@ -70,10 +70,10 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
     else:
         source = module if job.loaders == "own" else job.shipped_loaders()
     if job.loaders in ("loaders", "datasets"):
-        train, validation = (_loader(one, job, ranks, training=place == 0) for place, one in enumerate(source))
+        train, validation = (_loader(one, job, training=place == 0) for place, one in enumerate(source))
         feeding.arguments = {"train_dataloaders": going_on(train)}
         if validation is not None:
-            feeding.arguments["val_dataloaders"] = _shared(validation, ranks, training=False)
+            feeding.arguments["val_dataloaders"] = shared(validation, ranks, job.fit.seed, training=False)
         return feeding
     if source is not module and not isinstance(source, library.LightningDataModule):
         # A data module of the one library is a stranger to the other; loaders are welcome to both.
@@ -82,7 +82,8 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
         return feeding
     _wrap(source, "train_dataloader", going_on)
     if not ranks.alone:
-        _wrap(source, "val_dataloader", lambda loader: _shared(loader, ranks, training=False))
+        to_validate = partial(shared, ranks=ranks, seed=job.fit.seed, training=False)
+        _wrap(source, "val_dataloader", lambda loaders: tree_map(to_validate, loaders))
     feeding.arguments = {} if source is module else {"datamodule": source}
     return feeding
 
@@ -93,28 +94,9 @@ def _wrap(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
     vars(owner)[name] = lambda: around(own())
 
 
-def _loader(value: Any, job: Job, ranks: Ranks, *, training: bool) -> Any:
+def _loader(value: Any, job: Job, *, training: bool) -> Any:
     """A loader for a dataset; a loader as it is."""
     if not isinstance(value, Dataset):
         return value
-    rows = max(1, job.fit.batch_size // ranks.world)
     shuffled = training and not isinstance(value, IterableDataset)
-    return DataLoader(value, batch_size=rows, shuffle=shuffled)
-
-
-def _shared(loader: Any, ranks: Ranks, *, training: bool) -> Any:
-    """A loader of this process's share of the rows, where several train together."""
-    if ranks.alone or not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
-        return loader
-    shuffled = training and isinstance(loader.sampler, RandomSampler)
-    sampler: Any = DistributedSampler(loader.dataset, ranks.world, ranks.rank, shuffle=shuffled)
-    return DataLoader(
-        loader.dataset,
-        batch_size=loader.batch_size,
-        sampler=sampler,
-        num_workers=loader.num_workers,
-        collate_fn=loader.collate_fn,
-        pin_memory=loader.pin_memory,
-        drop_last=loader.drop_last,
-        worker_init_fn=loader.worker_init_fn,
-    )
+    return DataLoader(value, batch_size=job.fit.batch_size, shuffle=shuffled)

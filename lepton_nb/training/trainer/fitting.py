@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -12,7 +13,7 @@ import torch
 
 from ... import tracking
 from ...models import save_weights
-from ...records import Curve, Epoch, better
+from ...records import Curve, Epoch, Event, better
 from ...workspace import Workspace
 from ..checkpoints import checkpoint_folder, good_checkpoint
 from ..events import EventLog, Tail
@@ -20,7 +21,7 @@ from ..job import Job, forget_shipped, is_asked_to_stop
 from .feeding import feed
 from .finite import Finite
 from .lean import make_lean
-from .metrics import MetricsWriter, Told
+from .metrics import MetricsWriter, Told, average_epochs
 from .ranks import ALONE, Ranks
 from .recorder import Recorder
 from .sender import Sender
@@ -46,13 +47,14 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
         StorageError: a checkpoint could not be written.
     """
     ws = Workspace(job.home)
+    log = log if ranks.first else _Silent(job.folder)
     spec = job.spec()
     library = _library_of(spec.source)
     # What Lightning announces about itself would be all that a failure's last lines say.
     logging.getLogger(library.__name__).setLevel(logging.WARNING)
     library.seed_everything(job.fit.seed, workers=True, verbose=False)
     module = spec.build()
-    writer: Any = _joined(MetricsWriter, _logger_base(library))(job, log, said := _told(ws, job))
+    writer: Any = _joined(MetricsWriter, _logger_base(library))(job, log, said := _told(ws, job), ranks)
     recorder: Any = _joined(Recorder, library.callbacks.Checkpoint)(job, log, said, writer, ranks)
     weights = job.folder / "weights.safetensors"
     if is_asked_to_stop(job.folder) and ranks.alone:
@@ -63,7 +65,7 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
         _run(job, log, ranks, library, module, recorder, writer)
     if ranks.first and weights.exists():
         tracking.log_files(ws, job.id, [weights], send=False)
-    if ranks.first and not recorder.stopped:
+    if ranks.first and ranks.sends and not recorder.stopped:
         forget_shipped(ws, job.folder)
     return ("stopped" if recorder.stopped else "finished"), _closing_line(recorder)
 
@@ -71,16 +73,23 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
 def _run(job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recorder: Any, writer: Any) -> None:
     ws = Workspace(job.home)
     feeding = feed(job, library, module, recorder, ranks)
-    if feeding.values_per_row and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads(cpu_count(), job.fit.batch_size // ranks.world * feeding.values_per_row))
+    if "OMP_NUM_THREADS" not in os.environ:
+        cpus = max(1, cpu_count() // ranks.here)
+        if feeding.values_per_row:
+            torch.set_num_threads(threads(cpus, job.fit.batch_size // ranks.world * feeding.values_per_row))
+        elif not ranks.alone:
+            torch.set_num_threads(cpus)
+    if not ranks.alone:
+        average_epochs(module)
     callbacks = [recorder, *job.shipped_callbacks()]
     if not job.fit.allow_nan:
         callbacks.append(_joined(Finite, library.Callback)(feeding.current, lambda: recorder.done))
-    trainer = library.Trainer(callbacks=callbacks, logger=writer, **_arguments(job, ranks))
+    trainer = library.Trainer(callbacks=callbacks, logger=writer, **_arguments(job, ranks, library))
     make_lean(library, module, trainer)
     found, _ = good_checkpoint(job.folder)
     path = checkpoint_folder(job.folder) / found.file if found else None
-    with warnings.catch_warnings(), Sender(ws, job.id, log):
+    sends = ranks.first and ranks.sends
+    with warnings.catch_warnings(), Sender(ws, job.id, log) if sends else contextlib.nullcontext():
         # The loaders go on by themselves.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         # Lightning's own affair with torch's names.
@@ -95,7 +104,14 @@ def _run(job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recor
             raise
 
 
-def _arguments(job: Job, ranks: Ranks) -> dict[str, Any]:
+class _Silent(EventLog):
+    """What the processes beside the first one tell: nothing."""
+
+    def write(self, event: Event) -> None:
+        """Tell nobody."""
+
+
+def _arguments(job: Job, ranks: Ranks, library: Any) -> dict[str, Any]:
     fit = job.fit
     return {
         "max_epochs": fit.epochs,
@@ -110,7 +126,7 @@ def _arguments(job: Job, ranks: Ranks) -> dict[str, Any]:
         "num_sanity_val_steps": 0,
         "use_distributed_sampler": False,
         "default_root_dir": job.folder,
-        **ranks.arguments(fit.accelerator),
+        **ranks.arguments(library),
         **fit.trainer,
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from ... import tracking
@@ -15,6 +17,8 @@ from ..events import EventLog
 from ..job import Job
 
 __all__ = ["main"]
+
+_MESSAGE = 1000
 
 
 def main(folder: Path) -> int:
@@ -29,15 +33,19 @@ def main(folder: Path) -> int:
     job, log = Job.read(folder), EventLog(folder)
     ws = Workspace(job.home)
     tracking.mark_process(ws, job.id)
-    try:
-        from .fitting import fit
 
-        status, text = fit(job, log)
+    def fail(cause: BaseException) -> None:
+        kind, message = type(cause).__name__, " ".join(str(cause).split())[:_MESSAGE]
+        # On a full disk neither can be written: then whoever waits finds the process gone, and the log.
+        with contextlib.suppress(OSError):
+            tracking.finish_run(ws, job.id, "failed", f"{kind}: {message}", send=False)
+            log.write(Failed(time.time(), kind, message))
+
+    try:
+        status, text = _work(job, log, fail)
     except BaseException as cause:  # noqa: BLE001 -- whatever ends the training is told to whoever waits for it
         traceback.print_exc()
-        kind, message = type(cause).__name__, " ".join(str(cause).split())[:500]
-        tracking.finish_run(ws, job.id, "failed", f"{kind}: {message}", send=False)
-        log.write(Failed(time.time(), kind, message))
+        fail(cause)
         code = 1
     else:
         tracking.finish_run(ws, job.id, "stopped" if status == "stopped" else "finished", send=False)
@@ -49,6 +57,17 @@ def main(folder: Path) -> int:
         # The lines stay in the folder; the next one who reaches the store sends them.
         traceback.print_exc()
     return code
+
+
+def _work(job: Job, log: EventLog, fail: Callable[[BaseException], None]) -> tuple[str, str]:
+    """Do the job in this process, or lead those of this machine that do it."""
+    if job.fit.devices > 1:
+        from .devices import lead
+
+        return lead(job, log, fail)
+    from .fitting import fit
+
+    return fit(job, log)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from ...records import Curve, Metric
 from ...workspace import Workspace
 from ..events import EventLog
 from ..job import Job
+from .ranks import ALONE, Ranks
 
-__all__ = ["MetricsWriter", "Told"]
+__all__ = ["MetricsWriter", "Told", "average_epochs"]
 
 
 class Told:
@@ -41,10 +42,12 @@ class MetricsWriter:
         job: the job.
         log: where the points of the curves go.
         told: what was told before the run went on.
+        ranks: the processes that share the batches; what is told is the mean over them.
     """
 
-    def __init__(self, job: Job, log: EventLog, told: Told) -> None:
+    def __init__(self, job: Job, log: EventLog, told: Told, ranks: Ranks = ALONE) -> None:
         super().__init__()
+        self._ranks = ranks
         self._ws, self._id, self._folder = Workspace(job.home), job.id, job.folder
         self._log, self._told = log, told
         # Set when a part of an epoch must not be taken for a whole one.
@@ -68,8 +71,9 @@ class MetricsWriter:
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Keep a batch of values."""
         at = step or 0
-        new = self._told.new({name: value for name, value in metrics.items() if name != "epoch"}, at)
-        if self.closed or not new:
+        means = self._ranks.mean({name: value for name, value in metrics.items() if name != "epoch"})
+        new = self._told.new(means, at)
+        if self.closed or not new or not self._ranks.first:
             return
         now = time.time()
         tracking.spool_metrics(self._ws, self._id, [Metric(name, value, at, now) for name, value in new.items()])
@@ -77,3 +81,26 @@ class MetricsWriter:
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: the run's parameters were recorded when it started."""
+
+
+def average_epochs(module: Any) -> None:
+    """Have a network log the mean over all processes where it logs the mean of an epoch.
+
+    Networks seldom ask for it, since most are written for one process; without it each process would see a loss of its
+    own, and schedules and stopping that look at one would part the processes. What is logged step by step is left as
+    it is: it would cost a message at each step.
+
+    Args:
+        module: a LightningModule; it is changed.
+    """
+    own = module.log
+
+    def log(name: str, value: Any, *args: Any, **options: Any) -> None:
+        hook = module._current_fx_name or ""  # noqa: SLF001 -- what it is logged from decides, as for Lightning itself
+        on_step = options.get("on_step")
+        of_epoch = on_step is False or (on_step is None and ("validation" in hook or hook.startswith("on_train_epoch")))
+        if of_epoch and not args and not options.get("rank_zero_only"):
+            options.setdefault("sync_dist", True)
+        own(name, value, *args, **options)
+
+    vars(module)["log"] = log

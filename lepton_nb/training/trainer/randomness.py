@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["random_state", "set_random_state"]
+__all__ = ["random_state", "seed_all", "set_random_state"]
+
+
+def seed_all(seed: int) -> None:
+    """Start Python's, NumPy's and torch's global generators anew."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 -- it is what users' code draws from
+    torch.manual_seed(seed)
 
 
 def random_state(generators: Sequence[torch.Generator] = ()) -> dict[str, Any]:

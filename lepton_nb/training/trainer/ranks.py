@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +17,16 @@ class Ranks:
     Args:
         rank: its number, 0 for the one that writes.
         world: how many there are.
-        interval: batches between two moments at which all agree whether to stop or to save.
+        here: how many of them share the CPUs of this machine.
+        arguments: gives, for the Lightning that the network is made of, what its Trainer must be told.
+        sends: whether the first one sends the metrics to the tracking store; else somebody does who is nearer to it.
     """
 
     rank: int = 0
     world: int = 1
-    interval: int = 10
+    here: int = 1
+    arguments: Callable[[Any], Mapping[str, Any]] = lambda library: {}
+    sends: bool = True
 
     @property
     def alone(self) -> bool:
@@ -34,18 +40,31 @@ class Ranks:
 
     def any(self, wish: bool) -> bool:
         """What the first process wishes; all must ask at the same batch."""
+        return bool(self.gathered(wish)[0])
+
+    def gathered(self, value: Any) -> list[Any]:
+        """The values of all processes in the order of their numbers; all must ask at the same batch."""
         if self.alone:
-            return wish
-        import torch
+            return [value]
         from torch import distributed
 
-        told = torch.tensor([int(wish)], device="cuda" if distributed.get_backend() == "nccl" else "cpu")
-        distributed.broadcast(told, src=0)
-        return bool(told.item())
+        values: list[Any] = [None] * self.world
+        distributed.all_gather_object(values, value)
+        return values
 
-    def arguments(self, accelerator: str) -> dict[str, Any]:
-        """What Lightning's Trainer must be told."""
-        return {}
+    def mean(self, metrics: Mapping[str, Any]) -> dict[str, float]:
+        """Each metric's mean over the processes that have it; all must ask at the same batch.
+
+        Of a mean over a process's own rows it is the mean over all rows of the batch, where they are shared evenly.
+        """
+        mine = {name: float(value) for name, value in metrics.items()}
+        if self.alone:
+            return mine
+        every: dict[str, list[float]] = {}
+        for one in self.gathered(mine):
+            for name, value in one.items():
+                every.setdefault(name, []).append(value)
+        return {name: math.fsum(values) / len(values) for name, values in every.items()}
 
 
 ALONE = Ranks()

@@ -18,7 +18,7 @@ from ...records import Curve, Epoch, Progress, Started, better, monitored
 from ..events import EventLog
 from ..job import Job, ask_to_stop, is_asked_to_stop
 from .metrics import MetricsWriter, Told
-from .randomness import random_state, set_random_state
+from .randomness import random_state, seed_all, set_random_state
 from .ranks import Ranks
 from .saving import Saver
 from .sums import Sums
@@ -47,6 +47,8 @@ class Recorder:
         self._told, self._writer, self._sums, self._meter = told, writer, Sums(), Meter()
         self.done, self._total, self._counted = 0, 0, 0
         self._ticked = self._measured = time.monotonic()
+        # Of several processes: the batch behind which all ask again, and the one behind which they asked.
+        self._next, self._asked = 0, 0
         self._waited = 0
         self._state: dict[str, Any] = {}
         self.saver = Saver(job)
@@ -76,9 +78,11 @@ class Recorder:
             "best": self.best,
             "best_epoch": self.best_epoch,
             "waited": self._waited,
-            "random": random_state(),
             "loaders": [one.state_dict() if within else one.fresh_state() for one in self.loaders],
-            "sums": Sums.state(trainer, pl_module) if within else None,
+            # What each process has of its own.
+            "ranks": self._ranks.gathered(
+                {"random": random_state(), "sums": Sums.state(trainer, pl_module) if within else None}
+            ),
         }
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
@@ -86,9 +90,9 @@ class Recorder:
         self._state = state = checkpoint[_KEY]
         self.done, self._waited = state["done"], state["waited"]
         self.monitor, self.best, self.best_epoch = state["monitor"], state["best"], state["best_epoch"]
-        self._counted = self.done
-        if state["sums"]:
-            self._sums.load(state["sums"], pl_module)
+        self._counted = self._asked = self.done
+        if self._own["sums"]:
+            self._sums.load(self._own["sums"], pl_module)
 
     def loader_state(self, number: int) -> Mapping[str, Any] | None:
         """Where the loader of that number goes on; None for a run that does not."""
@@ -98,7 +102,13 @@ class Recorder:
     def begin(self) -> None:
         """The first batch is about to be loaded: from here on the run draws what it would have drawn."""
         if self._state:
-            set_random_state(self._state["random"])
+            set_random_state(self._own["random"])
+
+    @property
+    def _own(self) -> dict[str, Any]:
+        """This process's part of the state; a run may have gone on with more processes than it had."""
+        parts: list[dict[str, Any]] = self._state["ranks"]
+        return parts[self._ranks.rank % len(parts)]
 
     # ---- Lightning's hooks
 
@@ -116,6 +126,9 @@ class Recorder:
         if self._job.fit.steps:
             most = self._job.fit.steps * self._job.fit.accumulate
             self._total = min(self._total or most, most)
+        if not self._ranks.alone and not self._state:
+            # Up to here all were alike; noise that is alike would be less noise.
+            seed_all(self._job.fit.seed + self._ranks.rank)
         self._ticked = self._measured = time.monotonic()
         self._meter.read(0)
         self._log.write(Started(time.time(), self._job.name, self._total, self._job.id, self._job.fit.epochs))
@@ -135,10 +148,8 @@ class Recorder:
         self.done += 1
         self._sums.restore(trainer)
         now = time.monotonic()
-        if self._ranks.alone:
-            if now - self._ticked >= _TICK_S:
-                self._tick(trainer, outputs, batch, now)
-        elif self.done % self._ranks.interval == 0:
+        # Several processes need not agree on what the time is, but on the batch.
+        if now - self._ticked >= _TICK_S if self._ranks.alone else self.done >= self._next:
             self._tick(trainer, outputs, batch, now)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -149,7 +160,7 @@ class Recorder:
         if self.stopped and self._writer.closed:
             # A part of an epoch is not compared with whole ones.
             return
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = self._ranks.mean(trainer.callback_metrics)
         if self.monitor is None and (found := monitored(metrics)) is not None:
             self.monitor, self.best = found, math.inf
         best = self._is_best(metrics, trainer.current_epoch)
@@ -189,11 +200,18 @@ class Recorder:
         return f"epoch {trainer.current_epoch + 1}/{self._job.fit.epochs}"
 
     def _tick(self, trainer: Any, outputs: Any, batch: Any, now: float) -> None:
+        pace, self._asked = (self.done - self._asked) * _TICK_S / max(1e-9, now - self._ticked), self.done
         self._ticked = now
         loss: Any = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        text = self._text(trainer)
+        text, known = self._text(trainer), {}
         if hasattr(loss, "item") and loss.numel() == 1:
-            value = float(loss) * self._job.fit.accumulate
+            known = {"loss": float(loss) * self._job.fit.accumulate}
+        wishes = {"stop": is_asked_to_stop(self._folder), "save": self.saver.is_due(), "pace": pace}
+        told = self._ranks.gathered((known, wishes))
+        wishes = told[0][1]
+        self._next = self.done + max(1, round(wishes["pace"]))
+        if values := [one["loss"] for one, _ in told if one]:
+            value = math.fsum(values) / len(values)
             text += f", loss {value:.4g}"
             if self._step > self._told.curve:
                 self._log.write(Curve(time.time(), self._step, {"loss": value}))
@@ -202,10 +220,9 @@ class Recorder:
             rows = (self.done - self._counted) * _rows(batch) * self._ranks.world
             self._measured, self._counted = now, self.done
             self._log.write(self._meter.read(rows))
-        asked, due = self._ranks.any(is_asked_to_stop(self._folder)), self._ranks.any(self.saver.is_due())
-        if asked:
+        if wishes["stop"]:
             self._stop(trainer)
-        elif due and self.saver.exact and self._may_pause(trainer):
+        elif wishes["save"] and self.saver.exact and self._may_pause(trainer):
             self.saver.save(trainer, self.done, trainer.current_epoch, within=True)
 
     def _may_pause(self, trainer: Any) -> bool:
@@ -231,7 +248,7 @@ class Recorder:
             # To validate a part of an epoch would take time, and nobody would look at it.
             trainer.limit_val_batches = 0
         else:
-            self._ticked = 0.0
+            self._ticked, self._next = 0.0, 0
 
 
 def _rows(batch: Any) -> int:
