@@ -23,7 +23,7 @@ def fit_streamed(data: Data, transformer: Any, frame_of: Any) -> Any:
 
     Means and deviations are those of all rows (StandardScaler.partial_fit). So are the medians that fill gaps: a sample
     says between which two values a median lies, and one pass counts the rows below and keeps those between. Where
-    these are too many to be kept (from about 24 million rows with 30 columns of distinct numbers on), it is the
+    these are too many to be kept (from about 10 million rows with 30 columns of distinct numbers on), it is the
     median of the sample, whose rank is off by less than 5 / (2 sqrt(n)) of the rows, n being rows in the sample (0.7 %
     with 139,000 of them), but once in a million.
 

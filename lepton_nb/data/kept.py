@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 LOAD_AGAIN = "load the data again, which puts the file right: lepton data load SOURCE"
-_BATCH = 1 << 16
+# Rows that are handled at a time are about as many bytes; the preprocessing makes several copies of them.
+_BATCH = 4 << 20
 # What NumPy, zipfile and Arrow raise for a file that is missing, cut off, or something else altogether.
 _FAULTS = (
     OSError,
@@ -128,8 +129,18 @@ def kept_batches(path: Path, names: list[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     with _whole(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-        for batch in file.iter_batches(_BATCH, columns=names):
+        for batch in file.iter_batches(batch_rows(len(names)), columns=names):
             yield pa.Table.from_batches([batch])
+
+
+def batch_rows(columns: int) -> int:
+    """How many rows of so many columns are handled at a time.
+
+    Example:
+        >>> batch_rows(31)
+        16912
+    """
+    return min(1 << 16, max(1024, _BATCH // (8 * columns)))
 
 
 def _every_batch(data: Data, names: list[str]) -> Iterator[Any]:

@@ -62,15 +62,13 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         NotFoundError: there is no such file, name or column.
         UsageError: an option is not one of the legal values.
     """
-    if name is not None:
-        name = check_name(str(name), "data name")
+    name = None if name is None else check_name(str(name), "data name")
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     plan = SplitPlan(split or "stratified", _plain(seed), _plain(test_size), _plain(validation_size), time_column)
     if _streams(source, split, choices or Choices()):
         return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore)
     opened, _ = open_rows(ws, source, target, choices)
-    if split is None and opened.parts:
-        plan = replace(plan, strategy="folders")
+    plan = replace(plan, strategy="folders") if split is None and opened.parts else plan
     chosen = choose_target(opened, target)
     inputs, times = inputs_and_times(opened, chosen.name, time_column, ignore)
     classes, targets = classes_of(chosen)

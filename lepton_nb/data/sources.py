@@ -190,6 +190,8 @@ def _parquet(path: Path) -> tuple[TypedColumn, ...]:
 
     try:
         table = pq.ParquetFile(path).read()
+    except MemoryError as cause:
+        raise DataError(f"{path} does not fit into the memory", got=str(cause), hint="--stream") from cause
     except (pa.ArrowException, OSError) as cause:
         raise DataError(f"{path} is not a readable Parquet file", got=str(cause)) from cause
     # pandas keeps an unnamed index in a column of this name; it is no data.

@@ -12,6 +12,7 @@ from ..errors import DataError, UsageError
 from ..records import Data
 from ..workspace import Workspace
 from .buckets import bucket_count, write_buckets
+from .kept import batch_rows
 from .labels import refuse_no_labels
 from .memory import available_memory
 from .roles import choose_target, inputs_and_times
@@ -21,8 +22,6 @@ from .splits import SplitPlan
 from .store import content_hash, put
 
 __all__ = ["must_stream", "stream"]
-
-_BATCH = 1 << 16
 
 
 def must_stream(source: Any, wanted: bool | None) -> bool:
@@ -140,7 +139,7 @@ def _batches(path: Path, names: list[str]) -> Iterator[Any]:
     try:
         # Read as it is needed: buffering ahead would hold whole row groups, which may be the whole file.
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-            yield from file.iter_batches(_BATCH, columns=names)
+            yield from file.iter_batches(batch_rows(len(names)), columns=names)
     except (pa.ArrowException, OSError) as cause:
         raise DataError(f"{path} is not a readable Parquet file", got=str(cause)) from cause
 

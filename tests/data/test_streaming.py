@@ -39,7 +39,7 @@ def ws(tmp_path):
 def small(monkeypatch):
     """Files of some hundred rows, and batches that end within row groups."""
     monkeypatch.setattr(buckets, "BUCKET", 4096 * 4)
-    monkeypatch.setattr(room, "_BATCH", 333)
+    monkeypatch.setattr(room, "batch_rows", lambda columns: 333)
 
 
 def frame(rows=5000, seed=0):
@@ -108,7 +108,7 @@ def test_what_is_known_of_the_columns_is_what_the_same_rows_have_in_memory(ws, f
 def test_the_hash_depends_on_rows_and_options_and_not_on_row_groups(ws, file, tmp_path, monkeypatch):
     data = streamed(ws, file)
     frame().to_parquet(tmp_path / "other.parquet", row_group_size=5000)
-    monkeypatch.setattr(room, "_BATCH", 1024)
+    monkeypatch.setattr(room, "batch_rows", lambda columns: 1024)
     assert streamed(ws, tmp_path / "other.parquet").id == streamed(ws, str(file)).id == data.id
     others = [streamed(ws, file, seed=1), streamed(ws, file, test_size=0.3), streamed(ws, file, ignore=["x"])]
     frame(seed=1).to_parquet(file)
