@@ -101,8 +101,9 @@ def test_every_dependency_is_pinned_in_the_constraints() -> None:
 def test_there_is_one_version() -> None:
     import lepton_nb
 
-    package = json.loads((ROOT / "extensions" / "lepton-lab" / "package.json").read_text())
-    assert package["version"] == lepton_nb.__version__
+    packages = sorted((ROOT / "extensions").glob("*/package.json"))
+    assert [path.parent.name for path in packages] == ["lepton-lab", "lepton-widgets"]
+    assert {json.loads(path.read_text())["version"] for path in packages} == {lepton_nb.__version__}
     assert f"[{lepton_nb.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
