@@ -99,7 +99,7 @@ def join(job: Job, rank: int) -> Ranks:
 
         torch.cuda.set_device(rank)
     # Lightning would listen on a port of all interfaces; it takes a group that is there.
-    store = distributed.FileStore(os.environ[MEETING], world)
+    store = distributed.FileStore(os.environ[MEETING], world)  # type: ignore[attr-defined]  # it is not in `__all__`
     distributed.init_process_group(
         "nccl" if on_gpus else "gloo", store=store, rank=rank, world_size=world, timeout=timedelta(seconds=_MEET_S)
     )

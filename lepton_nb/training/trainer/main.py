@@ -60,7 +60,11 @@ def main(folder: Path) -> int:
 
 
 def _work(job: Job, log: EventLog, fail: Callable[[BaseException], None]) -> tuple[str, str]:
-    """Do the job in this process, or lead those of this machine that do it."""
+    """Do the job in this process, or lead those that do it."""
+    if job.fit.on == "ray":
+        from .ray_driver import drive
+
+        return drive(job, log)
     if job.fit.devices > 1:
         from .devices import lead
 
