@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ...errors import MissingError, PipelineError, TrainingError, UsageError
 from ...processes.cluster import connected
 from ...workspace import Workspace
@@ -32,6 +34,7 @@ __all__ = ["drive"]
 _LOSSES, _STARTS = 3, 5
 # Ray puts a socket below it, whose path may have 107 bytes.
 _LONGEST = 20
+_PREFIX, _MARK = "lepton-r", ".lepton-ray"
 
 
 def drive(job: Job, log: EventLog) -> tuple[str, str]:
@@ -139,8 +142,15 @@ def _share(job: Job, *, own: bool) -> tuple[bool, dict[str, float]]:
 
 @contextlib.contextmanager
 def _private_folder() -> Iterator[Path]:
-    short = tempfile.gettempdir()
-    place = tempfile.mkdtemp(prefix="lepton-ray-", dir=short if len(short) <= _LONGEST else "/tmp")  # noqa: S108 -- mkdtemp makes it private
+    root = tempfile.gettempdir()
+    root = root if len(root) <= _LONGEST else "/tmp"  # noqa: S108 -- mkdtemp makes a private folder there
+    for left in Path(root).glob(f"{_PREFIX}*"):
+        # What a driver left that was killed. Other users' folders stay: they cannot be removed.
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if owner.isdecimal() and len(owner) < 10 and (left / _MARK).exists() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    place = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root)
+    (Path(place) / _MARK).touch()
     try:
         yield Path(place)
     finally:

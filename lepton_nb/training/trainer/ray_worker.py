@@ -67,7 +67,7 @@ def work(config: Mapping[str, Any]) -> tuple[str, str] | None:
         raise
 
 
-class Losses(UserCallback):  # type: ignore[misc]  # Ray is untyped
+class Losses(UserCallback):
     """Tells those who watch the run that a worker was lost.
 
     Args:
