@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import features, preprocessing, read
+from ..data import sample as sample_of
 from ..errors import PackagingError
 from ..models import load_trained
 from ..records import Data, Run
@@ -69,7 +70,9 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     # and not on the test part, which would then be compared with itself.
     held_out = model.predict(read(data, "validation")[0])
     parity = check_parity(held_out, softmax(outputs) if is_softmax else outputs, run.model)
-    reference = reference_of(signature, read(data, "train")[0], held_out)
+    # A part that is larger than the memory is told by a fair sample of it.
+    seen = (sample_of if data.streamed else read)(data, "train")[0]
+    reference = reference_of(signature, seen, held_out)
     write_json(folder / "reference.json", reference.to_dict())
     return Assembled(parity, sum(value.numel() for value in network.parameters()))
 

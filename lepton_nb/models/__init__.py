@@ -1,7 +1,7 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
 from .shipped import pack, ship, unpack
-from .spec import PICKLE, Spec, asks_for_shapes, is_lightning, require_callback, require_lightning, specify
+from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
 from .trained import load_trained
 from .weights import load_weights, save_weights
 from .zoo import build, names
@@ -11,6 +11,7 @@ __all__ = [
     "Spec",
     "asks_for_shapes",
     "build",
+    "has_loaders",
     "is_lightning",
     "load_trained",
     "load_weights",

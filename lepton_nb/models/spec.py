@@ -14,7 +14,16 @@ from ..records import plain
 from .shipped import pack, unpack
 from .zoo import build, check
 
-__all__ = ["PICKLE", "Spec", "asks_for_shapes", "is_lightning", "require_callback", "require_lightning", "specify"]
+__all__ = [
+    "PICKLE",
+    "Spec",
+    "asks_for_shapes",
+    "has_loaders",
+    "is_lightning",
+    "require_callback",
+    "require_lightning",
+    "specify",
+]
 
 PICKLE = "module.pkl"
 _LIBRARIES = ("pytorch_lightning.", "lightning.pytorch.")
@@ -124,6 +133,13 @@ def require_callback(value: object) -> None:
     kind = value if isinstance(value, type) else type(value)
     if not any(one.__name__ == "Callback" and f"{one.__module__}.".startswith(_LIBRARIES) for one in kind.__mro__):
         raise UsageError(f"{kind.__name__} is no callback", expected="a Lightning Callback of this notebook")
+
+
+def has_loaders(net: Any) -> bool:
+    """Whether a LightningModule, class or instance, brings the data that it is trained on."""
+    kind = net if isinstance(net, type) else type(net)
+    owner = next((one for one in kind.__mro__ if "train_dataloader" in vars(one)), None)
+    return owner is not None and not f"{owner.__module__}.".startswith(_LIBRARIES)
 
 
 def asks_for_shapes(net: Any) -> bool:

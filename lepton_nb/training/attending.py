@@ -73,7 +73,8 @@ def result(ws: Workspace, run_id: str) -> Run:
 
 def _ended(ws: Workspace, run_id: str, trainer: Identity, ending: Event | None, into: Any, report: Report) -> Run:
     """The run after its last event; a death without one is told to the store first."""
-    is_told = tracking.ending(ws, run_id) is not None
+    # An end is told once; and a trainer whose run goes on in another one has no say any more.
+    is_told = tracking.ending(ws, run_id) is not None or tracking.process_of(ws, run_id) != trainer
     if ending is None and not is_told:
         cause = cause_of_death(trainer, ws.run(run_id))
         tracking.finish_run(ws, run_id, "failed", cause)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import tracking
 from ..errors import DataError, UsageError
-from ..models import Spec, asks_for_shapes, specify
+from ..models import Spec, asks_for_shapes, has_loaders, specify
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
 from ..workspace import Workspace, check_name
@@ -111,7 +111,7 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
         return specify(net, source.feature_shape, len(source.classes), options, lr)
-    if source.kind == "own" and not hasattr(net, "train_dataloader"):
+    if source.kind == "own" and not has_loaders(net):
         raise UsageError("there is no data to train on", hint="--data DATA")
     if not asks_for_shapes(net) or source.kind == "own":
         return specify(net, None, None, options, lr)

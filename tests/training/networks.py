@@ -50,6 +50,13 @@ class Noisy(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val_loss"}}
 
 
+class Plain(Noisy):
+    """The same without a schedule: no validation part is needed."""
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), self.lr)
+
+
 class Pair(pl.LightningModule):
     """Two networks against each other, each with an optimizer of its own, stepped by hand: the shape of a GAN."""
 

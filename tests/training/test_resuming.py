@@ -1,9 +1,14 @@
 import json
+import os
 import random
+import signal
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
-from networks import KillAt, Noisy, Rows, StopAt
+from networks import Autoencoder, KillAt, Language, Noisy, Pair, Plain, Rows, StopAt, Stream
+from pytorch_lightning.callbacks import Checkpoint
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
@@ -94,3 +99,69 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     assert points == expected_points
     assert weights.keys() == expected.keys()
     assert all(torch.equal(weights[key], expected[key]) for key in weights)
+
+
+@pytest.mark.parametrize("interruption", [StopAt, KillAt])
+@pytest.mark.parametrize("net", [Pair, Autoencoder, Language])
+def test_networks_that_optimise_by_hand_or_have_loaders_of_their_own_go_on_as_well(ws, tmp_path, net, interruption):
+    def source():
+        return None if net is Language else Rows()
+
+    expected = outcome(ws, train(ws, source(), net=net))
+    callback = interruption(17, tmp_path / "done")
+    with pytest.raises(TrainingError, match="SIGKILL") if interruption is KillAt else nullcontext():
+        train(ws, source(), net=net, callbacks=[callback], name=f"cut-{net.__name__.lower()}")
+    resumed = training.resume(ws, f"cut-{net.__name__.lower()}")
+    weights, points = outcome(ws, resumed)
+    assert points == expected[1]
+    assert all(torch.equal(weights[key], expected[0][key]) for key in expected[0])
+
+
+def test_a_stream_goes_on_at_the_epoch_and_says_so(ws, tmp_path):
+    source = DataLoader(Stream(), batch_size=16)
+    stopped = train(ws, source, net=Plain, callbacks=[StopAt(25, tmp_path / "done")], name="stream")
+    assert stopped.status == "stopped"
+    told = []
+    resumed = training.resume(ws, "stream", report=told.append)
+    assert resumed.status == "finished"
+    assert "goes on at the start of epoch 3, since its loaders cannot go on within one" in told[0].text
+    outcome(ws, resumed)
+    epochs = [event.epoch for event in told if event.kind == "epoch"]
+    assert epochs == [0, 1, 2, 3]
+
+
+def test_sums_of_gradients_are_never_cut_in_two(ws, tmp_path):
+    expected = outcome(ws, train(ws, Rows(), net=Plain, accumulate=4, epochs=8))
+    train(ws, Rows(), net=Plain, accumulate=4, epochs=8, callbacks=[StopAt(33, tmp_path / "done")], name="sums")
+    resumed = training.resume(ws, "sums")
+    assert outcome(ws, resumed)[1] == expected[1]
+
+
+def test_a_run_with_a_limit_of_steps_goes_on_to_it(ws, tmp_path):
+    expected = outcome(ws, train(ws, Rows(), net=Plain, steps=37, epochs=9))
+    train(ws, Rows(), net=Plain, steps=37, epochs=9, callbacks=[StopAt(22, tmp_path / "done")], name="limited")
+    resumed = training.resume(ws, "limited")
+    assert outcome(ws, resumed)[1] == expected[1]
+
+
+class KillBehind(Checkpoint):
+    """The process is gone when a checkpoint was made of a step, and before anything of that step was logged."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        if trainer.fit_loop.total_batch_idx == 23 and not self.mark.exists():
+            self.mark.touch()
+            assert list(Path(trainer.default_root_dir).glob("checkpoints/*24.ckpt"))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_a_step_logs_is_not_lost_between_its_checkpoint_and_its_logging(ws, tmp_path):
+    often = {"trainer": {"log_every_n_steps": 1}}
+    expected = outcome(ws, train(ws, Rows(), net=Plain, **often))
+    wait = KillAt(24, tmp_path / "never")
+    wait.mark.touch()
+    with pytest.raises(TrainingError, match="SIGKILL"):
+        train(ws, Rows(), net=Plain, callbacks=[wait, KillBehind(tmp_path / "done")], name="between", **often)
+    assert outcome(ws, training.resume(ws, "between"))[1] == expected[1]

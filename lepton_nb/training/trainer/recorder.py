@@ -78,6 +78,7 @@ class Recorder:
             "best": self.best,
             "best_epoch": self.best_epoch,
             "waited": self._waited,
+            "pending": _pending(trainer) if within else None,
             "loaders": [one.state_dict() if within else one.fresh_state() for one in self.loaders],
             # What each process has of its own.
             "ranks": self._ranks.gathered(
@@ -103,6 +104,8 @@ class Recorder:
         """The first batch is about to be loaded: from here on the run draws what it would have drawn."""
         if self._state:
             set_random_state(self._own["random"])
+            if pending := self._state["pending"]:
+                self._writer.log_metrics(*pending)
 
     @property
     def _own(self) -> dict[str, Any]:
@@ -155,11 +158,11 @@ class Recorder:
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Keep the weights when they are the best so far; end when they have not been for long."""
         self._sums.forget()
-        # Lightning would not let a schedule see the metrics of the epoch that a run went on in, which are all there.
-        trainer.fit_loop._restarting = False  # noqa: SLF001
-        if self.stopped and self._writer.closed:
+        if self._writer.closed:
             # A part of an epoch is not compared with whole ones.
             return
+        # Lightning would not let a schedule see the metrics of the epoch that a run went on in, which are all there.
+        trainer.fit_loop._restarting = False  # noqa: SLF001
         metrics = self._ranks.mean(trainer.callback_metrics)
         if self.monitor is None and (found := monitored(metrics)) is not None:
             self.monitor, self.best = found, math.inf
@@ -170,7 +173,7 @@ class Recorder:
         if self._job.fit.patience and self._waited >= self._job.fit.patience:
             trainer.should_stop = True
         if trainer.current_epoch > self._told.epoch:
-            self._log.write(Epoch(time.time(), trainer.current_epoch, self._step, metrics, best))
+            self._log.write(Epoch(time.time(), trainer.current_epoch, _steps(trainer), metrics, best))
         if self._ranks.any(is_asked_to_stop(self._folder)):
             self.stopped = trainer.should_stop = True
 
@@ -183,10 +186,6 @@ class Recorder:
         self._log.write(Progress(time.time(), self.done, self._total or self.done, "done"))
 
     # ---- below
-
-    @property
-    def _step(self) -> int:
-        return self.done // self._job.fit.accumulate
 
     def _is_best(self, metrics: Mapping[str, float], epoch: int) -> bool:
         value = metrics.get(self.monitor, math.nan) if self.monitor else -float(epoch)
@@ -213,8 +212,8 @@ class Recorder:
         if values := [one["loss"] for one, _ in told if one]:
             value = math.fsum(values) / len(values)
             text += f", loss {value:.4g}"
-            if self._step > self._told.curve:
-                self._log.write(Curve(time.time(), self._step, {"loss": value}))
+            if (step := _steps(trainer)) > self._told.curve:
+                self._log.write(Curve(time.time(), step, {"loss": value}))
         self._log.write(Progress(time.time(), self.done, self._total, text))
         if now - self._measured >= _USAGE_S:
             rows = (self.done - self._counted) * _rows(batch) * self._ranks.world
@@ -228,7 +227,7 @@ class Recorder:
     def _may_pause(self, trainer: Any) -> bool:
         """Whether nothing is half done: no sum of gradients, no validation that is due, not the end of an epoch."""
         loop = trainer.fit_loop.epoch_loop
-        whole = self.done % self._job.fit.accumulate == 0
+        whole = (loop.batch_idx + 1) % self._job.fit.accumulate == 0
         return (
             whole
             and not loop.batch_progress.is_last_batch
@@ -244,11 +243,27 @@ class Recorder:
         elif self._may_pause(trainer):
             if self.saver.exact:
                 self.saver.save(trainer, self.done, trainer.current_epoch, within=True)
+            # Lightning logs at a stop whatever there is, also the sums of a part of an epoch: just what is due is told.
+            if pending := _pending(trainer):
+                self._writer.log_metrics(*pending)
             self.stopped = trainer.should_stop = self._writer.closed = True
             # To validate a part of an epoch would take time, and nobody would look at it.
             trainer.limit_val_batches = 0
         else:
             self._ticked, self._next = 0.0, 0
+
+
+def _pending(trainer: Any) -> tuple[dict[str, float], int] | None:
+    """What Lightning will log of the step that has just been done, right after a checkpoint was made of it."""
+    if not trainer._logger_connector.should_update_logs:  # noqa: SLF001
+        return None
+    values = trainer.fit_loop.epoch_loop._results.metrics(on_step=True)["log"]  # noqa: SLF001
+    return {name: float(value) for name, value in values.items()}, _steps(trainer)
+
+
+def _steps(trainer: Any) -> int:
+    """Steps that are done, counted as Lightning counts them for its loggers: one, however many optimizers step."""
+    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)  # noqa: SLF001
 
 
 def _rows(batch: Any) -> int:
