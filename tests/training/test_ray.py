@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -17,9 +18,9 @@ from networks import Rows, StopAt
 from plain import Plain
 from safetensors.torch import load_file
 
-from lepton_nb import data, training
+from lepton_nb import data, tracking, training
 from lepton_nb.errors import TrainingError
-from lepton_nb.records import Epoch, Note
+from lepton_nb.records import Epoch, Note, Started
 from lepton_nb.training import Fit
 from lepton_nb.training.events import Tail
 from lepton_nb.workspace import Workspace
@@ -86,10 +87,10 @@ def here(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def train(ws, source, *, told=None, callbacks=(), name=None, **options):
+def train(ws, source, *, told=None, callbacks=(), name=None, detach=False, **options):
     fit = Fit(**{"epochs": 4, "batch_size": 16, "seed": 1, "patience": 0, "checkpoint_every": 0.0, **options})
     report = (told if told is not None else []).append
-    return training.train(ws, Plain, source, fit, callbacks=callbacks, name=name, report=report)
+    return training.train(ws, Plain, source, fit, callbacks=callbacks, name=name, detach=detach, report=report)
 
 
 def assert_equal(run, other):
@@ -126,13 +127,16 @@ def raises():
     raise KeyError("no such row")
 
 
-def test_two_workers_equal_one_process_with_the_same_batch(ws, table, alone, here):
+@pytest.mark.nightly
+def test_two_workers_of_a_cluster_of_our_own_equal_one_process(ws, table, alone, here):
     run = train(ws, table, on="ray", workers=2)
     assert_equal(run, alone)
     assert_told_once(run)
 
 
-def test_a_worker_that_is_killed_is_replaced_and_the_run_ends_as_ever(ws, table, alone, cluster, tmp_path):
+def test_a_worker_that_is_killed_is_replaced_and_the_run_equals_that_of_one_process(
+    ws, table, alone, cluster, tmp_path
+):
     told = []
     run = train(ws, table, on="ray", workers=2, told=told, callbacks=[AtOnce(killed, tmp_path / "mark")])
     assert (tmp_path / "mark").exists()
@@ -157,6 +161,29 @@ def test_a_run_that_was_stopped_on_a_cluster_goes_on_there(ws, table, alone, clu
 def test_what_a_worker_raises_fails_the_run_and_is_not_tried_again(ws, table, cluster, tmp_path):
     with pytest.raises(TrainingError, match="no such row"):
         train(ws, table, on="ray", workers=2, callbacks=[AtOnce(raises, tmp_path / "mark")])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_a_cluster_of_our_own_when_its_trainer_is_ended(ws, table, here, end):
+    run = train(ws, table, on="ray", workers=2, epochs=100_000, name=end.name.lower(), detach=True)
+    until(lambda: any(isinstance(event, Started) for event in Tail(run.path).read()))
+    trainer = psutil.Process(tracking.process_of(ws, run.id).pid)
+    family = [trainer, *trainer.children(recursive=True)]
+    assert len(family) > 5
+    trainer.send_signal(end)
+    # Ray's own agents look for their node at long intervals.
+    _, left = psutil.wait_procs(family, 200)
+    assert not left
+    if end is signal.SIGTERM:
+        assert tracking.get(ws, run.id).status == "stopped"
+
+
+def until(holds, seconds=200):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_more_workers_than_the_cluster_has_room_for_are_refused(ws, table, cluster):
