@@ -12,6 +12,8 @@ import sys
 __all__ = ["main"]
 
 _INTERRUPTED, _TERMINATED = 130, 143
+# Set by what `_LEPTON_COMPLETE=bash_source lepton` prints, when Tab is pressed.
+_COMPLETE = "_LEPTON_COMPLETE"
 
 
 class _Terminated(KeyboardInterrupt):
@@ -54,9 +56,13 @@ def _terminable() -> None:
 
 
 def _run(words: list[str]) -> None:
-    from ..commands import PlainHost, invoke
+    from ..commands import PlainHost, invoke, root
     from ..errors import LeptonError, StorageError
 
+    if asked := os.environ.get(_COMPLETE):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(root(), {}, "lepton", _COMPLETE, asked))
     try:
         outcome = invoke(words, PlainHost())
         _show(outcome.result, as_json=outcome.as_json)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
+from ..errors import LeptonError
+from ..records import Run
 from ..workspace import current
 
 if TYPE_CHECKING:
@@ -13,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..widgets import TrainingView
 
-__all__ = ["ask_to_stop", "in_batch", "view_of"]
+__all__ = ["ask_to_stop", "in_batch", "view_of", "watch_beside"]
 
 _LOG_LINES = 8
 
@@ -49,10 +54,33 @@ def view_of(run: str, name: str, stop: Callable[[str], None] | None, *, live: bo
         stop: asks its trainer to stop; None takes away the button.
         live: show it while it goes on, not only what stays of it.
     """
-    from ..training.following import last_lines
+    from ..training import last_lines
     from ..widgets import TrainingView
 
     # Found now: the notebook may change its folder while the view asks.
     folder = current().run(run)
     ask = None if stop is None else lambda: stop(run)
     return TrainingView(run, name, ask, lambda: last_lines(folder, _LOG_LINES), live=live)
+
+
+def watch_beside(run: Run) -> None:
+    """Show a run in this cell, and go on showing it when the cell is over; in a shell there is nothing to show.
+
+    Args:
+        run: a run of this machine.
+    """
+    shell: Any = importlib.import_module("IPython").get_ipython() if "IPython" in sys.modules else None
+    if shell is None or getattr(shell, "kernel", None) is None or in_batch():
+        return
+    from .. import training
+
+    ws, view = current(), view_of(run.id, run.name, ask_to_stop, live=True)
+    view.open()
+
+    def follow() -> None:
+        # How it failed is in the view.
+        with contextlib.suppress(LeptonError):
+            training.attach(ws, run.id, report=view.show)
+        view.close()
+
+    threading.Thread(target=follow, name="lepton-attach", daemon=True).start()

@@ -42,16 +42,27 @@ class Progress:
         self._bar: Any = None
         self._picture: Any = None
         self._title, self._said, self._total = "", 0, 0
+        # What is said before anything starts: where a training is shown live, it belongs into that view.
+        self._early: list[Note] = []
 
     def show(self, event: Event) -> None:
         """Draw one event."""
+        if self._widget and isinstance(event, Note) and self._view is None and not self._title:
+            self._early.append(event)
+            return
         if self._notebook and isinstance(event, Started):
             self._look(event)
+            self._catch_up()
         if self._view is not None:
             self._view.show(event)
             if self._widget or isinstance(event, Done):
                 return
         self._tell(event)
+
+    def _catch_up(self) -> None:
+        early, self._early = self._early, []
+        for note in early:
+            self._view.show(note) if self._view is not None else self._tell(note)
 
     def _tell(self, event: Event) -> None:
         match event:
@@ -79,6 +90,7 @@ class Progress:
 
     def close(self) -> None:
         """Nobody will tell more: what is shown of a training that goes on becomes what stays of it."""
+        self._catch_up()
         if self._view is not None:
             self._view.close()
         self._view, self._viewed = None, ""

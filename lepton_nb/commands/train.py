@@ -10,6 +10,7 @@ from . import fit_options as o
 from .declare import Arg
 from .find import data_of, network_of, options_of, run_of, source_of
 from .host import current_host
+from .live import watch_beside
 
 _RUN = Arg("id, unique prefix, name or last.", "RUN", completes="run")
 
@@ -63,7 +64,11 @@ def train(
     )
 
 
-def attach(run: Annotated[object, _RUN] = "last") -> Run:
+def attach(
+    run: Annotated[object, _RUN] = "last",
+    *,
+    detach: Annotated[bool, o.Opt("Return at once; the view goes on. A Voila page does so anyway.")] = False,
+) -> Run:
     """Show a training as the cell that started it does, and wait for its end.
 
     Ctrl-C leaves it alone; `lepton stop` ends it.
@@ -72,9 +77,14 @@ def attach(run: Annotated[object, _RUN] = "last") -> Run:
         The run.
     """
     from .. import training
+    from ..widgets import in_voila
 
     ws = current()
-    return training.attach(ws, run_of(ws, run).id, report=current_host().report)
+    found = run_of(ws, run)
+    if detach or in_voila():
+        watch_beside(found)
+        return found
+    return training.attach(ws, found.id, report=current_host().report)
 
 
 def resume(run: Annotated[object, _RUN] = "last", *, detach: o.Detach = False) -> Run:

@@ -1,6 +1,7 @@
 """How is a network fitted to data, in a process of its own?"""
 
 from .attending import attach
+from .following import last_lines
 from .job import ask_to_stop
 from .options import FIT_OPTIONS, Accelerator, Fit, Place, Precision
 from .resuming import resume
@@ -17,6 +18,7 @@ __all__ = [
     "ask_to_stop",
     "attach",
     "check",
+    "last_lines",
     "resume",
     "stop",
     "train",

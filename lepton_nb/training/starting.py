@@ -112,7 +112,7 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
         return specify(net, source.feature_shape, len(source.classes), options, lr)
     if source.kind == "own" and not has_loaders(net):
-        raise UsageError("there is no data to train on", hint="--data DATA")
+        raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
     if not asks_for_shapes(net) or source.kind == "own":
         return specify(net, None, None, options, lr)
     return specify(net, source.shape(), source.classes(), options, lr)

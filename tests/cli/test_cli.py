@@ -99,3 +99,20 @@ def test_an_interrupt_while_it_still_imports_is_one_line(tmp_path) -> None:
         command = [sys.executable, "-m", "lepton_nb.cli", "--help"]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
         assert (done.returncode, done.stdout, done.stderr) == (code, "", line)
+
+
+def test_tab_in_a_shell_offers_verbs_and_the_names_of_runs(tmp_path) -> None:
+    from lepton_nb import tracking
+    from lepton_nb.workspace import Workspace
+
+    ws = Workspace(tmp_path / ".lepton")
+    tracking.finish_run(ws, tracking.start_run(ws, "night-shift", {}, {}), "stopped")
+
+    def offered(line: str) -> list[str]:
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_LEPTON_COMPLETE": "bash_complete"}
+        environment = {**os.environ, **words, "LEPTON_HOME": str(ws.home)}
+        command = [sys.executable, "-m", "lepton_nb.cli"]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout.split()
+
+    assert offered("lepton att") == ["plain,attach"]
+    assert offered("lepton resume ni") == ["plain,night-shift"]

@@ -7,7 +7,6 @@ import pytest
 import lepton_nb
 from lepton_nb import tracking
 from lepton_nb.commands import hosted, invoke
-from lepton_nb.commands.runs import drawn_of
 from lepton_nb.errors import NotFoundError, UsageError
 from lepton_nb.records import Metric
 from lepton_nb.workspace import Workspace
@@ -81,11 +80,3 @@ def test_python_takes_runs_and_variables_too(ws, runs, fake_host) -> None:
     with hosted(fake_host(mine=one)):
         assert lepton_nb.runs_compare(["mine", "two"]).runs[0].id == one.id
     assert json.dumps(lepton_nb.runs_compare([one, two]).to_json(), allow_nan=False)
-
-
-def test_the_drawn_metric_is_the_one_that_a_trainer_watches() -> None:
-    from lepton_nb.training.trainer.recorder import monitored
-
-    for names in (["train_loss", "val_loss"], ["train_loss", "valid/loss"], ["f1", "loss"], ["a_loss", "train_loss"]):
-        assert drawn_of(names) == monitored(dict.fromkeys(names, 1.0))
-    assert drawn_of(["f1", "mae"]) == "f1"

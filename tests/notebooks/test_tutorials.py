@@ -25,7 +25,23 @@ TOLD = {
         r"report.html",
         r" s: 11 \[secret:CURVE_KEY\]\n+False",
         r"would remove 8 cache entries, 5 pipeline runs older than 0m",
-    )
+    ),
+    "training": (
+        r"epoch 12 ",
+        r"training first\nstatus +finished",
+        r"training from-loaders\nstatus +finished",
+        r"right on 9\d\.\d% of all rows",
+        r"training in-yaml\nstatus +finished: best epoch 6: val_loss",
+        r"long running",
+        r"long +running +Digits",
+        r"long stopped",
+        r"goes on behind batch \d+, in epoch \d+",
+        r"True stopped",
+        r"the loss is nan at step 1, in epoch 1; .* layer 'layers\.2' \(Log\) gives the first such value",
+        r"step +\n199",
+        r"param net\.hidden +8 +32 +128",
+        r"Digits 9610",
+    ),
 }
 
 

@@ -164,7 +164,8 @@ class Recorder:
         # Lightning would not let a schedule see the metrics of the epoch that a run went on in, which are all there.
         trainer.fit_loop._restarting = False  # noqa: SLF001
         metrics = self._ranks.mean(trainer.callback_metrics)
-        if self.monitor is None and (found := monitored(metrics)) is not None:
+        if not self._job.fit.monitor and (found := monitored(metrics)) not in (None, self.monitor):
+            # The first epochs may have no validation; once there is one, its loss is the better judge.
             self.monitor, self.best = found, math.inf
         best = self._is_best(metrics, trainer.current_epoch)
         if best and self._ranks.first:
