@@ -146,6 +146,14 @@ class Fit:
             value = getattr(self, name)
             if not _is_number(value) or value < 0:
                 raise UsageError(f"{name} {value!r} is not allowed", expected="a number from 0")
+        if self.batch_size < self.processes:
+            raise UsageError(
+                f"{self.processes} processes cannot share a batch of {self.batch_size}",
+                expected="a row for each of them",
+                hint=f"--batch-size {self.processes} or more",
+            )
+        if self.on == "ray" and self.devices > 1:
+            raise UsageError("--devices and --on ray do not go together", hint=f"--workers {self.devices}")
         if (self.on == "ray") != (self.workers > 0):
             raise UsageError(
                 f"{self.workers} workers with on {self.on!r}", expected="--on ray --workers N, or neither of the two"
