@@ -120,9 +120,20 @@ def data_of(ws: Workspace, run: Run) -> Data:
 
     Raises:
         NotFoundError: it is not in this workspace any more.
+        PackagingError: it never was: the run was trained on loaders of a notebook's own.
     """
     from ..data import find
 
+    try:
+        own = read_json(run.path / "job" / "job.json").get("loaders")
+    except FileNotFoundError:
+        own = None
+    if own:
+        raise PackagingError(
+            f"run {run.name} was trained on {run.data or 'loaders of its own'}, which are not kept in the workspace",
+            expected="a loaded data set, whose preprocessing and test part belong to the model",
+            hint="train it on what lepton data load gives",
+        )
     try:
         return find(ws, run.data)
     except NotFoundError as cause:

@@ -18,11 +18,11 @@ def evaluate(
     part: Annotated[Literal["test", "validation", "train"], Opt("Which rows.")] = "test",
 ) -> Card:
     """Measure quality, latency, memory and size of a run's artifact on rows it did not train on."""
-    from .. import evaluation, tracking
+    from .. import artifact, evaluation, tracking
 
     ws = current()
     found = run_of(ws, run)
-    own = data_of(ws, found.data)
+    own = artifact.data_of(ws, found)
     card = evaluation.evaluate(ws, found, own if data is None else data_of(ws, data), part=part)
     # On other data the card says something of that data, not of the run.
     if card.data == found.data:

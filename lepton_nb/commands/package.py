@@ -8,7 +8,7 @@ from ..records import Bento
 from ..workspace import current
 from .declare import Arg, Opt
 from .evaluate import evaluate
-from .find import data_of, run_of
+from .find import run_of
 
 
 def package(
@@ -20,10 +20,10 @@ def package(
 
     A run that was not evaluated yet is evaluated first, so that its card travels with the model.
     """
-    from .. import packaging
+    from .. import artifact, packaging
 
     ws = current()
     found = run_of(ws, run)
     if not (found.path / "artifact" / "card.json").is_file():
         evaluate(found)
-    return packaging.package(ws, found, data_of(ws, found.data), name=name)
+    return packaging.package(ws, found, artifact.data_of(ws, found), name=name)

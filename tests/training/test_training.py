@@ -235,7 +235,7 @@ def test_networks_of_a_notebooks_cells_train_and_their_failures_are_told(noteboo
         ("mlp", {"precision": "8"}, "precision '8' is not allowed; expected one of auto, 32"),
         ("mlp", {"clip": float("nan")}, "clip nan is not allowed"),
         ("mlp", {"workers": 2}, "2 workers with on 'local'; expected --on ray --workers N"),
-        ("mlp", {"batch_size": 2, "devices": 3}, "3 processes cannot share a batch of 2; .*next: --batch-size 3 or more"),
+        ("mlp", {"batch_size": 2, "devices": 3}, "3 processes cannot share a batch of 2; .*next: --batch-size 3"),
         ("mlp", {"on": "ray", "workers": 2, "devices": 2}, "do not go together; next: --workers 2"),
         ("mlp", {"trainer": {"limit_val_batch": 1}}, r"no argument 'limit_val_batch'; next: did you mean limit_val_"),
         ("mlp", {"trainer": {"max_epochs": 1}}, "an option of its own; next: --epochs"),

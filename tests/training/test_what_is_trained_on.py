@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from lepton_nb import data, models, training
-from lepton_nb.errors import DataError, TrainingError, UsageError
+from lepton_nb.artifact import data_of
+from lepton_nb.errors import DataError, PackagingError, TrainingError, UsageError
 from lepton_nb.records import decode
 from lepton_nb.training import Fit
 from lepton_nb.training.sources import Loaders, loaders_of, travels
@@ -192,6 +193,12 @@ def test_an_error_of_the_network_is_the_cause_of_the_failure(ws):
             Fit(1, 16, 0, 0),
             options={"in_features": 12},
         )
+
+
+def test_a_model_of_loaders_of_its_own_is_not_packaged_and_why_is_told(ws):
+    run = training.train(ws, Small, tensors(), Fit(1, 16, 0, 0))
+    with pytest.raises(PackagingError, match=r"trained on TensorDataset, which are not kept .*next: train it on what"):
+        data_of(ws, run)
 
 
 def test_arrays_and_frames_do_not_travel_they_are_loaded():
