@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+_LEAST_S = 20.0
 CLASS = """
 import time
 from pathlib import Path
@@ -51,7 +53,8 @@ class Case:
     wanted: float
     data: str = "training_sides.table()"
     net: str = "mlp"
-    epochs: int = 120
+    # Of the short run that says how many it takes to fill the time of a measurement.
+    epochs: int = 5
     batch_size: int = 256
     options: dict[str, Any] = field(default_factory=dict)
     values: int = 30
@@ -60,11 +63,11 @@ class Case:
 CASES = {
     "table_vs_lightning": Case("lightning", 3.0),
     "table_vs_torch": Case("by_hand", 0.625),
-    "table_logging_vs_lightning": Case("lightning", 0.0, net="training_sides:Logging", epochs=60),
+    "table_logging_vs_lightning": Case("lightning", 0.0, net="training_sides:Logging"),
     # Smoothed labels, since without them the loss goes to nought and nothing is within 1 % of another.
-    "digits_cnn_vs_lightning": Case("lightning", 1.0, "'digits'", "cnn", 80, 64, {"label_smoothing": 0.2}, values=64),
+    "digits_cnn_vs_lightning": Case("lightning", 1.0, "'digits'", "cnn", 10, 64, {"label_smoothing": 0.2}, values=64),
     "images_cnn_vs_lightning": Case(
-        "lightning", 1.0, "training_sides.images()", "cnn", 2, 256, {"channels": [8, 16]}, values=784
+        "lightning", 1.0, "training_sides.images()", "cnn", 1, 256, {"channels": [8, 16]}, values=784
     ),
     "view_cost": Case("unseen", 0.98),
 }
@@ -168,14 +171,13 @@ def best_setting(book: Notebook, home: Path, case: Case) -> tuple[int, str]:
     mine = (threads(cpu_count(), case.batch_size * case.values), "PASSIVE")
     if case.peer == "unseen":
         return 0, "PASSIVE"
-    short = replace(case, epochs=max(1, case.epochs // 12))
-    taken = {setting: peer(book, home, short, setting) for setting in (mine, (0, ""))}
+    taken = {setting: peer(book, home, case, setting) for setting in (mine, (0, ""))}
     best = min(taken, key=lambda setting: taken[setting]["seconds"])
     told = ", ".join(
         f"{one['threads']} threads{' that wait passively' if setting[1] else ''} {one['seconds']:.2f} s"
         for setting, one in taken.items()
     )
-    print(f"  our trainer uses {mine[0]}; the peer in {short.epochs} epochs: {told}", flush=True)
+    print(f"  our trainer uses {mine[0]}; the peer in {case.epochs} epochs: {told}", flush=True)
     return best
 
 
@@ -189,6 +191,9 @@ def compare(name: str, folder: Path, runs: int) -> list[dict[str, Any]]:
             + (", target='y')" if "table" in case.data else ")")
         )
         setting = best_setting(book, home, case)
+        short = ours(book, home, case, "short")["seconds"]
+        case = replace(case, epochs=max(case.epochs, math.ceil(_LEAST_S * 1.25 * case.epochs / short)))
+        print(f"  {case.epochs} epochs", flush=True)
         for turn in range(runs):
             for side in ("ours", "peer") if turn % 2 else ("peer", "ours"):
                 one = ours(book, home, case, f"r{turn}") if side == "ours" else peer(book, home, case, setting)
@@ -206,8 +211,8 @@ def compare(name: str, folder: Path, runs: int) -> list[dict[str, Any]]:
     )
     if apart > 0.01:
         print(f"!!! {name} HAS NO RATIO: the final losses are more than 1 % apart", flush=True)
-    if mine < 20:
-        print(f"!!! {name}: ours took less than the 20 s that make it a measurement", flush=True)
+    if mine < _LEAST_S:
+        print(f"!!! {name}: ours took less than the {_LEAST_S:g} s that make it a measurement", flush=True)
     valid = None if apart > 0.01 else ratio
     return [entry(name, mine, theirs, valid, runs)]
 
