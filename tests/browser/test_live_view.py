@@ -51,6 +51,8 @@ def ws(folder: Path) -> Workspace:
     cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext lepton_nb", TRAIN, HOSTILE, HOSTILE_END)]
     spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), home.parent / "training.ipynb")
+    cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext lepton_nb", "%lepton attach")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": spec}), home.parent / "again.ipynb")
     return Workspace(home)
 
 
@@ -213,6 +215,34 @@ def test_the_saved_notebook_holds_the_curves_and_no_widget(ws: Workspace, page: 
     assert not [state for kept in states for state in kept.get("state", {}).values() if "lepton" in json.dumps(state)]
 
 
+def test_after_a_reload_another_kernel_shows_the_same_training_and_stops_it(
+    folder: Path, ws: Workspace, page: Page, view: Locator
+) -> None:
+    run(page, 1)
+    expect(view.locator("[data-series='val_loss']")).to_be_visible(timeout=LONG_MS)
+    before, url = points(view, "val_loss"), page.url
+    page.reload()
+    page.goto(url.replace("training.ipynb", "again.ipynb"))
+    expect(page.locator(".jp-Notebook:visible .jp-CodeCell")).to_have_count(2, timeout=LONG_MS)
+    expect(page.locator(".jp-StatusBar-TextItem", has_text="Idle")).to_be_visible(timeout=LONG_MS)
+    for place in (0, 1):
+        page.locator(".jp-Notebook:visible .jp-CodeCell .jp-InputArea-editor").nth(place).click()
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+    shown = page.locator(".jp-Notebook:visible .lepton-training")
+    expect(shown.locator("[data-series='val_loss']")).to_be_visible(timeout=LONG_MS)
+    # From the first epoch on, those before the reload among them.
+    page.wait_for_timeout(1_000)
+    assert points(shown, "val_loss") > before
+    (running, _) = tracking.runs(ws).runs
+    assert running.status == "running"
+    shown.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator(".jp-Notebook:visible .lepton-training-left")).to_contain_text("stopped", timeout=LONG_MS)
+    page.screenshot(path=folder / "again.png")
+    assert tracking.get(ws, running.id).status == "stopped"
+    page.goto(url)
+    expect(page.locator(".jp-StatusBar-TextItem", has_text="Idle")).to_be_visible(timeout=LONG_MS)
+
+
 def test_text_with_markup_stays_text(page: Page, view: Locator) -> None:
     run(page, 2)
     expect(view.locator(".lepton-title")).to_have_text(NAME, timeout=LONG_MS)
@@ -228,4 +258,5 @@ def test_text_with_markup_stays_text(page: Page, view: Locator) -> None:
 
 
 def test_the_browser_complained_of_nothing(page: Page) -> None:
-    assert page.complaints == []
+    # A page that was loaded again hears of a view that it does not have any more; JupyterLab says so.
+    assert [one for one in page.complaints if not one.startswith("Comm not found")] == []
