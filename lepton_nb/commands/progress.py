@@ -91,6 +91,9 @@ class Progress:
     def close(self) -> None:
         """Nobody will tell more: what is shown of a training that goes on becomes what stays of it."""
         self._catch_up()
+        self._leave()
+
+    def _leave(self) -> None:
         if self._view is not None:
             self._view.close()
         self._view, self._viewed = None, ""
@@ -99,7 +102,7 @@ class Progress:
         """Look at a training; a run that is told from its beginning again, or goes on, keeps its view."""
         if started.run == self._viewed:
             return
-        self.close()
+        self._leave()
         if started.run:
             self._close()
             self._view = view_of(started.run, started.title, self._stop, live=self._widget)

@@ -110,6 +110,8 @@ def test_the_curves_grow_while_the_cell_blocks(page: Page, view: Locator) -> Non
     )
     assert points(view, "val_loss") > before[1]
     assert prompt(page, 1).inner_text() == "[*]:"
+    # That the run starts is said in the view, and not as an error beside it.
+    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     expect(view.locator("[data-lepton=progress]")).to_contain_text("of 100,000")
     expect(view.locator("[data-lepton=progress]")).to_contain_text("left")
     expect(view.locator("[data-lepton='best epoch']")).to_contain_text("val_loss")
