@@ -88,8 +88,6 @@ def _call_directly(calls: Any, silent: type) -> None:
     )
 
     def running(network: Any, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
-        if not callable(function):
-            return None
         own = vars(network)
         before, own[_RUNNING] = own[_RUNNING], name
         answer = function(*args, **kwargs)
@@ -100,12 +98,14 @@ def _call_directly(calls: Any, silent: type) -> None:
         network = trainer.lightning_module if pl_module is None else pl_module
         if network is None or type(trainer.profiler) is not silent:
             return of_module(trainer, hook_name, *args, pl_module=pl_module, **kwargs)
-        return running(network, hook_name, getattr(network, hook_name), *args, **kwargs)
+        hook = getattr(network, hook_name)
+        return running(network, hook_name, hook, *args, **kwargs) if callable(hook) else None
 
     def call_strategy(trainer: Any, hook_name: str, *args: Any, **kwargs: Any) -> Any:
         if type(trainer.profiler) is not silent:
             return of_strategy(trainer, hook_name, *args, **kwargs)
-        return running(trainer.lightning_module, hook_name, getattr(trainer.strategy, hook_name), *args, **kwargs)
+        hook = getattr(trainer.strategy, hook_name)
+        return running(trainer.lightning_module, hook_name, hook, *args, **kwargs) if callable(hook) else None
 
     def call_callbacks(
         trainer: Any, hook_name: str, *args: Any, monitoring_callbacks: bool | None = None, **kwargs: Any
@@ -115,7 +115,9 @@ def _call_directly(calls: Any, silent: type) -> None:
             of_callbacks(trainer, hook_name, *args, monitoring_callbacks=monitoring_callbacks, **kwargs)
             return
         for callback in trainer.callbacks:
-            running(network, hook_name, getattr(callback, hook_name), trainer, network, *args, **kwargs)
+            hook = getattr(callback, hook_name)
+            if callable(hook):
+                running(network, hook_name, hook, trainer, network, *args, **kwargs)
 
     calls._call_lightning_module_hook = call_module  # noqa: SLF001
     calls._call_strategy_hook = call_strategy  # noqa: SLF001
@@ -189,6 +191,16 @@ def _arguments(build: Callable[..., Any], module: Any, known: dict[Any, bool], k
     return kwargs
 
 
+def _zero_grad(optimizer: Any) -> None:
+    """Forget the gradients as torch does, without a mark for its profiler."""
+    if type(optimizer).zero_grad is not torch.optim.Optimizer.zero_grad or "zero_grad" in vars(optimizer):
+        optimizer.zero_grad()
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = None
+
+
 class _Step:
     """Forward, backward and a step of the only optimizer, with all hooks of Lightning in their order.
 
@@ -229,7 +241,7 @@ class _Step:
         zeroed.increment_ready()
         self._hooks("on_before_zero_grad", optimizer)
         zeroed.increment_started()
-        optimizer.zero_grad()
+        _zero_grad(optimizer)
         zeroed.increment_completed()
         if loss is not None:
             self._hooks("on_before_backward", loss)
