@@ -31,7 +31,7 @@ from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .profiles import Check, ColumnProfile, Problem, Profile
 from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
-from .shown import Result, Table, plain
+from .shown import Result, Table, plain, printable
 from .starter import Starter
 
 __all__ = [
@@ -92,5 +92,6 @@ __all__ = [
     "layered",
     "monitored",
     "plain",
+    "printable",
     "silent",
 ]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Result", "Table", "plain"]
+__all__ = ["Result", "Table", "plain", "printable"]
+
+# Colours of a terminal, and other characters that are none to read.
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +90,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def printable(text: str) -> str:
+    r"""Text on one line, without what steers a terminal.
+
+    Example:
+        >>> printable("\x1b[31mno\x1b[0m\n such file")
+        'no such file'
+    """
+    return " ".join(_CONTROL.sub("", text).split())
 
 
 class Result:

@@ -10,7 +10,7 @@ from .pruning import expired, prune
 from .reading import find, get, recorded, runs
 from .reopening import reopen_run
 from .template import create
-from .writing import finish_run, flush, log_files, log_metrics, set_tags, spool_metrics, start_run
+from .writing import finish_run, flush, log_files, log_metrics, metric_name, set_tags, spool_metrics, start_run
 
 __all__ = [
     "create",
@@ -28,6 +28,7 @@ __all__ = [
     "log_files",
     "log_metrics",
     "mark_process",
+    "metric_name",
     "process_of",
     "prune",
     "recorded",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import logging
 import os
 import socket
@@ -32,6 +33,7 @@ _SETTINGS = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
 }
 _lock = threading.RLock()
+_importing = threading.Event()
 
 
 class Unreachable(Exception):  # noqa: N818 -- a state of the store that callers wait out, never shown
@@ -39,9 +41,25 @@ class Unreachable(Exception):  # noqa: N818 -- a state of the store that callers
 
 
 def preload() -> None:
-    """Import MLflow, which takes seconds: better before a lock is taken than while it is held."""
+    """Import MLflow, which takes seconds: better before a lock is taken than while it is held.
+
+    In a thread of its own: an interrupt in the middle would leave a module that is half there for good.
+    """
+    if "mlflow.tracking" in sys.modules and not _importing.is_set():
+        return
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    import mlflow.tracking  # noqa: F401
+
+    def load() -> None:
+        import mlflow.tracking  # noqa: F401
+
+        _importing.clear()
+
+    _importing.set()
+    loading = threading.Thread(target=load, name="lepton-mlflow")
+    loading.start()
+    loading.join()
+    # What stands in its way is raised where it is asked for.
+    importlib.import_module("mlflow.tracking")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from .provenance import provenance
 from .store import Unreachable, reaching
 from .template import create
 
-__all__ = ["finish_run", "flush", "log_files", "log_metrics", "set_tags", "spool_metrics", "start_run"]
+__all__ = ["finish_run", "flush", "log_files", "log_metrics", "metric_name", "set_tags", "spool_metrics", "start_run"]
 
 _FOREIGN = re.compile(r"[^\w\-. :/]")
 
@@ -43,7 +43,7 @@ def start_run(ws: Workspace, name: str, params: Mapping[str, object], tags: Mapp
         TrackingError: the store refused.
     """
     address = uri(ws)
-    texts = {_key(key): mask(str(value)) for key, value in params.items()}
+    texts = {metric_name(key): mask(str(value)) for key, value in params.items()}
     known = mask_all({**provenance(ws.root), **tags})
     record = spool.Record("", None, address, mask(name), texts, known, time.time())
     create(ws)
@@ -62,7 +62,7 @@ def start_run(ws: Workspace, name: str, params: Mapping[str, object], tags: Mapp
 
 def spool_metrics(ws: Workspace, run_id: str, metrics: Iterable[Metric]) -> None:
     """Keep metrics in the job folder; `flush` sends them."""
-    values = [(_key(m.name), plain(float(m.value)), m.step, m.time) for m in metrics]
+    values = [(metric_name(m.name), plain(float(m.value)), m.step, m.time) for m in metrics]
     if values:
         spool.append(ws.run(run_id), "metrics", {"metrics": values})
 
@@ -112,7 +112,7 @@ def set_tags(ws: Workspace, run_id: str, tags: Mapping[str, str]) -> None:
         TrackingError: the store refused.
     """
     spool.Record.read(ws, run_id)
-    spool.append(ws.run(run_id), "tags", {"tags": {_key(key): str(value) for key, value in tags.items()}})
+    spool.append(ws.run(run_id), "tags", {"tags": {metric_name(key): str(value) for key, value in tags.items()}})
     flush(ws, run_id)
 
 
@@ -158,6 +158,11 @@ def finish_run(ws: Workspace, run_id: str, status: RunStatus, cause: str = "", *
         flush(ws, run_id)
 
 
-def _key(name: str) -> str:
-    """A name that MLflow takes."""
+def metric_name(name: str) -> str:
+    """A name as the store has it, of a metric, a parameter or a tag: MLflow does not take every character.
+
+    Example:
+        >>> metric_name("acc@1")
+        'acc_1'
+    """
     return _FOREIGN.sub("_", name)[:250]

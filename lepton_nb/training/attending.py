@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from weakref import WeakValueDictionary
 
 from .. import tracking
 from ..errors import NotFoundError, TrackingError, TrainingError
@@ -11,12 +12,21 @@ from ..models import load_weights
 from ..processes import Identity
 from ..records import Event, Failed, Finished, Note, Report, Run, silent
 from ..workspace import Workspace
+from .checkpoints import good_checkpoint
 from .following import Watch, cause_of_death, last_lines
 
-__all__ = ["attach", "attended", "result"]
+__all__ = ["attach", "attended", "result", "trains"]
+
+# Networks of this notebook by the run that trains them: whoever sees its end gives them their weights.
+_instances: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 
-def attended(ws: Workspace, run_id: str, trainer: Identity, report: Report, into: Any = None) -> Run:
+def trains(run_id: str, network: Any) -> None:
+    """A run trains this very object, which holds the best weights when its end is seen in this process."""
+    _instances[run_id] = network
+
+
+def attended(ws: Workspace, run_id: str, trainer: Identity, report: Report) -> Run:
     """Watch a trainer to its end. The first interrupt stops it, the second one kills it.
 
     Args:
@@ -24,13 +34,12 @@ def attended(ws: Workspace, run_id: str, trainer: Identity, report: Report, into
         run_id: the run.
         trainer: its process.
         report: told what happens.
-        into: a LightningModule that holds the best weights afterwards.
 
     Raises:
         TrainingError: the training failed.
     """
     ending = Watch(ws.run(run_id), trainer, report).attend()
-    return _ended(ws, run_id, trainer, ending, into, report)
+    return _ended(ws, run_id, trainer, ending, report)
 
 
 def attach(ws: Workspace, ref: str, *, report: Report = silent) -> Run:
@@ -59,7 +68,7 @@ def attach(ws: Workspace, ref: str, *, report: Report = silent) -> Run:
     except KeyboardInterrupt:
         report(Note(time.time(), f"left; the training goes on: lepton attach {run.name}, or lepton stop {run.name}"))
         return result(ws, run.id)
-    return _ended(ws, run.id, trainer, ending, None, report)
+    return _ended(ws, run.id, trainer, ending, report)
 
 
 def result(ws: Workspace, run_id: str) -> Run:
@@ -71,7 +80,7 @@ def result(ws: Workspace, run_id: str) -> Run:
         return tracking.recorded(ws, run_id)
 
 
-def _ended(ws: Workspace, run_id: str, trainer: Identity, ending: Event | None, into: Any, report: Report) -> Run:
+def _ended(ws: Workspace, run_id: str, trainer: Identity, ending: Event | None, report: Report) -> Run:
     """The run after its last event; a death without one is told to the store first."""
     # An end is told once; and a trainer whose run goes on in another one has no say any more.
     is_told = tracking.ending(ws, run_id) is not None or tracking.process_of(ws, run_id) != trainer
@@ -82,14 +91,16 @@ def _ended(ws: Workspace, run_id: str, trainer: Identity, ending: Event | None, 
     elif isinstance(ending, Finished) and not is_told:
         tracking.finish_run(ws, run_id, "stopped", ending.text)
     run = result(ws, run_id)
+    into = _instances.get(run_id)
     if into is not None and (run.path / "weights.safetensors").exists():
         load_weights(run.path / "weights.safetensors", into)
     if run.status == "failed":
         words = last_lines(run.path, 5)
+        where = "goes on from its last checkpoint" if good_checkpoint(run.path)[0] else "starts it again"
         raise TrainingError(
             f"run {run.name} ({run_id[:8]}) failed",
             got=run.cause or "no cause",
-            hint=f"lepton resume {run.name} goes on from its last checkpoint; see {run.path / 'log'}"
+            hint=f"lepton resume {run.name} {where}; see {run.path / 'log'}"
             + (f", which ends with: {' | '.join(words)}" if words else ""),
         )
     return run

@@ -51,7 +51,8 @@ def enter(folder: Path, made: Checkpoint) -> None:
         made: the checkpoint.
     """
     place = checkpoint_folder(folder)
-    known = [one for one in _entered(folder) if one.file != made.file][-(_KEPT - 1) :]
+    # What lies ahead is of a time before the run went on from here, and broken where it could have been taken.
+    known = [one for one in _entered(folder) if one.batches < made.batches][-(_KEPT - 1) :]
     kept = [*known, made]
     write_json(place / "index.json", {"checkpoints": [asdict(one) for one in kept]}, mode=0o600)
     names = {one.file for one in kept}
@@ -90,5 +91,6 @@ def _entered(folder: Path) -> list[Checkpoint]:
         return [Checkpoint(**one) for one in read_json(path)["checkpoints"]]
     except FileNotFoundError:
         return []
-    except (KeyError, TypeError) as cause:
-        raise FormatError(f"{path} is not readable", expected="a list of checkpoints", got=str(cause)) from cause
+    except (KeyError, TypeError, FormatError):
+        # Nobody knows any more which files are whole. They are not taken, and the run starts from its beginning.
+        return []

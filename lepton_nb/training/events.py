@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+from ..errors import FormatError, StorageError
 from ..records import Event, decode, encode
 from ..workspace import mask
 
@@ -28,9 +30,17 @@ class EventLog:
 
     def write(self, event: Event) -> None:
         """Append one event, without secrets."""
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        line = mask(encode(event).decode()).encode()
+        handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, mask(encode(event).decode()).encode())
+            # A full disk may have taken a part of the line before: that one is lost, and no more.
+            size = os.fstat(handle).st_size
+            torn = size and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, (b"\n" if torn else b"") + line)
+        except OSError as cause:
+            raise StorageError(
+                f"{self._path} could not be written: {cause.strerror}", hint="make room, then lepton resume the run"
+            ) from cause
         finally:
             os.close(handle)
 
@@ -56,4 +66,16 @@ class Tail:
             return []
         whole = new[: new.rfind(b"\n") + 1]
         self._offset += len(whole)
-        return [decode(line) for line in whole.splitlines()]
+        return [event for line in whole.splitlines() if (event := _readable(line)) is not None]
+
+
+def _readable(line: bytes) -> Event | None:
+    """The event of a line; None for one that was torn."""
+    try:
+        return decode(line)
+    except FormatError:
+        try:
+            json.loads(line)
+        except ValueError:
+            return None
+        raise

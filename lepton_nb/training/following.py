@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from .. import kernels
 from ..processes import Identity, is_alive
 from ..processes import stop as end_process
-from ..records import Event, Failed, Finished, Note, Report, Resumed
+from ..records import Event, Failed, Finished, Note, Report, Resumed, printable
 from ..workspace import mask
 from .events import Tail
 from .job import ask_to_stop
@@ -20,6 +21,7 @@ __all__ = ["Watch", "cause_of_death", "last_lines", "oom_kills"]
 
 _LOOK_S = 0.03
 _LOG_BYTES, _LINE = 16384, 300
+_NO_ROOM = 2**20
 
 
 class Watch:
@@ -80,6 +82,8 @@ def cause_of_death(trainer: Identity, folder: Path) -> str:
         trainer: its process.
         folder: the run's folder.
     """
+    if shutil.disk_usage(folder).free < _NO_ROOM:
+        return f"the disk of {folder} is full; the trainer (pid {trainer.pid}) is gone"
     code = kernels.exit_status(trainer)
     if code is None:
         return f"the trainer (pid {trainer.pid}) is gone" + _short_of_memory(folder)
@@ -102,7 +106,7 @@ def last_lines(folder: Path, most: int) -> list[str]:
             lines = stream.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return []
-    said = [mask(line.strip())[:_LINE] for line in lines]
+    said = [mask(printable(line))[:_LINE] for line in lines]
     return [line for line in said if line.strip("^~ ")][-most:]
 
 

@@ -49,6 +49,7 @@ FIXED = (
     "enable_model_summary",
     "barebones",
     "use_distributed_sampler",
+    "overfit_batches",
 )
 # What else it takes; written down, since a kernel must not import Lightning to tell.
 TRAINER = (
@@ -70,7 +71,6 @@ TRAINER = (
     "min_steps",
     "model_registry",
     "num_sanity_val_steps",
-    "overfit_batches",
     "plugins",
     "profiler",
     "reload_dataloaders_every_n_epochs",

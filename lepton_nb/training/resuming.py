@@ -47,8 +47,8 @@ def resume(ws: Workspace, ref: str, *, detach: bool = False, report: Report = si
         raise NotFoundError(f"{run.path} holds no job of run {run.name}", hint="train again")
     job = Job.read(run.path)
     found, broken = good_checkpoint(run.path)
-    forget_request(run.path)
     tracking.reopen_run(ws, run.id)
+    forget_request(run.path)
     EventLog(run.path).write(Resumed(time.time()))
     for one in broken:
         text = f"checkpoint {one.file} is not what was written, it is {one.fault}; the one before it is taken"

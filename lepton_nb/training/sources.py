@@ -87,6 +87,8 @@ def loaders_of(value: Any) -> Data | Loaders:
     train, validation = _parts(value)
     if train is None:
         raise DataError("the data has no training part", expected="a loader or a dataset to train on")
+    if hasattr(type(train), "__len__") and _is_empty(train):
+        raise DataError("the training part of the data has no rows", expected="rows to train on")
     kinds = {"loaders" if _is_loader(one) else "datasets" for one in (train, validation) if one is not None}
     if len(kinds) > 1:
         raise UsageError("a loader and a dataset do not go together", expected="two loaders, or two datasets")
@@ -103,6 +105,14 @@ def _parts(value: Any) -> tuple[Any, Any]:
             raise UsageError(f"{len(value)} loaders are too many", expected="one to train on, and one to validate on")
         return value[0], value[1] if len(value) == 2 else None
     return value, None
+
+
+def _is_empty(part: Any) -> bool:
+    try:
+        return len(part) == 0
+    except TypeError:
+        # A loader over a stream does not know its length.
+        return False
 
 
 def _is_part(value: object) -> bool:

@@ -17,7 +17,7 @@ from ..models import Spec, asks_for_shapes, has_loaders, specify
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
 from ..workspace import Workspace, check_name
-from .attending import attended, result
+from .attending import attended, result, trains
 from .job import Fit, Job, ship_loaders
 from .launching import launch
 from .options import check_rate, check_trainer
@@ -101,9 +101,9 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = _specified(net, source, options or {}, lr)
     run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), callbacks, report)
-    if detach:
-        return result(ws, run_id)
-    return attended(ws, run_id, trainer, report, spec.source if spec.kind == "instance" else None)
+    if spec.kind == "instance":
+        trains(run_id, spec.source)
+    return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
 
 
 def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:

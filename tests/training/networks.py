@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torchmetrics
@@ -55,6 +56,41 @@ class Plain(Noisy):
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), self.lr)
+
+
+class Odd(Plain):
+    """Keeps what it needs in attributes, as many do, and has something to say to each batch."""
+
+    def __init__(self):
+        super().__init__(12, 3)
+        self.average = 0.0
+        self.register_buffer("smooth", torch.zeros(3))
+
+    def on_train_epoch_start(self):
+        self.losses = []
+
+    def training_step(self, batch, index):
+        loss = super().training_step(batch, index)
+        self.losses.append(loss.detach())
+        if index < 2:
+            self.log("early", loss, on_step=False, on_epoch=True)
+        self.log("acc@1 (%)", loss)
+        return loss
+
+    def on_train_batch_end(self, outputs, batch, index):
+        self.average = 0.9 * self.average + 0.1 * float(outputs["loss"])
+        self.smooth += self.head.bias.detach()
+        self.log("smoothed", self.average)
+
+    def on_train_epoch_end(self):
+        self.log("mean", torch.stack(self.losses).mean())
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["history"] = np.arange(3)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), self.lr)
+        return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, lambda e: 0.5 * (1 + np.cos(e / 7)))]
 
 
 class Pair(pl.LightningModule):

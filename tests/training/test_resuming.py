@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 import os
 import random
@@ -7,14 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import Autoencoder, KillAt, Language, Noisy, Pair, Plain, Rows, StopAt, Stream
-from pytorch_lightning.callbacks import Checkpoint
+from networks import Autoencoder, KillAt, Language, Noisy, Odd, Pair, Plain, Rows, StopAt, Stream
+from pytorch_lightning.callbacks import Checkpoint, EarlyStopping
 from safetensors.torch import load_file
-from torch.utils.data import DataLoader, WeightedRandomSampler
+from torch.utils.data import DataLoader, Sampler, WeightedRandomSampler
 
 from lepton_nb import data, training
 from lepton_nb.errors import TrainingError
 from lepton_nb.training import Fit
+from lepton_nb.training.checkpoints import good_checkpoint
 from lepton_nb.workspace import Workspace
 
 EPOCHS = 4
@@ -61,10 +63,11 @@ def outcome(ws, run):
     """The weights, and all that was measured, each once."""
     spool = [json.loads(line) for line in (run.path / "spool.jsonl").read_text().splitlines()]
     points = [tuple(point[:3]) for line in spool if line["kind"] == "metrics" for point in line["metrics"]]
-    assert len({point[:2] + point[2:] for point in points}) == len(points)
+    # One that is not finite is written as nothing.
+    points = [(name, "nan" if value is None else value, step) for name, value, step in points]
     keys = [(name, step) for name, _, step in points]
     assert len(set(keys)) == len(keys), "a step was told twice"
-    return load_file(run.path / "weights.safetensors"), sorted(points)
+    return load_file(run.path / "weights.safetensors"), sorted(points, key=str)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +117,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(
     assert all(torch.equal(weights[key], expected[key]) for key in weights)
 
 
-@pytest.mark.parametrize(("net", "interruption"), each([Pair, Autoencoder, Language]))
+@pytest.mark.parametrize(("net", "interruption"), each([Pair, Autoencoder, Language, Odd]))
 def test_networks_that_optimise_by_hand_or_have_loaders_of_their_own_go_on_as_well(ws, tmp_path, net, interruption):
     def source():
         return None if net is Language else Rows()
@@ -127,6 +130,81 @@ def test_networks_that_optimise_by_hand_or_have_loaders_of_their_own_go_on_as_we
     weights, points = outcome(ws, resumed)
     assert points == expected[1]
     assert all(torch.equal(weights[key], expected[0][key]) for key in expected[0])
+
+
+class Drawing(Sampler):
+    """A sampler of somebody's own, which draws a row at a time."""
+
+    def __len__(self):
+        return 160
+
+    def __iter__(self):
+        return (int(torch.randint(160, ())) for _ in range(160))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda: DataLoader(Rows(), batch_size=16, sampler=Drawing()),
+        lambda: DataLoader(Rows(), batch_size=16, num_workers=1, persistent_workers=True),
+    ],
+    ids=["a sampler of somebody's own", "workers that stay"],
+)
+def test_loaders_that_cannot_go_on_within_an_epoch_are_known(ws, tmp_path, source):
+    stopped = train(ws, source(), net=Plain, callbacks=[StopAt(25, tmp_path / "done")], name="odd-loader")
+    assert stopped.status == "stopped"
+    told = []
+    training.resume(ws, stopped.id, report=told.append)
+    assert "goes on at the start of epoch 3, since its loaders cannot go on within one" in told[0].text
+
+
+def test_new_loaders_in_each_epoch_do_not_go_on_again(ws, tmp_path):
+    again = {"trainer": {"reload_dataloaders_every_n_epochs": 1}}
+    expected = outcome(ws, train(ws, None, net=Language, **again))
+    train(ws, None, net=Language, callbacks=[StopAt(13, tmp_path / "done")], name="reloading", **again)
+    assert outcome(ws, training.resume(ws, "reloading"))[1] == expected[1]
+
+
+@pytest.mark.parametrize("trainer", [{"min_epochs": 3}, {"min_steps": 30}])
+def test_a_stop_is_a_stop_whatever_was_asked_for_at_least(ws, tmp_path, trainer):
+    early = EarlyStopping("val_loss", patience=2)
+    cut = [StopAt(5, tmp_path / "done"), early]
+    run = train(ws, (Rows(), Rows(32)), net=Plain, callbacks=cut, name="at-once", trainer=trainer)
+    assert run.status == "stopped"
+    assert good_checkpoint(run.path)[0].batches == 5
+    told = []
+    resumed = training.resume(ws, run.id, report=told.append)
+    assert resumed.status == "finished"
+    outcome(ws, resumed)
+
+
+def test_an_object_of_the_notebook_holds_the_best_weights_when_a_resumed_run_ends(ws, tmp_path):
+    net = Plain()
+    run = train(ws, Rows(), net=net, callbacks=[StopAt(12, tmp_path / "done")])
+    resumed = training.resume(ws, run.id)
+    best = load_file(resumed.path / "weights.safetensors")
+    assert all(torch.equal(value, best[name]) for name, value in net.state_dict().items())
+
+
+def test_a_torn_line_costs_that_line_and_no_more(ws, tmp_path):
+    run = train(ws, Rows(), net=Plain, callbacks=[StopAt(12, tmp_path / "done")])
+    with (run.path / "events.jsonl").open("ab") as stream:
+        stream.write(b'{"format": 1, "kind": "curve", "ti')
+    told = []
+    assert training.resume(ws, run.id, report=told.append).status == "finished"
+    assert training.attach(ws, run.id, report=told.append).status == "finished"
+
+
+class Keeps(Plain):
+    """Puts into its checkpoint what is no number."""
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["when"] = dt.datetime.now(dt.UTC)
+
+
+def test_what_could_not_be_read_back_is_told_when_it_is_saved(ws):
+    with pytest.raises(TrainingError, match=r"saves what cannot be read back .* got datetime\.datetime"):
+        train(ws, Rows(), net=Keeps, epochs=200)
 
 
 def test_a_stream_goes_on_at_the_epoch_and_says_so(ws, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ... import errors
 from ...errors import LeptonError, TrainingError
+from ...records import printable
 from ...workspace import mask, read_json, write_json
 
 __all__ = ["Failure", "first_failure", "forget_failures", "is_of_another", "tell_failure"]
@@ -63,7 +64,7 @@ def tell_failure(folder: Path, rank: int, cause: BaseException) -> None:
         return
     place = _place(folder)
     place.mkdir(mode=0o700, exist_ok=True)
-    text = mask(" ".join(str(cause).split())[:500])
+    text = mask(printable(str(cause))[:500])
     write_json(place / f"{rank}.json", {"rank": rank, "kind": type(cause).__name__, "text": text}, mode=0o600)
 
 

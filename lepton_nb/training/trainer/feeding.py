@@ -58,8 +58,8 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
         recorder.saver.exact = all(map(can_go_on, leaves))
         if not recorder.saver.exact:
             return tree_unflatten(leaves, shape)
-        feeding.loaders[:] = recorder.loaders[:] = [
-            GoingOn(one, partial(recorder.loader_state, number), recorder.begin) for number, one in enumerate(leaves)
+        feeding.loaders[:] = recorder.carried.loaders[:] = [
+            GoingOn(one, partial(recorder.carried.place, number), recorder.begin) for number, one in enumerate(leaves)
         ]
         return tree_unflatten(feeding.loaders, shape)
 

@@ -81,7 +81,9 @@ def _run(job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recor
             torch.set_num_threads(cpus)
     if not ranks.alone:
         average_epochs(module)
-    callbacks = [recorder, *job.shipped_callbacks()]
+    # A bar would be drawn into the log; the events tell the same.
+    own = [one for one in job.shipped_callbacks() if not isinstance(one, library.callbacks.ProgressBar)]
+    callbacks = [recorder, *own]
     if not job.fit.allow_nan:
         callbacks.append(_joined(Finite, library.Callback)(feeding.current, lambda: recorder.done))
     trainer = library.Trainer(callbacks=callbacks, logger=writer, **_arguments(job, ranks, library))

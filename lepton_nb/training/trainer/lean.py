@@ -214,6 +214,7 @@ class _Step:
     def __init__(self, trainer: Any, module: Any, steps: Any, calls: Any) -> None:
         self._trainer, self._module, self._steps, self._calls = trainer, module, steps, calls
         self._as_ever, self._counts = steps.run, steps.optim_progress.optimizer
+        self._was_called = False
 
     def run(self, optimizer: Any, batch_idx: int, kwargs: Any) -> Any:
         """What the training step returned, with a copy of its loss."""
@@ -222,10 +223,15 @@ class _Step:
         if not is_simple or self._steps._skip_backward:  # noqa: SLF001
             return self._as_ever(optimizer, batch_idx, kwargs)
         result: dict[str, Any] = {}
+        self._was_called = False
         self._counts.step.increment_ready()
         before, own[_RUNNING] = own[_RUNNING], "optimizer_step"
         optimizer.step(closure=partial(self._closure, optimizer, kwargs, result))
         own[_RUNNING] = before
+        if "loss" not in result and not self._was_called:
+            raise RuntimeError(
+                "The optimizer has not called its closure, so nothing was learned: pass `closure` on to `step`."
+            )
         self._counts.step.increment_completed()
         return result
 
@@ -233,6 +239,7 @@ class _Step:
         if not torch.is_grad_enabled():
             with torch.enable_grad():
                 return self._closure(optimizer, kwargs, result)
+        self._was_called = True
         trainer, own, zeroed = self._trainer, vars(self._module), self._counts.zero_grad
         own[_RUNNING] = "training_step"
         output = self._module.training_step(*kwargs.values())

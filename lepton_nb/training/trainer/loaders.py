@@ -13,11 +13,17 @@ from .randomness import random_state, set_random_state
 
 __all__ = ["GoingOn", "can_go_on"]
 
+_SAMPLERS = ("torch.utils.data.", "lepton_nb.")
+
 
 def can_go_on(loader: Any) -> bool:
     """Whether a loader can go on within an epoch: ours, and those whose datasets have rows by number."""
     if isinstance(loader, DataLoader):
-        return not isinstance(loader.dataset, IterableDataset)
+        if isinstance(loader.dataset, IterableDataset) or loader.persistent_workers:
+            return False
+        # A sampler of somebody's own may draw from anywhere, and whenever it likes.
+        samplers = [one for one in (loader.sampler, loader.batch_sampler) if one is not None]
+        return all(type(one).__module__.startswith(_SAMPLERS) for one in samplers)
     return hasattr(loader, "position") and hasattr(loader, "load_state_dict")
 
 
@@ -95,7 +101,8 @@ class GoingOn:
             return iter(self.loader)
         self._epoch_state = state["epoch_state"]
         set_random_state(self._epoch_state, self._generators())
-        if self.loader.num_workers or self.loader.batch_sampler is None:
+        own_way = type(self.loader).__iter__ is not DataLoader.__iter__
+        if self.loader.num_workers or self.loader.batch_sampler is None or own_way:
             whole: Iterator[Any] = iter(self.loader)
             for _ in range(self._position):
                 next(whole, None)

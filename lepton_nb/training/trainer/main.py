@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ... import tracking
 from ...errors import LeptonError
-from ...records import Failed, Finished
+from ...records import Failed, Finished, printable
 from ...workspace import Workspace
 from ..events import EventLog
 from ..job import Job
@@ -35,9 +35,9 @@ def main(folder: Path) -> int:
     tracking.mark_process(ws, job.id)
 
     def fail(cause: BaseException) -> None:
-        kind, message = type(cause).__name__, " ".join(str(cause).split())[:_MESSAGE]
+        kind, message = type(cause).__name__, printable(str(cause))[:_MESSAGE]
         # On a full disk neither can be written: then whoever waits finds the process gone, and the log.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, LeptonError):
             tracking.finish_run(ws, job.id, "failed", f"{kind}: {message}", send=False)
             log.write(Failed(time.time(), kind, message))
 

@@ -30,7 +30,8 @@ class Told:
 
     def new(self, metrics: Mapping[str, Any], step: int) -> dict[str, float]:
         """Those of the values at a step that were not told yet."""
-        return {name: float(value) for name, value in metrics.items() if step > self._steps.get(name, -1)}
+        known = {name: self._steps.get(tracking.metric_name(name), -1) for name in metrics}
+        return {name: float(value) for name, value in metrics.items() if step > known[name]}
 
 
 class MetricsWriter:

@@ -17,11 +17,11 @@ from ...models import save_weights
 from ...records import Curve, Epoch, Progress, Started, better, monitored
 from ..events import EventLog
 from ..job import Job, ask_to_stop, is_asked_to_stop
+from .carried import Carried, pending
 from .metrics import MetricsWriter, Told
-from .randomness import random_state, seed_all, set_random_state
+from .randomness import seed_all
 from .ranks import Ranks
 from .saving import Saver
-from .sums import Sums
 from .usage import Meter
 
 __all__ = ["Recorder"]
@@ -44,15 +44,15 @@ class Recorder:
     def __init__(self, job: Job, log: EventLog, told: Told, writer: MetricsWriter, ranks: Ranks) -> None:
         super().__init__()
         self._job, self._log, self._folder, self._ranks = job, log, job.folder, ranks
-        self._told, self._writer, self._sums, self._meter = told, writer, Sums(), Meter()
+        self._told, self._writer, self._meter, self.carried = told, writer, Meter(), Carried(ranks)
         self.done, self._total, self._counted = 0, 0, 0
         self._ticked = self._measured = time.monotonic()
         # Of several processes: the batch behind which all ask again, and the one behind which they asked.
         self._next, self._asked = 0, 0
         self._waited = 0
-        self._state: dict[str, Any] = {}
+        # Whether the run goes on at all, whether it does so at the start of an epoch, and who ends a batch.
+        self._goes_on, self._at_start, self._is_last = False, False, True
         self.saver = Saver(job)
-        self.loaders: list[Any] = []
         self.monitor: str | None = job.fit.monitor or None
         self.best, self.best_epoch = math.inf, -1
         self.stopped = False
@@ -72,46 +72,27 @@ class Recorder:
             for counted in fit_loop["epoch_progress"].values():
                 counted["ready"] = counted["processed"] + 1
         checkpoint[_KEY] = {
-            "within": within,
             "done": self.done,
             "monitor": self.monitor,
             "best": self.best,
             "best_epoch": self.best_epoch,
             "waited": self._waited,
-            "pending": _pending(trainer) if within else None,
-            "loaders": [one.state_dict() if within else one.fresh_state() for one in self.loaders],
-            # What each process has of its own.
-            "ranks": self._ranks.gathered(
-                {"random": random_state(), "sums": Sums.state(trainer, pl_module) if within else None}
-            ),
+            **self.carried.state(trainer, pl_module, within=within),
         }
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Take it back."""
-        self._state = state = checkpoint[_KEY]
+        state = checkpoint[_KEY]
         self.done, self._waited = state["done"], state["waited"]
         self.monitor, self.best, self.best_epoch = state["monitor"], state["best"], state["best_epoch"]
         self._counted = self._asked = self.done
-        if self._own["sums"]:
-            self._sums.load(self._own["sums"], pl_module)
-
-    def loader_state(self, number: int) -> Mapping[str, Any] | None:
-        """Where the loader of that number goes on; None for a run that does not."""
-        kept = self._state.get("loaders", [])
-        return kept[number] if number < len(kept) else None
+        self._goes_on, self._at_start = True, not state["within"]
+        self.carried.load(trainer, pl_module, state)
 
     def begin(self) -> None:
-        """The first batch is about to be loaded: from here on the run draws what it would have drawn."""
-        if self._state:
-            set_random_state(self._own["random"])
-            if pending := self._state["pending"]:
-                self._writer.log_metrics(*pending)
-
-    @property
-    def _own(self) -> dict[str, Any]:
-        """This process's part of the state; a run may have gone on with more processes than it had."""
-        parts: list[dict[str, Any]] = self._state["ranks"]
-        return parts[self._ranks.rank % len(parts)]
+        """The first batch is about to be loaded."""
+        if self.carried.begin() and self.carried.pending:
+            self._writer.log_metrics(*self.carried.pending)
 
     # ---- Lightning's hooks
 
@@ -129,7 +110,11 @@ class Recorder:
         if self._job.fit.steps:
             most = self._job.fit.steps * self._job.fit.accumulate
             self._total = min(self._total or most, most)
-        if not self._ranks.alone and not self._state:
+        if self._job.fit.steps and not pl_module.automatic_optimization:
+            # Lightning counts the steps of each optimizer, so nobody knows how many batches they will be.
+            self._total = 0
+        self._come_last(trainer, pl_module)
+        if not self._ranks.alone and not self._goes_on:
             # Up to here all were alike; noise that is alike would be less noise.
             seed_all(self._job.fit.seed + self._ranks.rank)
         self._ticked = self._measured = time.monotonic()
@@ -139,28 +124,24 @@ class Recorder:
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """The epoch before is over in every respect: a good moment for a checkpoint."""
-        if self._state and not self._state["within"]:
+        if self._at_start:
             # Lightning takes it for an epoch whose batches are all done, since those of the one before are counted.
             trainer.fit_loop.epoch_loop._restarting = False  # noqa: SLF001
-            self._state = {**self._state, "within": True}
+            self._at_start = False
         if self.done and self.done != self.saver.batches and self._ranks.any(self.saver.is_due(least=2.0)):
             self.saver.save(trainer, self.done, trainer.current_epoch, within=False)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Ten times a second at most: say how far it is, keep a checkpoint, and look whether to stop."""
-        self.done += 1
-        self._sums.restore(trainer)
-        now = time.monotonic()
-        # Several processes need not agree on what the time is, but on the batch.
-        if now - self._ticked >= _TICK_S if self._ranks.alone else self.done >= self._next:
-            self._tick(trainer, outputs, batch, now)
+        """A batch is done, unless the network has something to say to that."""
+        if self._is_last:
+            self._behind(trainer, outputs, batch)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Keep the weights when they are the best so far; end when they have not been for long."""
-        self._sums.forget()
         if self._writer.closed:
             # A part of an epoch is not compared with whole ones.
             return
+        self.carried.sums.tell(pl_module)
         # Lightning would not let a schedule see the metrics of the epoch that a run went on in, which are all there.
         trainer.fit_loop._restarting = False  # noqa: SLF001
         metrics = self._ranks.mean(trainer.callback_metrics)
@@ -176,7 +157,7 @@ class Recorder:
         if trainer.current_epoch > self._told.epoch:
             self._log.write(Epoch(time.time(), trainer.current_epoch, _steps(trainer), metrics, best))
         if self._ranks.any(is_asked_to_stop(self._folder)):
-            self.stopped = trainer.should_stop = True
+            self._end(trainer)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Say that all is done; weights there are in any case."""
@@ -187,6 +168,27 @@ class Recorder:
         self._log.write(Progress(time.time(), self.done, self._total or self.done, "done"))
 
     # ---- below
+
+    def _come_last(self, trainer: Any, pl_module: Any) -> None:
+        """Lightning calls a network's own hook behind those of callbacks, and what it does belongs to the batch."""
+        own = pl_module.on_train_batch_end
+        if not callable(own):
+            return
+
+        def behind(outputs: Any, batch: Any, batch_idx: int) -> None:
+            own(outputs, batch, batch_idx)
+            self._behind(trainer, outputs, batch)
+
+        vars(pl_module)["on_train_batch_end"], self._is_last = behind, False
+
+    def _behind(self, trainer: Any, outputs: Any, batch: Any) -> None:
+        """Ten times a second at most: say how far it is, keep a checkpoint, and look whether to stop."""
+        self.done += 1
+        self.carried.sums.restore(trainer)
+        now = time.monotonic()
+        # Several processes need not agree on what the time is, but on the batch.
+        if now - self._ticked >= _TICK_S if self._ranks.alone else self.done >= self._next:
+            self._tick(trainer, outputs, batch, now)
 
     def _is_best(self, metrics: Mapping[str, float], epoch: int) -> bool:
         value = metrics.get(self.monitor, math.nan) if self.monitor else -float(epoch)
@@ -239,27 +241,26 @@ class Recorder:
 
     def _stop(self, trainer: Any) -> None:
         """End behind this batch, or as soon as nothing is half done; an epoch that is over anyway ends as ever."""
-        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            self.stopped = trainer.should_stop = True
-        elif self._may_pause(trainer):
-            if self.saver.exact:
-                self.saver.save(trainer, self.done, trainer.current_epoch, within=True)
-            # Lightning logs at a stop whatever there is, also the sums of a part of an epoch: just what is due is told.
-            if pending := _pending(trainer):
-                self._writer.log_metrics(*pending)
-            self.stopped = trainer.should_stop = self._writer.closed = True
-            # To validate a part of an epoch would take time, and nobody would look at it.
-            trainer.limit_val_batches = 0
-        else:
+        if not self._may_pause(trainer):
             self._ticked, self._next = 0.0, 0
+            return
+        if self.saver.exact:
+            self.saver.save(trainer, self.done, trainer.current_epoch, within=True)
+        # Lightning logs at a stop whatever there is, also the sums of a part of an epoch: just what is due is told.
+        if due := pending(trainer):
+            self._writer.log_metrics(*due)
+        self._writer.closed = True
+        self._end(trainer)
+        # To validate a part of an epoch would take time, and nobody would look at it. Nor is it the end of an epoch.
+        trainer.limit_val_batches = 0
+        for one in (trainer.lightning_module, *trainer.callbacks):
+            if one is not self:
+                vars(one)["on_train_epoch_end"] = None
 
-
-def _pending(trainer: Any) -> tuple[dict[str, float], int] | None:
-    """What Lightning will log of the step that has just been done, right after a checkpoint was made of it."""
-    if not trainer._logger_connector.should_update_logs:  # noqa: SLF001
-        return None
-    values = trainer.fit_loop.epoch_loop._results.metrics(on_step=True)["log"]  # noqa: SLF001
-    return {name: float(value) for name, value in values.items()}, _steps(trainer)
+    def _end(self, trainer: Any) -> None:
+        """End now, whatever least number of epochs or steps was asked for."""
+        self.stopped = trainer.should_stop = True
+        trainer.fit_loop.min_epochs, trainer.fit_loop.epoch_loop.min_steps = 0, None
 
 
 def _steps(trainer: Any) -> int:

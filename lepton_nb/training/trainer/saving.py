@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
-from ...errors import StorageError
+import torch
+
+from ...errors import StorageError, TrainingError
+from ...records import printable
 from ...workspace import file_sha256
 from ..checkpoints import Checkpoint, checkpoint_folder, enter
 from ..job import Job
+from .carried import plain
 
 __all__ = ["Saver"]
 
@@ -26,7 +32,7 @@ class Saver:
     def __init__(self, job: Job) -> None:
         self._job, self._saved = job, time.monotonic()
         # Whether the loaders can go on within an epoch; whether the checkpoint that is being made stands within one.
-        self.exact, self.within = False, False
+        self.exact, self.within, self._proven = False, False, False
         # Batches that were done at the last checkpoint.
         self.batches = -1
 
@@ -53,8 +59,12 @@ class Saver:
         self.within = within
         try:
             place.mkdir(mode=0o700, exist_ok=True)
-            trainer.save_checkpoint(temporary, weights_only=False)
+            # As `Trainer.save_checkpoint` does it.
+            checkpoint = plain(trainer._checkpoint_connector.dump_checkpoint(weights_only=False))  # noqa: SLF001
+            trainer.strategy.save_checkpoint(checkpoint, temporary)
+            trainer.strategy.barrier()
             if trainer.is_global_zero:
+                self._prove(temporary)
                 self._enter(
                     temporary,
                     Checkpoint(name, file_sha256(temporary), temporary.stat().st_size, epoch, batches, self.exact),
@@ -65,6 +75,23 @@ class Saver:
         finally:
             self.within = False
         self.batches, self._saved = batches, time.monotonic()
+
+    def _prove(self, path: Path) -> None:
+        """Read the first checkpoint of a process as a run that goes on will, without running code."""
+        if self._proven:
+            return
+        try:
+            torch.load(path, map_location="cpu", weights_only=True)
+        except UnpicklingError as cause:
+            path.unlink()
+            found = re.search(r"GLOBAL (\S+)", str(cause))
+            raise TrainingError(
+                "the network saves what cannot be read back without running code, so no run could go on",
+                expected="numbers, texts and tensors from on_save_checkpoint and the states of schedules and callbacks",
+                got=found[1] if found else printable(str(cause))[:200],
+                hint="save such things as numbers or tensors",
+            ) from cause
+        self._proven = True
 
     def _enter(self, temporary: Path, made: Checkpoint) -> None:
         with temporary.open("rb") as stream:

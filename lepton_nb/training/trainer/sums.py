@@ -28,9 +28,15 @@ class Sums:
             module: the network.
         """
         logged = {
-            name: {"value": one.value, "count": getattr(one, "cumulated_batch_size", None)}
+            name: {
+                "value": one.value,
+                "count": getattr(one, "cumulated_batch_size", None),
+                "mean": one.meta.is_mean_reduction,
+                "name": one.meta.forked_name(on_step=False),
+                "where": {"logger": one.meta.logger, "prog_bar": one.meta.prog_bar},
+            }
             for name, one in trainer.fit_loop.epoch_loop._results.items()  # noqa: SLF001 -- there is no other way to it
-            if one.is_tensor and one.meta.on_epoch
+            if one.is_tensor and one.meta.on_epoch and not one.has_reset
         }
         metrics = {
             name: {"count": one._update_count, "state": dict(one.metric_state)}  # noqa: SLF001
@@ -69,8 +75,11 @@ class Sums:
             elif one.meta.is_max_reduction or one.meta.is_min_reduction:
                 one.value = one.meta.reduce_fx(kept["value"], one.value)
 
-    def forget(self) -> None:
-        """An epoch has ended: nothing is added to the next one."""
+    def tell(self, module: Any) -> None:
+        """An epoch has ended: what was not logged again since the run went on is logged now as it was."""
+        for kept in self._waiting.values():
+            value = kept["value"] / kept["count"] if kept["mean"] else kept["value"]
+            module.log(kept["name"], value, on_step=False, on_epoch=True, batch_size=1, **kept["where"])
         self._waiting = {}
 
 
