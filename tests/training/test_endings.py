@@ -184,7 +184,7 @@ def test_a_broken_checkpoint_is_found_by_its_hash_and_the_one_before_is_taken(ws
     content = bytearray(flipped.read_bytes())
     content[len(content) // 2] ^= 1
     flipped.write_bytes(content)
-    assert good_checkpoint(run.path)[1][0].fault == "of another hash"
+    assert good_checkpoint(run.path)[1][-1].fault == "of another hash"
 
 
 def test_a_run_that_is_over_or_still_runs_is_not_resumed(ws):
