@@ -3,7 +3,7 @@
 from .host import Host, PlainHost, current_host, hosted, import_object
 from .live import ask_to_stop
 from .progress import Progress
-from .tree import FUNCTIONS, VERBS, Outcome, face, invoke, root
+from .tree import FUNCTIONS, VERBS, Outcome, arguments_of, face, invoke, root
 
 __all__ = [
     "FUNCTIONS",
@@ -12,6 +12,7 @@ __all__ = [
     "Outcome",
     "PlainHost",
     "Progress",
+    "arguments_of",
     "ask_to_stop",
     "current_host",
     "face",

@@ -14,7 +14,7 @@ from .declare import command_of, group_of
 from .host import Host, hosted
 from .refusals import of_module, of_system
 
-__all__ = ["FUNCTIONS", "VERBS", "Outcome", "face", "invoke", "root"]
+__all__ = ["FUNCTIONS", "VERBS", "Outcome", "arguments_of", "face", "invoke", "root"]
 
 # Path of words -> module of this package. The function in it is named by the words, joined by '_'.
 VERBS = {
@@ -111,6 +111,23 @@ def root() -> click.Group:
     group = _Verbs("lepton", help="Train, evaluate, package, serve and monitor models.", no_args_is_help=True)
     group.params.append(_version_option())
     return group
+
+
+def arguments_of(words: list[str]) -> tuple[str, ...]:
+    """The names of the arguments that the verb of these words takes without a flag.
+
+    Example:
+        >>> arguments_of(["train"]), arguments_of(["runs", "show", "last"])
+        (('network',), ('run',))
+    """
+    command: click.Command = root()
+    context = click.Context(command, info_name="lepton")
+    for word in words:
+        child = command.get_command(context, word) if isinstance(command, click.Group) else None
+        if child is None:
+            break
+        command, context = child, click.Context(child, parent=context, info_name=word)
+    return tuple(str(param.name) for param in command.params if isinstance(param, click.Argument))
 
 
 def _version_option() -> click.Option:

@@ -98,14 +98,14 @@ class LeptonMagic:
 
     def __call__(self, line: str, cell: str | None = None) -> Any:
         """Run one verb; its result is the cell's value."""
-        from ..commands import invoke
+        from ..commands import arguments_of, invoke
         from ..records import Result, plain
         from .words import from_yaml, split, take_output_name
 
         host = NotebookHost(self._shell)
         words, name = take_output_name(split(line, host.text_of))
         if cell is not None:
-            words += from_yaml(cell, host.text_of)
+            words += from_yaml(cell, host.text_of, arguments_of(words))
         try:
             outcome = invoke(words, host)
         finally:

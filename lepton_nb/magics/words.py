@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..errors import UsageError
@@ -63,13 +63,14 @@ def take_output_name(words: list[str]) -> tuple[list[str], str | None]:
     return words[:at] + words[at + 2 :], name
 
 
-def from_yaml(cell: str, value_of: Callable[[str], str]) -> list[str]:
+def from_yaml(cell: str, value_of: Callable[[str], str], arguments: Collection[str] = ()) -> list[str]:
     """Options written as YAML in a cell, as words.
 
     Args:
         cell: a mapping of option names to values: a list repeats the option, a mapping gives `name=value`
             pairs, true sets a flag.
         value_of: as in `split`.
+        arguments: names that stand for words without a flag, such as `network`.
 
     Raises:
         UsageError: the cell is not a mapping.
@@ -77,6 +78,8 @@ def from_yaml(cell: str, value_of: Callable[[str], str]) -> list[str]:
     Example:
         >>> from_yaml("{epochs: 3, net: {hidden: [8, 8]}}", str)
         ['--epochs', '3', '--net', 'hidden=[8, 8]']
+        >>> from_yaml("{epochs: 3, network: cnn}", str, ["network"])
+        ['cnn', '--epochs', '3']
     """
     import yaml
 
@@ -97,6 +100,8 @@ def from_yaml(cell: str, value_of: Callable[[str], str]) -> list[str]:
             raise UsageError(f"option {name!r} has no value", expected=f"{name}: VALUE")
         elif value is False:
             continue
+        elif str(name) in arguments:
+            words = [*(_expanded(item, value_of) for item in _items(value)), *words]
         else:
             for item in _items(value):
                 words += [flag, _expanded(item, value_of)]
