@@ -110,7 +110,8 @@ def test_a_process_that_ends_fails_the_run_with_its_cause_and_nothing_is_left(ws
         train(ws, table, callbacks=[Fails(how)], epochs=200, name=how.__name__)
     run = tracking.get(ws, how.__name__)
     assert run.status == "failed"
-    assert not left(run)
+    # The trainer has told it, and still sends what it knows to the store.
+    until(lambda: not left(run))
 
 
 def test_a_killed_trainer_leaves_no_process(ws, table):
@@ -125,7 +126,7 @@ def test_more_devices_than_gpus_or_rows_are_refused(ws, table):
     if torch.cuda.device_count() < 64:
         with pytest.raises(TrainingError, match="64 devices are too many"):
             train(ws, table, devices=64, accelerator="gpu", batch_size=64)
-    with pytest.raises((TrainingError, UsageError), match="batch_size 1 is too small"):
+    with pytest.raises(UsageError, match="2 processes cannot share a batch of 1"):
         train(ws, table, batch_size=1)
 
 
