@@ -67,13 +67,13 @@ def choose(page: Page, label: str) -> None:
     """Take a command from the palette."""
     page.locator("[data-id=lepton-runs]").wait_for()
     palette = page.locator(".lm-CommandPalette-input")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     # The keys do nothing until the last extension is there.
     while not palette.is_visible():
         assert time.monotonic() < deadline, "the palette did not open"
         page.keyboard.press("Control+Shift+C")
         with contextlib.suppress(PlaywrightTimeout):
-            palette.wait_for(timeout=2_000)
+            palette.wait_for(timeout=10_000)
     palette.fill(label)
     page.locator(".lm-CommandPalette-item", has_text=label).first.click()
 

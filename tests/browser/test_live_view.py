@@ -217,6 +217,20 @@ def test_the_saved_notebook_holds_the_curves_and_no_widget(ws: Workspace, page: 
     assert not [state for kept in states for state in kept.get("state", {}).values() if "lepton" in json.dumps(state)]
 
 
+def test_text_with_markup_stays_text(page: Page, view: Locator) -> None:
+    run(page, 2)
+    expect(view.locator(".lepton-title")).to_have_text(NAME, timeout=LONG_MS)
+    for place in ("log", "note", "best epoch"):
+        expect(view.locator(f"[data-lepton='{place}']")).to_contain_text(NAME)
+    expect(view.locator(".lepton-name").last).to_have_text(NAME)
+    assert view.locator("img").count() == 0
+    run(page, 3)
+    left = page.locator(".jp-CodeCell").nth(2).locator(".lepton-training-left")
+    expect(left).to_contain_text(f"failed: {NAME}")
+    assert left.locator("img").count() == 0
+    assert page.title() != "taken"
+
+
 def test_after_a_reload_another_kernel_shows_the_same_training_and_stops_it(
     folder: Path, ws: Workspace, page: Page, view: Locator
 ) -> None:
@@ -243,20 +257,6 @@ def test_after_a_reload_another_kernel_shows_the_same_training_and_stops_it(
     assert tracking.get(ws, running.id).status == "stopped"
     page.goto(url)
     expect(page.locator(".jp-StatusBar-TextItem", has_text="Idle")).to_be_visible(timeout=LONG_MS)
-
-
-def test_text_with_markup_stays_text(page: Page, view: Locator) -> None:
-    run(page, 2)
-    expect(view.locator(".lepton-title")).to_have_text(NAME, timeout=LONG_MS)
-    for place in ("log", "note", "best epoch"):
-        expect(view.locator(f"[data-lepton='{place}']")).to_contain_text(NAME)
-    expect(view.locator(".lepton-name").last).to_have_text(NAME)
-    assert view.locator("img").count() == 0
-    run(page, 3)
-    left = page.locator(".jp-CodeCell").nth(2).locator(".lepton-training-left")
-    expect(left).to_contain_text(f"failed: {NAME}")
-    assert left.locator("img").count() == 0
-    assert page.title() != "taken"
 
 
 def test_the_browser_complained_of_nothing(page: Page) -> None:

@@ -9,7 +9,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from networks import Noisy, Pair, Rows, StopAt
-from plain import Plain
+from plain_networks import Plain
 from safetensors.torch import load_file
 from torch.utils.data import DataLoader, TensorDataset
 

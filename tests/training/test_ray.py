@@ -15,7 +15,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from networks import Rows, StopAt
-from plain import Plain
+from plain_networks import Plain
 from safetensors.torch import load_file
 
 from lepton_nb import data, tracking, training
