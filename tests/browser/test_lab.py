@@ -68,13 +68,15 @@ def choose(page: Page, label: str) -> None:
     page.locator("[data-id=lepton-runs]").wait_for()
     palette = page.locator(".lm-CommandPalette-input")
     deadline = time.monotonic() + 60
-    # The keys do nothing until the last extension is there.
-    while not palette.is_visible():
+    # The keys do nothing until the last extension is there, and what opens last may take the focus, which closes it.
+    while True:
         assert time.monotonic() < deadline, "the palette did not open"
-        page.keyboard.press("Control+Shift+C")
         with contextlib.suppress(PlaywrightTimeout):
-            palette.wait_for(timeout=10_000)
-    palette.fill(label)
+            if not palette.is_visible():
+                page.keyboard.press("Control+Shift+C")
+                palette.wait_for(timeout=5_000)
+            palette.fill(label, timeout=2_000)
+            break
     page.locator(".lm-CommandPalette-item", has_text=label).first.click()
 
 
