@@ -12,6 +12,7 @@ from torch import nn
 from lepton_nb import data, models, tracking, training
 from lepton_nb.errors import TrainingError
 from lepton_nb.training import Fit
+from lepton_nb.training.checkpoints import good_checkpoint
 from lepton_nb.workspace import Workspace
 
 
@@ -52,13 +53,14 @@ def main(home):
     table = data.load(ws, "breast_cancer")
     net = Net(30, 2)
     before = net.body.weight.detach().clone()
-    run = training.train(ws, net, table, Fit(3, 64, 0, 8), name="by-hand")
+    run = training.train(ws, net, table, Fit(3, 64, 0, 8, checkpoint_every=0.0), name="by-hand")
     trained = models.load_trained(run.path)
     assert torch.equal(trained.body.weight, net.body.weight), "the notebook's object holds the best weights"
     assert not torch.equal(before, net.body.weight)
     assert run.status == "finished"
     assert set(run.metrics) == {"train_loss", "strange"}, run.metrics
     assert run.model == "Net"
+    torch.load(run.path / "checkpoints" / good_checkpoint(run.path)[0].file, weights_only=True)
     with pytest.raises(TrainingError, match="failed; got RuntimeError: a bad batch; next: lepton resume"):
         training.train(ws, Net, table, Fit(1, 64, 0, 8), options={"explode": True})
     failed = tracking.get(ws, "last")

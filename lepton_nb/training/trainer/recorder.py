@@ -120,7 +120,6 @@ class Recorder:
         self._ticked = self._measured = time.monotonic()
         self._meter.read(0)
         self._log.write(Started(time.time(), self._job.name, self._total, self._job.id, self._job.fit.epochs))
-        self._log.write(Progress(time.time(), self.done, self._total, self._text(trainer)))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """The epoch before is over in every respect: a good moment for a checkpoint."""
