@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import Data
-from .fitting import fit_streamed
+from .fitting import fit_streamed, fit_whole
 from .kept import kept_batches, kept_buckets, refuse_too_large
 from .reading import Part, raw_inputs, read
 from .splits import PARTS
-from .store import open_folder
 
 __all__ = ["Normaliser", "features", "file_features", "preprocessing"]
+
+_KEPT: dict[tuple[str, str], Any] = {}
+_MOST_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def preprocessing(data: Data) -> Any:
         numbers and text categories and gives float32 [N, features]: numbers standardised, gaps filled with
         the median; categories one-hot, and nothing for a missing or unseen one. For arrays a `Normaliser`.
     """
-    return _fitted(str(data.path), data.id)
+    return _fitted(data)
 
 
 def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -84,12 +85,13 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray
     Returns:
         float32 [N, *data.feature_shape], and the classes, int64 [N].
     """
-    fitted = preprocessing(data)
     if data.streamed and part in PARTS:
+        fitted = preprocessing(data)
         files = kept_buckets(data, part)
         refuse_too_large(data, data.rows[part], 4 * data.feature_shape[0] + 8)
         return file_features(data, fitted, [path for path, _ in files], data.rows[part])
     inputs, targets = read(data, part)
+    fitted = _fitted(data, inputs if part == "train" else None)
     if data.kind == "array":
         return fitted(inputs["input"]), targets
     return np.asarray(fitted.transform(frame_of(inputs)), dtype=np.float32), targets
@@ -129,18 +131,28 @@ def frame_of(inputs: Mapping[str, NDArray[Any]]) -> Any:
     return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in inputs.items()})
 
 
-# A folder of the store never changes its rows, so its path stands for them.
-@lru_cache(maxsize=4)
-def _fitted(folder: str, sha: str) -> Any:
-    data = open_folder(Path(folder))
+def _fitted(data: Data, inputs: Mapping[str, NDArray[Any]] | None = None) -> Any:
+    """What `preprocessing` gives, kept for the last few data sets; `inputs` are the training part's, when at hand."""
+    # A folder of the store never changes its rows, so its path stands for them.
+    key = (str(data.path), data.id)
+    made = _KEPT.get(key)
+    if made is None:
+        made = _fit(data, inputs)
+        while len(_KEPT) >= _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)), None)
+        _KEPT[key] = made
+    return made
+
+
+def _fit(data: Data, inputs: Mapping[str, NDArray[Any]] | None) -> Any:
     if data.streamed:
         return fit_streamed(data, _transformer(data), frame_of)
-    inputs, _ = read(data, "train")
+    inputs = read(data, "train")[0] if inputs is None else inputs
     if data.kind == "array":
         return _normaliser(inputs["input"])
     # All-missing columns have no mean: NumPy says so, and the imputer turns them into zeros.
     with np.errstate(invalid="ignore", divide="ignore"):
-        return _transformer(data).fit(frame_of(inputs))
+        return fit_whole(data, _transformer(data), frame_of, inputs)
 
 
 def _normaliser(array: NDArray[np.float32]) -> Normaliser:

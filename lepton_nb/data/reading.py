@@ -50,7 +50,7 @@ def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray
     targets = kept_targets(data)[rows]
     if data.kind == "array":
         return {"input": np.asarray(kept_inputs(data)[rows])}, targets
-    return {name: values[rows] for name, values in raw_inputs(kept_table(data), data.columns).items()}, targets
+    return raw_inputs(kept_table(data).take(rows), data.columns), targets
 
 
 def sample(data: Data, part: Part | str, most: int = 100_000) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:

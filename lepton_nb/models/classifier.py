@@ -100,9 +100,11 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def _add(self, rows: int, **means: Tensor) -> None:
-        self._rows += rows
+        # Not by `self._rows += rows`: `nn.Module.__setattr__` looks at each value as if it were a parameter.
+        vars(self)["_rows"] += rows
         for name, mean in means.items():
-            self._sums[name] = self._sums.get(name, torch.zeros((), device=mean.device)) + mean * rows
+            before = self._sums.get(name)
+            self._sums[name] = mean * rows if before is None else torch.add(before, mean, alpha=rows)
 
     def _log_means(self) -> None:
         for name, total in self._sums.items():

@@ -9,6 +9,7 @@ from itertools import pairwise
 from torch import nn
 
 from .classifier import Classifier, Schedule
+from .dropout import Dropout
 
 __all__ = ["MLP"]
 
@@ -42,6 +43,6 @@ class MLP(Classifier):
         widths = [math.prod(feature_shape), *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
         for before, after in pairwise(widths):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(), nn.Dropout(dropout)]
+            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(), Dropout(dropout)]
         network = nn.Sequential(*layers, nn.Linear(widths[-1], classes))
         super().__init__(network, lr=lr, weight_decay=weight_decay, schedule=schedule, label_smoothing=label_smoothing)

@@ -203,7 +203,7 @@ def compare(name: str, folder: Path, runs: int) -> list[dict[str, Any]]:
         )
         setting = best_setting(book, home, case)
         short = ours(book, home, case, "short")["seconds"]
-        case = replace(case, epochs=max(case.epochs, math.ceil(_LEAST_S * 1.25 * case.epochs / short)))
+        case = replace(case, epochs=max(case.epochs, math.ceil(_LEAST_S * 1.5 * case.epochs / short)))
         print(f"  {case.epochs} epochs", flush=True)
         for turn in range(runs):
             for side in ("ours", "peer") if turn % 2 else ("peer", "ours"):

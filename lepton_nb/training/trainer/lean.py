@@ -6,20 +6,21 @@ which looks at each value as if it were a parameter: a text is none.
 
 The rest stands on the insides of one version of Lightning; another one goes without it. Hooks are called without a line
 for a log and a profiler that nobody reads. Whether a training step takes the number of its batch is looked up once. A
-batch that lies in the CPU's memory is not moved there. And a step of one optimizer is one function instead of a dozen.
-Whatever a network, a strategy or a precision does in its own way is done as ever.
+batch that lies in the CPU's memory is not moved there. And a batch, with the step of its only optimizer, is a few
+functions instead of dozens (`lean_batch`). Whatever a network, a strategy or a precision does in its own way is done
+as ever.
 """
 
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+
+from .lean_batch import RUNNING, Batch, Step
 
 __all__ = ["make_lean"]
 
@@ -34,7 +35,6 @@ _HOOKS = (
 )
 _TRANSFER = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 _OPTIMIZING = ("backward", "configure_gradient_clipping", "optimizer_step", "optimizer_zero_grad")
-_RUNNING = "_current_fx_name"
 _NOBODYS = "leaves_batches"
 # Those whose insides are known here.
 _VERSIONS = ("2.6.6",)
@@ -73,7 +73,7 @@ def _is_as_ever(owner: Any, base: type, name: str) -> bool:
 
 
 def _set_attribute(module: Any, name: str, value: Any) -> None:
-    if name == _RUNNING:
+    if name == RUNNING:
         vars(module)[name] = value
     else:
         nn.Module.__setattr__(module, name, value)
@@ -89,9 +89,9 @@ def _call_directly(calls: Any, silent: type) -> None:
 
     def running(network: Any, name: str, function: Any, *args: Any, **kwargs: Any) -> Any:
         own = vars(network)
-        before, own[_RUNNING] = own[_RUNNING], name
+        before, own[RUNNING] = own[RUNNING], name
         answer = function(*args, **kwargs)
-        own[_RUNNING] = before
+        own[RUNNING] = before
         return answer
 
     def call_module(trainer: Any, hook_name: str, *args: Any, pl_module: Any = None, **kwargs: Any) -> Any:
@@ -170,8 +170,10 @@ def _shorten(library: Any, module: Any, trainer: Any, calls: Any) -> None:
         and type(trainer.precision_plugin) is precision
         and all(_is_as_ever(module, library.LightningModule, name) for name in _OPTIMIZING)
     ):
-        steps = loop.automatic_optimization
-        steps.run = _Step(trainer, module, steps, calls).run
+        step = Step(trainer, module, loop.automatic_optimization)
+        loop.automatic_optimization.run = step.run
+        is_plain = _is_as_ever(module, library.LightningModule, "lr_scheduler_step")
+        Batch(trainer, module, step, is_plain).take_over()
 
 
 def _nothing() -> None:
@@ -189,88 +191,3 @@ def _arguments(build: Callable[..., Any], module: Any, known: dict[Any, bool], k
     if known[step]:
         kwargs["batch_idx"] = batch[1]
     return kwargs
-
-
-def _zero_grad(optimizer: Any) -> None:
-    """Forget the gradients as torch does, without a mark for its profiler."""
-    if type(optimizer).zero_grad is not torch.optim.Optimizer.zero_grad or "zero_grad" in vars(optimizer):
-        optimizer.zero_grad()
-        return
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = None
-
-
-class _Step:
-    """Forward, backward and a step of the only optimizer, with all hooks of Lightning in their order.
-
-    Args:
-        trainer: Lightning's Trainer.
-        module: the network.
-        steps: Lightning's loop of automatic optimization, which counts the steps.
-        calls: Lightning's module of calls.
-    """
-
-    def __init__(self, trainer: Any, module: Any, steps: Any, calls: Any) -> None:
-        self._trainer, self._module, self._steps, self._calls = trainer, module, steps, calls
-        self._as_ever, self._counts = steps.run, steps.optim_progress.optimizer
-        self._was_called = False
-
-    def run(self, optimizer: Any, batch_idx: int, kwargs: Any) -> Any:
-        """What the training step returned, with a copy of its loss."""
-        trainer, own = self._trainer, vars(self._module)
-        is_simple = trainer.accumulate_grad_batches == 1 and trainer.strategy.model is self._module
-        if not is_simple or self._steps._skip_backward:  # noqa: SLF001
-            return self._as_ever(optimizer, batch_idx, kwargs)
-        result: dict[str, Any] = {}
-        self._was_called = False
-        self._counts.step.increment_ready()
-        before, own[_RUNNING] = own[_RUNNING], "optimizer_step"
-        optimizer.step(closure=partial(self._closure, optimizer, kwargs, result))
-        own[_RUNNING] = before
-        if "loss" not in result and not self._was_called:
-            raise RuntimeError(
-                "The optimizer has not called its closure, so nothing was learned: pass `closure` on to `step`."
-            )
-        self._counts.step.increment_completed()
-        return result
-
-    def _closure(self, optimizer: Any, kwargs: Any, result: dict[str, Any]) -> Any:
-        if not torch.is_grad_enabled():
-            with torch.enable_grad():
-                return self._closure(optimizer, kwargs, result)
-        self._was_called = True
-        trainer, own, zeroed = self._trainer, vars(self._module), self._counts.zero_grad
-        own[_RUNNING] = "training_step"
-        output = self._module.training_step(*kwargs.values())
-        own[_RUNNING] = "optimizer_step"
-        loss = self._loss(output, result)
-        zeroed.increment_ready()
-        self._hooks("on_before_zero_grad", optimizer)
-        zeroed.increment_started()
-        _zero_grad(optimizer)
-        zeroed.increment_completed()
-        if loss is not None:
-            self._hooks("on_before_backward", loss)
-            loss.backward()
-            self._hooks("on_after_backward")
-        self._hooks("on_before_optimizer_step", optimizer)
-        if trainer.gradient_clip_val:
-            self._module.clip_gradients(optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
-        return result.get("loss")
-
-    def _loss(self, output: Any, result: dict[str, Any]) -> Any:
-        extra = {}
-        if not isinstance(output, Tensor):
-            made = self._steps.output_result_cls.from_training_step_output(output)
-            output, extra = made.closure_loss, made.extra
-        if output is None:
-            warnings.warn("training_step returned None: nothing was learned from that batch", stacklevel=2)
-            return None
-        # A copy, since whoever keeps what the step returned may change it.
-        result |= {"loss": output.detach().clone(), **extra}
-        return output
-
-    def _hooks(self, name: str, *args: Any) -> None:
-        self._calls._call_callback_hooks(self._trainer, name, *args)  # noqa: SLF001
-        self._calls._call_lightning_module_hook(self._trainer, name, *args)  # noqa: SLF001
