@@ -15,8 +15,8 @@ class Dropout(nn.Dropout):
     """Zeroes values with probability `p` in training and scales the others by `1 / (1 - p)` (arXiv:1207.0580).
 
     torch draws a Bernoulli number per value, one after the other; here one draw of 64 bits decides on four values. The
-    probability is `p` to within 2^-17, and the scale is that of the probability that is used. Whatever is not float32 on
-    a CPU in training is left to torch.
+    probability is `p` to within 2^-17, and the scale is that of the probability that is used. Whatever is not float32
+    on a CPU in training is left to torch.
 
     Example:
         >>> _ = torch.manual_seed(0)

@@ -119,21 +119,21 @@ class Logger(DummyLogger):
 
 
 CASES = {
-    "as it comes": (lambda: Net(), {}),
+    "as it comes": (Net, {}),
     "logs": (lambda: Net(logs=True), {"log_every_n_steps": 2}),
     "schedules": (lambda: Net(logs=True, schedules=["step", "every third", "epoch", "plateau"]), {}),
     "a plateau by step": (lambda: Net(logs=True, schedules=["plateau by step"]), {"log_every_n_steps": 1}),
     "leaves an epoch": (lambda: Net(leaves=4, schedules=["step", "epoch"]), {}),
     "skips": (lambda: Net(skips=True, returns_more=True), {}),
-    "clips": (lambda: Net(), {"gradient_clip_val": 0.1}),
+    "clips": (Net, {"gradient_clip_val": 0.1}),
     "adds gradients": (lambda: Net(schedules=["step"]), {"accumulate_grad_batches": 3}),
     "validates within": (lambda: Net(schedules=["plateau"]), {"val_check_interval": 4}),
-    "validates by batches": (lambda: Net(), {"val_check_interval": 7, "check_val_every_n_epoch": None}),
+    "validates by batches": (Net, {"val_check_interval": 7, "check_val_every_n_epoch": None}),
     "fewer batches": (lambda: Net(logs=True), {"limit_train_batches": 5, "limit_val_batches": 1}),
     "no validation": (lambda: Net(logs=True), {"limit_val_batches": 0}),
     "steps": (lambda: Net(schedules=["step"]), {"max_steps": 13}),
     "by itself": (lambda: ByItself(schedules=["step"]), {}),
-    "a batch that is none": (lambda: Net(), {}),
+    "a batch that is none": (Net, {}),
 }
 
 
