@@ -9,116 +9,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
-import orjson
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .engine import Arrival, Engine
+from .batching import Batcher
+from .bulk import BULK_KINDS, bulk
+from .engine import Engine, Logging
 from .errors import RequestError
-from .formats import CHAMPION, uuid7
+from .feedback import Feedback
+from .formats import Slot
 from .gate import Gate, refusal
-from .metrics import Counters, Measured, exposition
+from .inference import inference_routes
+from .metrics import Counters, Measured
 from .model import Model
+from .openapi import document
 from .predlog import PredictionLog
 from .settings import Settings
+from .slots import Follower
+from .upkeep import upkeep
+from .worker import Worker, broken
 
 __all__ = ["create_app"]
 
-# Bodies above this are answered in a thread: parsing and predicting them would hold up the other requests.
-_INLINE_BYTES = 64 * 1024
-_ROUTES = ("/predict", "/signature", "/livez", "/readyz", "/metrics")
-_logger = logging.getLogger(__name__)
-
-
-@dataclass
-class _Server:
-    """What one worker holds; empty until it starts."""
-
-    settings: Settings | None = None
-    engine: Engine | None = None
-    counters: Counters = field(default_factory=lambda: Counters(_ROUTES))
-
-    def started(self) -> tuple[Settings, Engine]:
-        if self.settings is None or self.engine is None:
-            raise RequestError(503, "not_ready", "the server has not started")
-        return self.settings, self.engine
-
-    async def predict(self, request: Request) -> Response:
-        """POST /predict."""
-        arrival = Arrival.now()
-        settings, engine = self.started()
-        try:
-            body = await _body(request, settings.max_body)
-            if len(body) > _INLINE_BYTES:
-                content = await run_in_threadpool(engine.answer, body, arrival)
-            else:
-                content = engine.answer(body, arrival)
-            return Response(content, media_type="application/json")
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except RequestError as fault:
-            engine.note(fault, arrival)
-            return refusal(fault)
-        except Exception as cause:  # noqa: BLE001 - whatever it is, it is logged and answered
-            broken = _broken(cause)
-            engine.note(broken, arrival)
-            return refusal(broken)
-
-    async def signature(self, request: Request) -> Response:
-        """GET /signature."""
-        _, engine = self.started()
-        return _json({"version": engine.version, **engine.model.signature.to_dict()})
-
-    async def livez(self, request: Request) -> Response:
-        """GET /livez."""
-        return _json({"status": "alive"})
-
-    async def readyz(self, request: Request) -> Response:
-        """GET /readyz."""
-        self.started()
-        return _json({"status": "ready"})
-
-    async def metrics(self, request: Request) -> Response:
-        """GET /metrics."""
-        settings, engine = self.started()
-        name, _, version = engine.version.partition(":")
-        text = exposition(self.counters.merged(settings.log_dir), service=name, version=version)
-        return Response(text, media_type="text/plain; version=0.0.4")
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Load the model, then serve."""
-        settings = self.settings or Settings.from_environment(os.environ)
-        model = Model.load(settings.champion.path)
-        model.warm_up()
-        log = PredictionLog(settings.log_dir)
-        self.engine = Engine(model, CHAMPION, settings.champion.bento, log)
-        self.settings = settings
-        _end_with_supervisor()
-        # What start-up made stays for good: full collections over it cost tens of milliseconds each.
-        gc.collect()
-        gc.freeze()
-        sharing = asyncio.create_task(_share_counts(self.counters, settings))
-        try:
-            yield
-        finally:
-            sharing.cancel()
-            gc.unfreeze()
-            self.engine = None
-            log.close()
-            _leave_counts(self.counters, settings)
+_ROUTES = ("/predict", "/feedback", "/signature", "/livez", "/readyz", "/metrics", "/docs.json")
+_JSON = "application/json"
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -127,51 +53,118 @@ def create_app(settings: Settings | None = None) -> Starlette:
     Args:
         settings: how it serves; default: what the environment says at start-up.
     """
-    server = _Server(settings)
-    handlers = [server.predict, server.signature, server.livez, server.readyz, server.metrics]
+    worker = Worker(Counters(_ROUTES), settings)
+    given = settings
+    worker.settings = None
+    predict = _Predict(worker)
+    routes = [
+        Route("/predict", predict, methods=["POST"]),
+        Route("/feedback", Feedback(worker), methods=["POST"]),
+        Route("/signature", worker.signature, methods=["GET"]),
+        Route("/livez", worker.livez, methods=["GET"]),
+        Route("/readyz", worker.readyz, methods=["GET"]),
+        Route("/metrics", worker.metrics, methods=["GET"]),
+        *(Route(path, partial(_docs, worker), methods=["GET"]) for path in ("/docs.json", "/openapi.json")),
+        *inference_routes(worker),
+    ]
     return Starlette(
-        routes=[
-            Route(path, handler, methods=["POST" if path == "/predict" else "GET"])
-            for path, handler in zip(_ROUTES, handlers, strict=True)
-        ],
+        routes=routes,
         middleware=[
-            Middleware(Measured, counters=server.counters),
-            Middleware(Gate, settings=lambda: server.settings),
+            Middleware(Measured, counters=worker.counters),
+            Middleware(Gate, settings=lambda: worker.settings or given),
+            Middleware(_Straight, predict=predict),
         ],
         exception_handlers={HTTPException: _refuse_route, RequestError: _refuse, Exception: _refuse_broken},
-        lifespan=server.lifespan,
+        lifespan=partial(_lifespan, worker, given),
     )
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The request's body, of the right type and no larger than `limit` bytes."""
-    kind, _, parameter = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() != "application/json" or parameter.strip().lower() not in ("", "charset=utf-8"):
-        raise RequestError(415, "unsupported_type", "expected Content-Type: application/json, in UTF-8")
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise RequestError(415, "unsupported_type", "expected a body without Content-Encoding")
-    too_large = RequestError(413, "body_too_large", f"the body is larger than {limit} bytes; send fewer rows")
-    if int(request.headers.get("content-length", 0)) > limit:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
+class _Predict:
+    """POST /predict: rows as JSON, or many rows as Arrow or NumPy."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        worker = self._worker
+
+        async def work(engine: Engine, body: bytes, kind: str, arrival: Any) -> Any:
+            ask = worker.rows if kind == _JSON else partial(bulk, worker)
+            return await ask(engine, body, kind, arrival)
+
+        await worker.answered(scope, receive, send, (_JSON, *BULK_KINDS), work)
 
 
-async def _share_counts(counters: Counters, settings: Settings) -> None:
-    while True:
-        await asyncio.sleep(1.0)
-        _leave_counts(counters, settings)
+class _Straight:
+    """Takes the requests that matter past the router, which would cost them a third of their time.
+
+    Args:
+        app: what stands behind it.
+        predict: what answers POST /predict.
+    """
+
+    def __init__(self, app: ASGIApp, predict: ASGIApp) -> None:
+        self._app, self._predict = app, predict
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
+            try:
+                await self._predict(scope, receive, send)
+            except RequestError as fault:
+                await refusal(fault)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
-def _leave_counts(counters: Counters, settings: Settings) -> None:
-    if settings.log_dir is not None:
-        # Counts that cannot be shared are not worth a failed request or a failed end.
-        with contextlib.suppress(OSError):
-            counters.flush(settings.log_dir)
+@contextlib.asynccontextmanager
+async def _lifespan(worker: Worker, given: Settings | None, app: Starlette) -> AsyncIterator[None]:
+    """Load the models, then serve."""
+    settings = given or Settings.from_environment(os.environ)
+    log = PredictionLog(settings.log_dir, seconds=settings.segment_s)
+    bulk_log = PredictionLog(settings.log_dir, seconds=settings.segment_s, name="bulk", suffix="records")
+    kept = settings.kept.with_salt(settings.log_dir)
+    worker.logging = Logging(log, bulk_log, kept, settings.sample, settings.durable)
+    worker.feedback = PredictionLog(settings.log_dir, seconds=settings.segment_s, name="feedback")
+    follower = Follower(settings.slots, settings.champion, _load, partial(_stand, worker.logging), settings.log_dir)
+    follower.start()
+    worker.follower, worker.settings = follower, settings
+    _end_with_supervisor()
+    # What start-up made stays for good: full collections over it cost tens of milliseconds each. What requests
+    # leave behind is collected when none is at hand.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    tasks = [asyncio.create_task(follower.follow()), asyncio.create_task(upkeep(worker))]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        gc.enable()
+        gc.unfreeze()
+        worker.follower = None
+        follower.end()
+        for one in (log, bulk_log, worker.feedback):
+            one.close()
+        worker.count_lost()
+        if settings.log_dir is not None:
+            with contextlib.suppress(OSError):
+                worker.counters.flush(settings.log_dir)
+
+
+def _load(slot: Slot) -> tuple[Model, Batcher]:
+    model = Model.load(slot.path)
+    model.warm_up()
+    return model, Batcher(model)
+
+
+def _stand(logging: Logging, name: str, slot: Slot, loaded: tuple[Model, Batcher]) -> Engine:
+    return Engine(*loaded, name, slot.bento, logging)
+
+
+async def _docs(worker: Worker, request: Request) -> Response:
+    _, standing = worker.started()
+    return Response(document(standing.champion.signature, standing.champion.version), media_type=_JSON)
 
 
 def _end_with_supervisor() -> None:
@@ -187,10 +180,6 @@ def _end_with_supervisor() -> None:
         loop.add_reader(supervisor.sentinel, end)
 
 
-def _json(value: object) -> Response:
-    return Response(orjson.dumps(value), media_type="application/json")
-
-
 async def _refuse_route(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, HTTPException)  # noqa: S101 - narrows what Starlette registers it for
     code = {404: "not_found", 405: "method_not_allowed"}.get(fault.status_code, "refused")
@@ -203,11 +192,4 @@ async def _refuse(request: Request, fault: Exception) -> Response:
 
 
 async def _refuse_broken(request: Request, fault: Exception) -> Response:
-    return refusal(_broken(fault))
-
-
-def _broken(cause: Exception) -> RequestError:
-    """What the client is told of an unexpected fault; the server's log gets the rest under the same number."""
-    identifier = uuid7()
-    _logger.error("request %s failed", identifier, exc_info=cause)
-    return RequestError(500, "internal", f"request {identifier} failed; the server's log says why")
+    return refusal(broken(fault))

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import orjson
 
+from .batching import Batcher
 from .errors import RequestError
 from .finite import refuse_not_finite
-from .formats import uuid7
+from .formats import Signature, uuid7
 from .model import Model
 from .predlog import PredictionLog, failure_line, prediction_lines
+from .privacy import Kept
 from .rows import arrays_of, decode_rows
 
-__all__ = ["Arrival", "Engine"]
+__all__ = ["Arrival", "Engine", "Logging"]
+
+_EVERYTHING = Kept()
+_PLAIN, _PLAIN_END = b'{"rows":[{', b"}]}"
+
+_Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -42,50 +52,133 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Logging:
+    """Where answers are logged, and what of them.
+
+    Args:
+        log: one line per row.
+        bulk: one record per bulk request.
+        kept: what of the inputs.
+        sample: share of the rows.
+        durable: whether an answer waits for the disk.
+    """
+
+    log: PredictionLog
+    bulk: PredictionLog
+    kept: Kept = _EVERYTHING
+    sample: float = 1.0
+    durable: bool = False
+
+    def draws(self, identifier: str) -> bool:
+        """Whether what has this id is on the log: the same for all who ask."""
+        return self.sample >= 1.0 or int(identifier[-8:], 16) < self.sample * 2**32
+
+
+@dataclass(frozen=True)
 class Engine:
     """Answers from one model and logs what it answered.
 
     Args:
         model: the loaded model.
+        batcher: runs it for several requests at once.
         slot: the slot it stands in.
         version: `name:tag`.
-        log: the worker's prediction log.
+        logging: where the answers are logged.
     """
 
     model: Model
+    batcher: Batcher
     slot: str
     version: str
-    log: PredictionLog
+    logging: Logging
 
-    def answer(self, body: bytes, arrival: Arrival) -> bytes:
-        """The JSON answer to a JSON request; its predictions are on the log when this returns.
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and answers."""
+        return self.model.signature
+
+    async def reply(self, body: bytes, arrival: Arrival) -> tuple[bytes, list[dict[str, Any]]]:
+        """The JSON answer to a JSON request, run together with others; its predictions are on the log.
 
         Args:
             body: `{"rows": [{column: value, ...}, ...]}`.
             arrival: when the request came.
 
+        Returns:
+            The answer, and the rows.
+
         Raises:
-            RequestError: the body, a row or the model's answer cannot be used, or the log cannot be written.
+            RequestError: the body, a row or the model's answer cannot be used.
         """
         rows = decode_rows(body)
-        signature = self.model.signature
-        inputs = arrays_of(rows, signature)
-        probabilities = self.model.predict(inputs)
-        refuse_not_finite(probabilities, inputs, signature)
-        best = probabilities.argmax(1).tolist()
-        answers = [
-            {"id": uuid7(), "label": signature.classes[index], "probabilities": row}
-            for index, row in zip(best, probabilities.tolist(), strict=True)
-        ]
+        inputs = arrays_of(rows, self.signature)
+        probabilities = await self.batcher.predict(inputs)
+        return self._answered(rows, inputs, probabilities, arrival, body), rows
+
+    def answer(self, body: bytes, arrival: Arrival) -> tuple[bytes, list[dict[str, Any]]]:
+        """As `reply`, in this thread and for this request alone."""
+        rows = decode_rows(body)
+        inputs = arrays_of(rows, self.signature)
+        return self._answered(rows, inputs, self.model.predict(inputs), arrival, body), rows
+
+    def _answered(
+        self, rows: list[dict[str, Any]], inputs: _Arrays, probabilities: Any, arrival: Arrival, body: bytes
+    ) -> bytes:
+        answers = self.told(probabilities, inputs)
         content = orjson.dumps({"version": self.version, "predictions": answers})
-        lines = prediction_lines(
-            rows, answers, time=arrival.time, slot=self.slot, version=self.version, ms=round(arrival.ms, 4)
-        )
-        self.log.append(lines)
+        self.record(rows, answers, arrival, written=_written(body, rows) if self.logging.kept.is_all else None)
         return content
 
+    def told(self, probabilities: np.ndarray[Any, Any], inputs: _Arrays) -> list[dict[str, Any]]:
+        """Id, label and probabilities of each row.
+
+        Raises:
+            RequestError: a probability is not finite.
+        """
+        signature = self.signature
+        refuse_not_finite(probabilities, inputs, signature)
+        classes = signature.classes
+        return [
+            {"id": uuid7(), "label": classes[index], "probabilities": row}
+            for index, row in zip(probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
+        ]
+
+    def record(
+        self,
+        rows: Sequence[dict[str, Any]],
+        answers: Sequence[dict[str, Any]],
+        arrival: Arrival,
+        *,
+        written: bytes | None = None,
+        shadow: bool = False,
+    ) -> None:
+        """Log answered rows."""
+        logging = self.logging
+        if logging.sample < 1.0:
+            drawn = [place for place, answer in enumerate(answers) if logging.draws(answer["id"])]
+            rows, answers = [rows[place] for place in drawn], [answers[place] for place in drawn]
+        lines = prediction_lines(
+            rows,
+            answers,
+            time=arrival.time,
+            slot=self.slot,
+            version=self.version,
+            ms=round(arrival.ms, 4),
+            kept=logging.kept,
+            written=written,
+            shadow=shadow,
+        )
+        if lines:
+            logging.log.append(lines)
+
+    def repeat(self, rows: list[dict[str, Any]], arrival: Arrival) -> None:
+        """Answer rows that another model answered, for the log alone. A row that does not fit is left out."""
+        with contextlib.suppress(Exception):
+            inputs = arrays_of(rows, self.signature)
+            self.record(rows, self.told(self.model.predict(inputs), inputs), arrival, shadow=True)
+
     def note(self, fault: RequestError, arrival: Arrival) -> None:
-        """Log a request that failed. A log that cannot be written does not hide the fault."""
+        """Log a request that failed."""
         line = failure_line(
             fault,
             identifier=uuid7(),
@@ -94,5 +187,15 @@ class Engine:
             version=self.version,
             ms=round(arrival.ms, 4),
         )
-        with contextlib.suppress(RequestError):
-            self.log.append(line)
+        self.logging.log.append(line)
+
+
+def _written(body: bytes, rows: Sequence[Any]) -> bytes | None:
+    """The only row as it was sent, when it can be told for certain where it lies and it is one line.
+
+    Without an escape nobody hides a second `rows` in the body, and one line stays one line.
+    """
+    plain = len(rows) == 1 and body.startswith(_PLAIN) and body.endswith(_PLAIN_END)
+    if plain and b"\\" not in body and b"\n" not in body and b"\r" not in body and body.count(b'"rows"') == 1:
+        return body[len(_PLAIN) - 1 : -len(_PLAIN_END) + 1]
+    return None

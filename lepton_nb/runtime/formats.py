@@ -76,6 +76,8 @@ class Input:
         categories: the values seen in training (category).
         low: smallest value seen in training (number and array).
         high: largest value seen in training (number and array).
+        unknown: whether a category that training did not see is answered or refused.
+        unit: of the numbers, for people; empty when it is not known.
     """
 
     name: str
@@ -84,6 +86,8 @@ class Input:
     categories: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    unknown: Literal["answered", "refused"] = "answered"
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ class Signature:
                     tuple(one.get("categories") or ()),
                     one.get("low"),
                     one.get("high"),
+                    "refused" if one.get("unknown") == "refused" else "answered",
+                    str(one.get("unit") or ""),
                 )
                 for one in value["inputs"]
             )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 import orjson
@@ -18,12 +19,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .formats import FORMAT, uuid7
 
-__all__ = ["Counters", "Measured"]
+__all__ = ["BUCKETS_S", "Counters", "Measured", "exposition", "usage_line"]
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _TOTAL = "bentoml_service_request_total"
 _DURATION = "bentoml_service_request_duration_seconds"
+_IN_PROGRESS = "bentoml_service_request_in_progress"
+_LOST = "lepton_predictions_not_logged_total"
 _OTHER = "other"
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+# What the counts of the last minute are taken from.
+_RECENT_S = 60.0
 
 
 class Counters:
@@ -39,6 +45,8 @@ class Counters:
         self._counts: Counter[str] = Counter()
         self._written: Counter[str] = Counter()
         self._name = f"metrics-{uuid7()}.json"
+        self._past: deque[tuple[float, Counter[str]]] = deque([(time.time(), Counter())])
+        self.in_progress = 0
 
     def observe(self, path: str, status: int, seconds: float) -> None:
         """Count one answer."""
@@ -48,14 +56,27 @@ class Counters:
             self._counts[f"bucket {endpoint} {bisect.bisect_left(BUCKETS_S, seconds)}"] += 1
             self._counts[f"microseconds {endpoint} "] += round(seconds * 1e6)
 
+    def lost(self, total: int) -> None:
+        """Predictions of this worker that are not on the log."""
+        with self._lock:
+            if total:
+                self._counts["lost  "] = total
+
     def flush(self, folder: Path) -> None:
-        """Leave the counts for the other workers, when they changed."""
+        """Leave the counts for the other workers, and those of the last minute for who looks from outside."""
         with self._lock:
             counts = self._counts.copy()
-        if counts == self._written:
+        now = time.time()
+        while len(self._past) > 1 and self._past[1][0] <= now - _RECENT_S:
+            self._past.popleft()
+        since, before = self._past[0]
+        if counts == self._written and counts == before:
             return
+        self._past.append((now, counts))
+        recent = {key: value - before[key] for key, value in counts.items() if value > before[key]}
         temporary = folder / f".{self._name}"
-        temporary.write_bytes(orjson.dumps({"format": FORMAT, "counts": counts}))
+        value = {"format": FORMAT, "counts": counts, "recent": recent, "since": since, "time": now, "pid": os.getpid()}
+        temporary.write_bytes(orjson.dumps(value))
         temporary.replace(folder / self._name)
         self._written = counts
 
@@ -71,13 +92,14 @@ class Counters:
         return counts
 
 
-def exposition(counts: Counter[str], *, service: str, version: str) -> str:
+def exposition(counts: Counter[str], *, service: str, version: str, in_progress: int = 0) -> str:
     """The counts as Prometheus text, version 0.0.4.
 
     Args:
         counts: of `Counters.merged`.
         service: label `service_name`.
         version: label `service_version`.
+        in_progress: requests that this worker has at hand.
     """
     common = f'service_name="{_escaped(service)}",service_version="{_escaped(version)}"'
     totals, durations = [], []
@@ -88,9 +110,45 @@ def exposition(counts: Counter[str], *, service: str, version: str) -> str:
             totals.append(f"{_TOTAL}{{{labels}}} {counts[key]}")
         elif kind == "microseconds":
             durations += _histogram(counts, endpoint, f'endpoint="{endpoint}",{common}')
-    head = (f"# HELP {_TOTAL} Total number of HTTP requests", f"# TYPE {_TOTAL} counter")
-    then = (f"# HELP {_DURATION} HTTP request duration in seconds", f"# TYPE {_DURATION} histogram")
-    return "\n".join([*head, *totals, *then, *durations, ""])
+    seconds, memory = _used()
+    return "\n".join(
+        [
+            *_head(_TOTAL, "counter", "Total number of HTTP requests"),
+            *totals,
+            *_head(_DURATION, "histogram", "HTTP request duration in seconds"),
+            *durations,
+            *_head(_IN_PROGRESS, "gauge", "HTTP requests that this worker has at hand"),
+            f"{_IN_PROGRESS}{{{common}}} {in_progress}",
+            *_head(_LOST, "counter", "Requests that were answered, but could not be logged"),
+            f"{_LOST}{{{common}}} {counts['lost  ']}",
+            *_head("process_cpu_seconds_total", "counter", "CPU seconds of the worker that answers this"),
+            f"process_cpu_seconds_total {seconds}",
+            *_head("process_resident_memory_bytes", "gauge", "Resident memory of the worker that answers this"),
+            f"process_resident_memory_bytes {memory}",
+            "",
+        ]
+    )
+
+
+def _head(name: str, kind: str, text: str) -> tuple[str, str]:
+    return f"# HELP {name} {text}", f"# TYPE {name} {kind}"
+
+
+def _used() -> tuple[float, int]:
+    """CPU seconds and resident bytes of this process; no bytes where the system does not tell."""
+    times = os.times()
+    try:
+        memory = int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        memory = 0
+    return round(times.user + times.system, 3), memory
+
+
+def usage_line() -> bytes:
+    """What this process uses now, as a line of `usage-<pid>-<seq>.jsonl`."""
+    seconds, memory = _used()
+    value = {"format": FORMAT, "time": time.time(), "pid": os.getpid(), "cpu_seconds": seconds, "memory_bytes": memory}
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _histogram(counts: Counter[str], endpoint: str, labels: str) -> list[str]:
@@ -130,8 +188,10 @@ class Measured:
                 status = message["status"]
             await send(message)
 
+        self._counters.in_progress += 1
         try:
             await self._app(scope, receive, watched)
         finally:
+            self._counters.in_progress -= 1
             path = scope["path"].removeprefix(scope.get("root_path", ""))
             self._counters.observe(path, status, time.perf_counter() - begun)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import threading
+import time as clock
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,47 +15,101 @@ import orjson
 
 from .errors import RequestError
 from .formats import FORMAT
+from .privacy import Kept
 
 __all__ = ["SEGMENT_BYTES", "PredictionLog", "failure_line", "prediction_lines"]
 
 SEGMENT_BYTES = 64 * 1024 * 1024
+_EVERYTHING = Kept()
 
 
 class PredictionLog:
     """Files `log-<pid>-<seq>.jsonl` that one process appends to.
 
     One unbuffered write per request: a killed worker loses nothing that it answered, and at most tears the last line.
-    The first write makes the first file.
+    The first write makes the first file. A log that cannot be written fails no request: what is lost is counted.
 
     Args:
         folder: where the files lie; None logs nothing.
         segment: bytes after which the next file is begun.
+        seconds: after which the next file is begun; None for never.
+        name: of the files: `log-<pid>-<seq>.jsonl`.
+        suffix: of the files.
     """
 
-    def __init__(self, folder: Path | None, *, segment: int = SEGMENT_BYTES) -> None:
-        self._folder, self._segment = folder, segment
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        segment: int = SEGMENT_BYTES,
+        seconds: float | None = None,
+        name: str = "log",
+        suffix: str = "jsonl",
+    ) -> None:
+        self._folder, self._segment, self._seconds = folder, segment, seconds
+        self._name, self._suffix = name, suffix
         self._lock = threading.Lock()
         self._file: int | None = None
         self._sequence = self._written = 0
+        self._begun = 0.0
+        self._syncing: asyncio.Future[None] | None = None
+        # Requests whose lines are not on the log.
+        self.lost = 0
 
-    def append(self, lines: bytes) -> None:
-        """Write whole lines.
+    @property
+    def current(self) -> str:
+        """The name of the file that is written to; empty when there is none."""
+        return self._file_name() if self._file is not None else ""
 
-        Raises:
-            RequestError: 503 when they could not be written whole, so that no answer goes unlogged.
+    def append(self, lines: bytes) -> bool:
+        """Write whole lines, or count them as lost.
+
+        Returns:
+            Whether they are on the log.
         """
         if self._folder is None:
-            return
+            return True
         with self._lock:
             try:
-                done = os.write(self._current(self._folder), lines)
-            except OSError as cause:
-                raise RequestError(503, "log_failed", "the prediction could not be logged") from cause
+                done = os.write(self._open(self._folder), lines)
+            except OSError:
+                self.lost += 1
+                return False
             self._written += done
             if done < len(lines):
                 # A torn tail: the next line must not be glued to it.
                 self._close()
-                raise RequestError(503, "log_failed", "the prediction could not be logged whole")
+                self.lost += 1
+            return done == len(lines)
+
+    async def sync(self) -> None:
+        """Wait until what was appended is on the disk; whoever waits at the same time shares one fsync."""
+        if self._syncing is not None:
+            # The one that runs may have begun before our line was there.
+            await asyncio.shield(self._syncing)
+        if self._syncing is None:
+            self._syncing = asyncio.get_running_loop().run_in_executor(None, self._fsync)
+            self._syncing.add_done_callback(self._forget)
+        await asyncio.shield(self._syncing)
+
+    def _forget(self, _: object) -> None:
+        self._syncing = None
+
+    def _fsync(self) -> None:
+        with self._lock:
+            number = os.dup(self._file) if self._file is not None else None
+        if number is not None:
+            try:
+                with contextlib.suppress(OSError):
+                    os.fsync(number)
+            finally:
+                os.close(number)
+
+    def seal(self) -> None:
+        """Begin a new file with the next line, when the current one is old enough."""
+        with self._lock:
+            if self._file is not None and self._seconds and clock.monotonic() - self._begun >= self._seconds:
+                self._close()
 
     def close(self) -> None:
         """Close the current file; a later line begins the next one."""
@@ -65,16 +121,20 @@ class PredictionLog:
             os.close(self._file)
             self._file = None
 
-    def _current(self, folder: Path) -> int:
+    def _file_name(self) -> str:
+        return f"{self._name}-{os.getpid()}-{self._sequence}.{self._suffix}"
+
+    def _open(self, folder: Path) -> int:
         if self._written >= self._segment:
             self._close()
         while self._file is None:
             self._sequence += 1
-            self._written = 0
-            path = folder / f"log-{os.getpid()}-{self._sequence}.jsonl"
+            self._written, self._begun = 0, clock.monotonic()
             # Never an existing file: an earlier process with this id may have left it with a torn tail.
             with contextlib.suppress(FileExistsError):
-                self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+                self._file = os.open(
+                    folder / self._file_name(), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600
+                )
         return self._file
 
 
@@ -86,6 +146,9 @@ def prediction_lines(
     slot: str,
     version: str,
     ms: float,
+    kept: Kept = _EVERYTHING,
+    written: bytes | None = None,
+    shadow: bool = False,
 ) -> bytes:
     """The log lines of one answered request.
 
@@ -96,23 +159,29 @@ def prediction_lines(
         slot: the slot that answered.
         version: the model that answered.
         ms: milliseconds the request took.
+        kept: what of the inputs is logged.
+        written: the only row as it was sent, JSON in one line, where it is at hand: it is not written anew.
+        shadow: whether nobody was given these answers.
     """
-    return b"".join(
-        orjson.dumps(
-            {
-                "format": FORMAT,
-                "id": answer["id"],
-                "time": time,
-                "slot": slot,
-                "version": version,
-                "inputs": row,
-                "outputs": {"label": answer["label"], "probabilities": answer["probabilities"]},
-                "latency_ms": ms,
-            },
-            option=orjson.OPT_APPEND_NEWLINE,
-        )
-        for row, answer in zip(rows, answers, strict=True)
-    )
+    lines = []
+    for row, answer in zip(rows, answers, strict=True):
+        inputs, masked = ({}, []) if written is not None else kept.shown(row)
+        line = {
+            "format": FORMAT,
+            "id": answer["id"],
+            "time": time,
+            "slot": slot,
+            "version": version,
+            "inputs": orjson.Fragment(written) if written is not None else inputs,
+            "outputs": {"label": answer["label"], "probabilities": answer["probabilities"]},
+            "latency_ms": ms,
+        }
+        if masked:
+            line["masked"] = masked
+        if shadow:
+            line["shadow"] = True
+        lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    return b"".join(lines)
 
 
 def failure_line(fault: RequestError, *, identifier: str, time: float, slot: str, version: str, ms: float) -> bytes:

@@ -16,7 +16,7 @@ from .errors import RequestError
 from .formats import Input, Signature
 from .texts import TRUTH, plain_text
 
-__all__ = ["arrays_of", "decode_rows"]
+__all__ = ["arrays_of", "decode_rows", "parse_json", "text_of"]
 
 _NUMBERS = frozenset({int, float, type(None)})
 _TEXTS = frozenset({str, type(None)})
@@ -30,7 +30,7 @@ def decode_rows(body: bytes) -> list[dict[str, Any]]:
     Raises:
         RequestError: 400 when it is not JSON, 422 when it is not such an object.
     """
-    value = _parse(body)
+    value = parse_json(body)
     if not isinstance(value, dict) or value.keys() != {"rows"} or not isinstance(value["rows"], list):
         raise RequestError(422, "invalid_body", 'the body is not {"rows": [{column: value, ...}, ...]}')
     if not value["rows"]:
@@ -39,7 +39,12 @@ def decode_rows(body: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def _parse(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON body; numbers that are none, such as NaN, are left for whoever can name their field.
+
+    Raises:
+        RequestError: 400 when it is not JSON.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as cause:
@@ -106,7 +111,7 @@ def _numbers(rows: Sequence[dict[str, Any]], names: list[str]) -> dict[str, np.n
     for place in np.flatnonzero(~np.isfinite(array)).tolist():
         if values[place] is not None:
             name = names[place // len(rows)]
-            raise _fault(place % len(rows), name, "a finite number or null", values[place])
+            raise _fault(place % len(rows), name, "a finite number or null", values[place], status=400)
     return dict(zip(names, array.reshape(len(names), len(rows)), strict=True))
 
 
@@ -117,13 +122,27 @@ def _texts(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
     if not legal.issuperset(map(type, values)):
         index = next(i for i, value in enumerate(values) if type(value) not in legal)
         raise _fault(index, one.name, "text, true, false or null" if truth else "text or null", values[index])
-    return np.array(["" if value is None else _text(str(value), one) for value in values], dtype=object)
+    texts = ["" if value is None else text_of(str(value), one, row) for row, value in enumerate(values)]
+    return np.array(texts, dtype=object)
 
 
-def _text(value: str, one: Input) -> str:
+def text_of(value: str, one: Input, row: int) -> str:
+    """The text of a category: see `plain_text`.
+
+    Args:
+        value: as it was sent.
+        one: the input.
+        row: whose value it is.
+
+    Raises:
+        RequestError: 422 when the model takes known categories alone, and this is none.
+    """
     text = plain_text(value)
     # A category that the model knows by just this text is that one, however it is written.
-    return value if text != value and value in one.categories else text
+    text = value if text != value and value in one.categories else text
+    if one.unknown == "refused" and text and text not in one.categories:
+        raise _fault(row, one.name, f"one of {_listed(list(one.categories))}", value)
+    return text
 
 
 def _arrays(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
@@ -133,8 +152,8 @@ def _arrays(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
     finite = np.isfinite(array).reshape(len(values), -1).all(1)
     if not finite.all():
         raise RequestError(
-            422,
-            "invalid_row",
+            400,
+            "not_finite",
             f"row {int(finite.argmin())}, field {one.name!r}: expected finite float32 numbers",
             row=int(finite.argmin()),
         )
@@ -168,9 +187,10 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:40]) + (", ..." if len(names) > 40 else "")
 
 
-def _fault(index: int, field: str | None, expected: str, got: Any) -> RequestError:
+def _fault(index: int, field: str | None, expected: str, got: Any, status: int = 422) -> RequestError:
     where = f"row {index}" + (f", field {field!r}" if field else "")
-    return RequestError(422, "invalid_row", f"{where}: expected {expected}, got {_shown(got)}", row=index)
+    code = "not_finite" if status == 400 else "invalid_row"
+    return RequestError(status, code, f"{where}: expected {expected}, got {_shown(got)}", row=index)
 
 
 def _shown(value: Any) -> str:

@@ -47,6 +47,21 @@ def fragile_model(tmp_path):
     return folder
 
 
+def talk_to(settings: Settings, talk):
+    """Start the app, have it asked, end it."""
+
+    async def run():
+        app = create_app(settings)
+        transport = httpx.ASGITransport(app)
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+            app.router.lifespan_context(app),
+        ):
+            return await talk(client)
+
+    return asyncio.run(run())
+
+
 def ask(settings: Settings, bodies: list[dict]) -> list[httpx.Response]:
     """Start the app, post each body, end the app."""
 
@@ -110,10 +125,16 @@ def test_an_unexpected_fault_tells_the_client_its_number_and_the_log_the_rest(fr
     assert "Gather" in caplog.text
 
 
-def test_a_prediction_that_cannot_be_logged_is_not_answered(fragile_model, tmp_path):
+def test_a_prediction_that_cannot_be_logged_is_answered_and_counted_as_lost(fragile_model, tmp_path):
     (tmp_path / "log").touch()
-    _, answer = ask(Settings(Slot("m:1", fragile_model), log_dir=tmp_path / "log"), [rows(0)])
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "log_failed")
+    settings = Settings(Slot("m:1", fragile_model), log_dir=tmp_path / "log")
+
+    async def talk(client):
+        return [await client.post("/predict", json=rows(0)), await client.get("/metrics")]
+
+    answer, metrics = talk_to(settings, talk)
+    assert answer.status_code == 200
+    assert 'lepton_predictions_not_logged_total{service_name="m",service_version="1"} 1' in metrics.text
 
 
 def test_broken_counts_of_another_worker_do_not_fail_the_metrics(tmp_path):

@@ -112,7 +112,7 @@ def test_everything_else_needs_the_token_and_a_known_host_in_both_servers(server
     ("content", "headers", "status", "code"),
     [
         (b'{"rows": [{"age": "3", "height": 1, "color": "red"}]}', {}, 422, "invalid_row"),
-        (b'{"rows": [{"age": NaN, "height": 1, "color": "red"}]}', {}, 422, "invalid_row"),
+        (b'{"rows": [{"age": NaN, "height": 1, "color": "red"}]}', {}, 400, "not_finite"),
         (b"{", {}, 400, "invalid_json"),
         (b"{}", {"content-type": "text/plain"}, 415, "unsupported_type"),
         (b"{}", {"content-type": "application/json; charset=latin-1"}, 415, "unsupported_type"),

@@ -1,0 +1,96 @@
+"""A request's head and body, read with all limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from .errors import RequestError
+from .settings import Settings
+
+__all__ = ["Gone", "body_of", "head_of", "kind_of", "send_content"]
+
+_JSON = "application/json"
+
+
+class Gone(Exception):  # noqa: N818 - whoever asked has gone; that is no fault of ours
+    """The client has hung up: nobody is there to answer to."""
+
+
+def head_of(scope: Scope) -> dict[bytes, bytes]:
+    """The request's headers by lower-case name; of several with one name the last."""
+    return dict(scope["headers"])
+
+
+def kind_of(head: Mapping[bytes, bytes], legal: tuple[str, ...] = (_JSON,)) -> str:
+    """The content type, when it is one of those that a route takes.
+
+    Raises:
+        RequestError: 415 when it is another one, or the body is compressed.
+    """
+    given = head.get(b"content-type", b"").decode("latin-1")
+    kind, _, parameter = given.partition(";")
+    kind = kind.strip().lower()
+    if kind not in legal or (parameter and parameter.strip().lower() not in ("charset=utf-8", 'charset="utf-8"')):
+        raise RequestError(415, "unsupported_type", f"expected Content-Type: {' or '.join(legal)}, in UTF-8")
+    if head.get(b"content-encoding", b"identity") != b"identity":
+        raise RequestError(415, "unsupported_type", "expected a body without Content-Encoding")
+    return kind
+
+
+async def body_of(head: Mapping[bytes, bytes], receive: Receive, settings: Settings) -> bytes:
+    """The request's body.
+
+    Raises:
+        RequestError: 413 when it is too large, before any of it is parsed; 408 when it does not come to its end.
+        Gone: the client has hung up.
+    """
+    limit = settings.max_body
+    stated = head.get(b"content-length", b"0")
+    if not stated.isdigit() or int(stated) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(settings.body_s):
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                body = bytes(message.get("body", b""))
+                if len(body) > limit:
+                    raise _too_large(limit)
+                return body
+            return await _rest(message, receive, limit)
+    except TimeoutError:
+        text = f"the body did not come to its end within {settings.body_s:g} s"
+        raise RequestError(408, "body_timeout", text) from None
+
+
+async def _rest(message: Any, receive: Receive, limit: int) -> bytes:
+    body = bytearray()
+    while True:
+        if message["type"] == "http.disconnect":
+            raise Gone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return bytes(body)
+        message = await receive()
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, "body_too_large", f"the body is larger than {limit} bytes; send fewer rows")
+
+
+async def send_content(
+    send: Send,
+    content: bytes,
+    kind: bytes = b"application/json",
+    status: int = 200,
+    more: tuple[tuple[bytes, bytes], ...] = (),
+) -> None:
+    """Send a whole answer."""
+    headers = [(b"content-type", kind), (b"content-length", str(len(content)).encode()), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,109 @@
+"""Requests that wait at the same moment are answered by one run of the model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .model import Model
+
+__all__ = ["Batcher"]
+
+_MOST_ROWS = 256
+# A model that takes longer than this for a row would hold up the event loop: it runs in a thread.
+_SLOW_S = 0.002
+_TRIES = 5
+
+_Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+
+class Batcher:
+    """Runs a model for all requests that are at hand.
+
+    A request that is alone is run at once: nothing is waited for. While a slow model runs in its thread, those that
+    come meanwhile gather, and are the next batch.
+
+    Args:
+        model: the model, warmed up.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._waiting: list[tuple[_Arrays, int, asyncio.Future[np.ndarray[Any, Any]]]] = []
+        self._is_scheduled = False
+        self.is_slow = self._seconds() > _SLOW_S
+
+    def _seconds(self) -> float:
+        """What one row takes."""
+        taken = []
+        for _ in range(_TRIES):
+            begun = time.perf_counter()
+            self._model.warm_up()
+            taken.append(time.perf_counter() - begun)
+        return min(taken)
+
+    async def predict(self, inputs: _Arrays) -> np.ndarray[Any, Any]:
+        """Probabilities of a request's rows, as `Model.predict`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[np.ndarray[Any, Any]] = loop.create_future()
+        self._waiting.append((inputs, len(next(iter(inputs.values()))), future))
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            loop.call_soon(self._begin)
+        return await future
+
+    def _begin(self) -> None:
+        if not self.is_slow:
+            while self._waiting:
+                batch = self._next()
+                self._settle(batch, self._run(batch))
+            self._is_scheduled = False
+            return
+        task = asyncio.ensure_future(self._work())
+        # The loop itself keeps no hold of a task.
+        self._task = task
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = self._next()
+            self._settle(batch, await asyncio.to_thread(self._run, batch))
+        self._is_scheduled = False
+
+    def _next(self) -> list[tuple[_Arrays, int, asyncio.Future[np.ndarray[Any, Any]]]]:
+        rows, count = 0, 0
+        for _, size, _ in self._waiting:
+            if count and rows + size > _MOST_ROWS:
+                break
+            rows, count = rows + size, count + 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
+
+    def _run(self, batch: list[tuple[_Arrays, int, Any]]) -> list[np.ndarray[Any, Any] | Exception]:
+        if len(batch) > 1:
+            together = {name: np.concatenate([one[0][name] for one in batch]) for name in batch[0][0]}
+            try:
+                whole = self._model.predict(together)
+            except Exception:  # noqa: BLE001 - whose fault it is shows when each runs alone
+                return [self._alone(inputs) for inputs, _, _ in batch]
+            return list(np.split(whole, np.cumsum([size for _, size, _ in batch[:-1]])))
+        return [self._alone(batch[0][0])]
+
+    def _alone(self, inputs: _Arrays) -> np.ndarray[Any, Any] | Exception:
+        try:
+            return self._model.predict(inputs)
+        except Exception as cause:  # noqa: BLE001 - the request that asked is told
+            return cause
+
+    @staticmethod
+    def _settle(batch: list[tuple[_Arrays, int, Any]], answers: list[np.ndarray[Any, Any] | Exception]) -> None:
+        for (_, _, future), answer in zip(batch, answers, strict=True):
+            if future.cancelled():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)

@@ -1,0 +1,303 @@
+"""Whole columns become the model's inputs, as strictly as rows do: a fault names its row and its field.
+
+They come as an Arrow IPC stream or a NumPy file. Both are read without a copy where that is possible, and no text in
+them makes anything run.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import RequestError
+from .formats import Input, Signature
+from .privacy import Kept
+from .rows import text_of
+
+__all__ = ["ARROW", "NUMPY", "arrow_answer", "from_arrow", "from_numpy", "numpy_answer", "private_arrow", "rows_of"]
+
+ARROW, NUMPY = "application/vnd.apache.arrow.stream", "application/x-npy"
+_NUMBERS = {
+    "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8, "UINT16": np.uint16,
+    "UINT32": np.uint32, "UINT64": np.uint64, "FLOAT": np.float32, "DOUBLE": np.float64,
+}  # fmt: skip
+_TEXTS = {"STRING": np.int32, "LARGE_STRING": np.int64}
+
+_Columns = dict[str, np.ndarray[Any, Any]]
+
+
+def from_arrow(body: bytes, signature: Signature) -> _Columns:
+    """The model's inputs from an Arrow IPC stream with one column per input, in any order.
+
+    Numbers come as any integer or floating type, categories as text, an array input as a list of numbers, of fixed size
+    or not, that holds the row's values in order.
+
+    Args:
+        body: the stream.
+        signature: the inputs.
+
+    Returns:
+        As `rows.arrays_of`.
+
+    Raises:
+        RequestError: 400 when it is no stream, 422 naming a column or a row that does not fit.
+    """
+    import nanoarrow as na
+    from nanoarrow.ipc import InputStream
+
+    parts: list[_Columns] = []
+    try:
+        with InputStream.from_readable(body) as given, na.c_array_stream(given) as stream:
+            fields = list(stream.get_schema().children)
+            names = [field.name for field in fields]
+            _refuse_names(names, signature)
+            places = {name: place for place, name in enumerate(names)}
+            # The type that is meant, not the one that it is stored as: a timestamp is no number.
+            types = {field.name: na.Schema(field).type.name for field in fields}
+            start = 0
+            for batch in stream:
+                if batch.length:
+                    given_of = {one.name: batch.child(places[one.name]).view() for one in signature.inputs}
+                    parts.append(
+                        {
+                            one.name: _READ[one.kind](given_of[one.name], types[one.name], one, start)
+                            for one in signature.inputs
+                        }
+                    )
+                    start += batch.length
+    except RequestError:
+        raise
+    except Exception as cause:  # noqa: BLE001 - the reader raises what it likes at a body that is none
+        raise RequestError(400, "invalid_arrow", f"the body is not an Arrow IPC stream: {str(cause)[:200]}") from None
+    if not parts:
+        raise RequestError(422, "invalid_body", "the stream has no rows, expected at least one")
+    return {one.name: np.concatenate([part[one.name] for part in parts]) for one in signature.inputs}
+
+
+def from_numpy(body: bytes, signature: Signature) -> _Columns:
+    """The only array input of a model from a .npy file [N, *shape].
+
+    Raises:
+        RequestError: 400 when it is no such file, 415 when the model takes columns, 422 when the shape does not fit.
+    """
+    if len(signature.inputs) != 1 or signature.inputs[0].kind != "array":
+        raise RequestError(415, "unsupported_type", f"this model takes columns: send {ARROW} or application/json")
+    one = signature.inputs[0]
+    try:
+        # Without pickle a file of objects is refused before anything of it is read.
+        array = np.load(io.BytesIO(body), allow_pickle=False)
+    except Exception as cause:  # noqa: BLE001 - as does NumPy's
+        raise RequestError(400, "invalid_numpy", f"the body is not a NumPy file: {str(cause)[:200]}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+        raise RequestError(
+            422, "invalid_body", f"expected numbers, got dtype {getattr(array, 'dtype', 'of an archive')}"
+        )
+    if array.ndim != 1 + len(one.shape) or array.shape[1:] != one.shape or not len(array):
+        raise RequestError(422, "invalid_body", f"expected shape [rows, {_shape(one)}], got {list(array.shape)}")
+    return {one.name: _finite(array, one, 0)}
+
+
+def _refuse_names(names: Sequence[str], signature: Signature) -> None:
+    wanted = {one.name for one in signature.inputs}
+    if missing := sorted(wanted - set(names)):
+        raise RequestError(422, "invalid_body", f"column {missing[0]!r} is missing")
+    if unknown := sorted(set(names) - wanted):
+        raise RequestError(422, "invalid_body", f"unknown column {unknown[0][:80]!r}")
+    if len(names) > len(wanted):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RequestError(422, "invalid_body", f"column {twice!r} is there twice")
+
+
+def _present(view: Any) -> np.ndarray[Any, Any] | None:
+    """Which values are there; None when all are."""
+    if not view.null_count or not len(view.buffer(0)):
+        return None
+    bits = np.unpackbits(np.frombuffer(view.buffer(0), np.uint8), bitorder="little")
+    return bits[view.offset : view.offset + view.length].astype(bool)
+
+
+def _values(view: Any, place: int, dtype: Any, offset: int, length: int) -> np.ndarray[Any, Any]:
+    """A stretch of a buffer, when it is long enough."""
+    whole = np.frombuffer(memoryview(view.buffer(place)).cast("B"), dtype)
+    if len(whole) < offset + length:
+        raise ValueError("a buffer is too short")
+    return whole[offset : offset + length]
+
+
+def _numbers(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]:
+    if name not in _NUMBERS:
+        raise RequestError(422, "invalid_body", f"column {one.name!r}: expected numbers, got {name.lower()}")
+    values = _values(view, 1, _NUMBERS[name], view.offset, view.length).astype(np.float64)
+    present = _present(view)
+    wrong = ~np.isfinite(values) if present is None else ~np.isfinite(values) & present
+    # NaN is how data frames write a missing number; JSON has null for it.
+    wrong &= ~np.isnan(values)
+    if wrong.any():
+        row = start + int(wrong.argmax())
+        raise RequestError(
+            400, "not_finite", f"row {row}, field {one.name!r}: expected a finite number or null", row=row
+        )
+    if present is not None:
+        values[~present] = np.nan
+    return values
+
+
+def _texts(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]:
+    if name not in _TEXTS:
+        raise RequestError(422, "invalid_body", f"column {one.name!r}: expected text, got {name.lower()}")
+    ends = _values(view, 1, _TEXTS[name], view.offset, view.length + 1)
+    data = bytes(view.buffer(2))
+    if view.length and (ends[0] < 0 or ends[-1] > len(data) or (np.diff(ends) < 0).any()):
+        raise ValueError("offsets point outside of their buffer")
+    places = ends.tolist()
+    raws = [data[begin:end] for begin, end in itertools.pairwise(places)]
+    if (present := _present(view)) is not None:
+        for row in np.flatnonzero(~present).tolist():
+            raws[row] = b""
+    # Few texts stand in a column of categories, however many rows it has.
+    known = {raw: _text(raw, one, start, raws) for raw in set(raws)}
+    return np.array([known[raw] for raw in raws], dtype=object)
+
+
+def _text(raw: bytes, one: Input, start: int, raws: Sequence[bytes]) -> str:
+    try:
+        return text_of(raw.decode(), one, 0) if raw else ""
+    except (UnicodeDecodeError, RequestError) as cause:
+        row = start + raws.index(raw)
+        if isinstance(cause, RequestError):
+            text_of(raw.decode(), one, row)
+        message = f"row {row}, field {one.name!r}: expected text in UTF-8"
+        raise RequestError(422, "invalid_row", message, row=row) from None
+
+
+def _lists(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]:
+    size = int(np.prod(one.shape))
+    if name not in ("FIXED_SIZE_LIST", "LIST", "LARGE_LIST"):
+        raise RequestError(422, "invalid_body", f"column {one.name!r}: expected lists of numbers, got {name.lower()}")
+    if view.null_count:
+        raise RequestError(422, "invalid_row", f"field {one.name!r}: a list is missing")
+    inner = view.child(0)
+    kind = str(inner.storage_type).upper()
+    if kind not in _NUMBERS or inner.null_count:
+        raise RequestError(422, "invalid_body", f"column {one.name!r}: expected lists of numbers without gaps")
+    if name == "FIXED_SIZE_LIST":
+        width, first = inner.length // max(1, view.length + view.offset), 0
+        sizes, first = np.full(view.length, width), view.offset * width
+    else:
+        ends = _values(view, 1, np.int32 if name == "LIST" else np.int64, view.offset, view.length + 1)
+        sizes, first = np.diff(ends), int(ends[0])
+    if (sizes != size).any():
+        row = start + int((sizes != size).argmax())
+        raise RequestError(
+            422,
+            "invalid_row",
+            f"row {row}, field {one.name!r}: expected {size} numbers, got {sizes[row - start]}",
+            row=row,
+        )
+    flat = _values(inner, 1, _NUMBERS[kind], inner.offset + first, size * view.length)
+    return _finite(flat.reshape(view.length, *one.shape), one, start)
+
+
+_READ = {"number": _numbers, "category": _texts, "array": _lists}
+
+
+def _finite(array: np.ndarray[Any, Any], one: Input, start: int) -> np.ndarray[Any, Any]:
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(array, np.float32)
+    finite = np.isfinite(values).reshape(len(values), -1).all(1)
+    if not finite.all():
+        row = start + int(finite.argmin())
+        raise RequestError(
+            400, "not_finite", f"row {row}, field {one.name!r}: expected finite float32 numbers", row=row
+        )
+    return values
+
+
+def _shape(one: Input) -> str:
+    return ", ".join(map(str, one.shape))
+
+
+def arrow_answer(identifiers: Sequence[str], labels: Sequence[str], probabilities: np.ndarray[Any, Any]) -> bytes:
+    """An Arrow IPC stream with the columns `id`, `label` and `probabilities` (a fixed-size list of float32)."""
+    import nanoarrow as na
+
+    fields = {
+        "id": na.string(),
+        "label": na.string(),
+        "probabilities": na.fixed_size_list(na.float32(), probabilities.shape[1]),
+    }
+    children = [_strings(identifiers), _strings(labels), _lists_of(probabilities)]
+    return _stream(fields, children, len(probabilities))
+
+
+def _stream(fields: Mapping[str, Any], children: Sequence[Any], rows: int) -> bytes:
+    import nanoarrow as na
+    from nanoarrow.ipc import StreamWriter
+
+    batch = na.c_array_from_buffers(
+        na.struct(dict(fields)), length=rows, buffers=[None], null_count=0, children=list(children)
+    )
+    sink = io.BytesIO()
+    with StreamWriter.from_writable(sink) as writer:
+        writer.write_stream(na.c_array_stream(batch))
+    return sink.getvalue()
+
+
+def _lists_of(values: np.ndarray[Any, Any]) -> Any:
+    import nanoarrow as na
+
+    rows, size = values.shape
+    inner = na.c_array(np.ascontiguousarray(values, np.float32).reshape(-1))
+    kind = na.fixed_size_list(na.float32(), size)
+    return na.c_array_from_buffers(kind, length=rows, buffers=[None], null_count=0, children=[inner])
+
+
+def _strings(texts: Sequence[str]) -> Any:
+    import nanoarrow as na
+
+    encoded = [text.encode() for text in texts]
+    ends = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(one) for one in encoded], out=ends[1:])
+    buffers = [None, na.c_buffer(ends), na.c_buffer(b"".join(encoded))]
+    return na.c_array_from_buffers(na.string(), length=len(encoded), buffers=buffers, null_count=0)
+
+
+def private_arrow(columns: Mapping[str, np.ndarray[Any, Any]], kept: Kept) -> tuple[bytes, list[str]]:
+    """The columns that may be logged as an Arrow IPC stream, hashed where asked; and the names of the others."""
+    import nanoarrow as na
+
+    fields: dict[str, Any] = {}
+    children = []
+    for name, values in columns.items():
+        way = kept.way(name)
+        if way == "no":
+            continue
+        if way == "hash" or values.dtype == object:
+            texts = values.tolist() if way == "yes" else [kept.hashed(value) or "" for value in values.tolist()]
+            fields[name] = na.string()
+            children.append(_strings(texts))
+        elif values.ndim == 1:
+            fields[name] = na.float64()
+            children.append(na.c_array(values))
+        else:
+            size = values[0].size
+            fields[name] = na.fixed_size_list(na.float32(), size)
+            children.append(_lists_of(values.reshape(len(values), size)))
+    masked = sorted(name for name in columns if kept.way(name) != "yes")
+    return (_stream(fields, children, rows_of(columns)) if fields else b""), masked
+
+
+def numpy_answer(probabilities: np.ndarray[Any, Any]) -> bytes:
+    """A .npy file of float32 [N, C]."""
+    sink = io.BytesIO()
+    np.save(sink, np.ascontiguousarray(probabilities, np.float32), allow_pickle=False)
+    return sink.getvalue()
+
+
+def rows_of(columns: Mapping[str, np.ndarray[Any, Any]]) -> int:
+    """How many rows columns have."""
+    return len(next(iter(columns.values())))

@@ -1,0 +1,70 @@
+"""POST /feedback: what was right, told later.
+
+One line of `feedback-<pid>-<seq>.jsonl` per label: `{"format": 1, "id": prediction id, "label": class, "time": s}`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from .engine import Arrival, Engine
+from .errors import RequestError
+from .formats import FORMAT, Signature
+
+if TYPE_CHECKING:
+    from .worker import Worker
+
+__all__ = ["Feedback"]
+
+# A UUIDv7, with the number of the row behind it where it was one of many.
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.\d{1,9})?")
+
+
+class Feedback:
+    """Takes labels, one or many.
+
+    Args:
+        worker: what this worker holds.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 202 with how many labels were kept."""
+        await self._worker.answered(scope, receive, send, ("application/json",), self._keep, status=202)
+
+    async def _keep(self, engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
+        labels = _labels(body, engine.signature)
+        now = time.time()
+        lines = b"".join(
+            orjson.dumps({"format": FORMAT, **one, "time": now}, option=orjson.OPT_APPEND_NEWLINE) for one in labels
+        )
+        if not self._worker.feedback.append(lines):
+            raise RequestError(503, "log_failed", "the labels could not be kept; send them again later")
+        return orjson.dumps({"accepted": len(labels)}), b"application/json", ()
+
+
+def _labels(body: bytes, signature: Signature) -> list[dict[str, Any]]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as cause:
+        raise RequestError(400, "invalid_json", f"the body is not JSON: {cause}") from None
+    several = isinstance(value, dict) and value.keys() == {"feedback"} and isinstance(value["feedback"], list)
+    items = value["feedback"] if several else [value]
+    if not items:
+        raise RequestError(422, "invalid_body", "feedback is empty, expected at least one label")
+    for number, item in enumerate(items):
+        if not isinstance(item, dict) or item.keys() != {"id", "label"}:
+            raise RequestError(422, "invalid_body", 'expected {"id": prediction id, "label": class}', row=number)
+        if not isinstance(item["id"], str) or not _ID.fullmatch(item["id"]):
+            raise RequestError(422, "invalid_body", f"feedback {number}: id is not that of a prediction", row=number)
+        if item["label"] not in signature.classes:
+            known = ", ".join(signature.classes[:20])
+            raise RequestError(422, "invalid_body", f"feedback {number}: label is not one of {known}", row=number)
+    return items

@@ -1,0 +1,211 @@
+"""Which model answers: the champion, a challenger beside it, and how requests are parted between them.
+
+`slots.json` reads `{"format": 1, "generation": 3, "slots": {"champion": {"bento", "path"}, "challenger": {...}},
+"canary": 0.1, "shadow": false, "previous": {"bento", "path"}}`. It is replaced as a whole; every worker follows it and
+says in `worker-<pid>.json` which generation it answers from: `{"format": 1, "pid", "generation", "error", "time"}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from .errors import ModelError
+from .formats import CHAMPION, FORMAT, Slot, read_object, read_slots
+
+__all__ = ["CHALLENGER", "Follower", "Plan", "Standing", "read_plan"]
+
+CHALLENGER = "challenger"
+_EVERY_S = 0.05
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What slots.json says.
+
+    Args:
+        slots: `champion`, and `challenger` where there is one.
+        generation: counts the changes.
+        canary: share of the keys that the challenger answers.
+        shadow: whether the challenger also answers everything, unseen.
+        previous: what stood in `champion` before.
+    """
+
+    slots: Mapping[str, Slot]
+    generation: int = 0
+    canary: float = 0.0
+    shadow: bool = False
+    previous: Slot | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, with its format number."""
+        return {
+            "format": FORMAT,
+            "generation": self.generation,
+            "slots": {name: _entry(one) for name, one in self.slots.items()},
+            "canary": self.canary,
+            "shadow": self.shadow,
+            "previous": _entry(self.previous) if self.previous else None,
+        }
+
+
+def _entry(slot: Slot) -> dict[str, str]:
+    return {"bento": slot.bento, "path": str(slot.path)}
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan of a `slots.json`.
+
+    Raises:
+        ModelError: it cannot be read, or names no champion.
+    """
+    slots, value = read_slots(path), read_object(path)
+    try:
+        before = value.get("previous")
+        return Plan(
+            slots,
+            int(value.get("generation", 0)),
+            float(value.get("canary", 0.0)),
+            bool(value.get("shadow", False)),
+            Slot(str(before["bento"]), Path(before["path"])) if before else None,
+        )
+    except (KeyError, TypeError, ValueError) as cause:
+        raise ModelError(f"{path} is not a slots file: {type(cause).__name__} {cause}") from cause
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The loaded models of a plan.
+
+    Args:
+        plan: what was asked for.
+        engines: per slot what answers.
+    """
+
+    plan: Plan
+    engines: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def champion(self) -> Any:
+        """What answers most requests."""
+        return self.engines[CHAMPION]
+
+    def engine(self, key: bytes | None) -> Any:
+        """What answers a request: always the same for one key; without a key by chance."""
+        if not self.plan.canary or CHALLENGER not in self.engines:
+            return self.champion
+        drawn = random.random() if key is None else _share(key)  # noqa: S311 - no secret hangs on it
+        return self.engines[CHALLENGER] if drawn < self.plan.canary else self.champion
+
+    @property
+    def shadow(self) -> Any:
+        """What also answers, unseen; None when there is none."""
+        return self.engines.get(CHALLENGER) if self.plan.shadow else None
+
+
+def _share(key: bytes) -> float:
+    return float(int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64)
+
+
+class Follower:
+    """Holds what answers, and changes it when slots.json does.
+
+    Args:
+        path: the slots.json; None when there is none to follow.
+        first: what answers at the start where there is none.
+        load: makes of a slot what can be asked, such as a loaded model.
+        stand: makes what answers of a slot's name, the slot, and what `load` made.
+        folder: where `worker-<pid>.json` is left, or None.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        first: Slot,
+        load: Callable[[Slot], Any],
+        stand: Callable[[str, Slot, Any], Any],
+        folder: Path | None,
+    ) -> None:
+        self._path, self._first, self._load, self._stand, self._folder = path, first, load, stand, folder
+        self._seen: tuple[int, ...] = ()
+        self._loaded_before: dict[Slot, Any] = {}
+        self.standing: Standing | None = None
+
+    def start(self) -> None:
+        """Load what slots.json names.
+
+        Raises:
+            ModelError: a model cannot be served.
+        """
+        self._seen = self._look()
+        plan = read_plan(self._path) if self._path else Plan({CHAMPION: self._first})
+        self.standing = self._loaded(plan)
+        self.acknowledge()
+
+    async def follow(self) -> None:
+        """Look for changes until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            if self._path is None or (seen := self._look()) == self._seen:
+                continue
+            self._seen = seen
+            await self._change()
+
+    async def _change(self) -> None:
+        assert self._path is not None  # noqa: S101 - only what has a path is followed
+        try:
+            plan = await asyncio.to_thread(read_plan, self._path)
+            self.standing = await asyncio.to_thread(self._loaded, plan)
+        except ModelError as cause:
+            # What answered before goes on answering; whoever changed the file is told.
+            _logger.error("slots.json is not followed: %s", cause)  # noqa: TRY400 - the message says it all
+            self.acknowledge(str(cause))
+        else:
+            self.acknowledge()
+
+    def _loaded(self, plan: Plan) -> Standing:
+        known = self._loaded_before
+        loaded = {slot: known[slot] if slot in known else self._load(slot) for slot in plan.slots.values()}
+        self._loaded_before = loaded
+        return Standing(plan, {name: self._stand(name, slot, loaded[slot]) for name, slot in plan.slots.items()})
+
+    def acknowledge(self, error: str = "") -> None:
+        """Say which generation answers here."""
+        if self._folder is None or self.standing is None:
+            return
+        value = {
+            "format": FORMAT,
+            "pid": os.getpid(),
+            "generation": self.standing.plan.generation,
+            "error": error,
+            "time": time.time(),
+        }
+        temporary = self._folder / f".worker-{os.getpid()}.json"
+        with contextlib.suppress(OSError):
+            temporary.write_bytes(orjson.dumps(value))
+            temporary.replace(self._folder / f"worker-{os.getpid()}.json")
+
+    def end(self) -> None:
+        """This worker answers no more."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):
+                (self._folder / f"worker-{os.getpid()}.json").unlink(missing_ok=True)
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = self._path.stat() if self._path else None
+        except OSError:
+            return ()
+        return (found.st_mtime_ns, found.st_ino, found.st_size) if found else ()
