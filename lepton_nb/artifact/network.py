@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import PackagingError
 
-__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network"]
+__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network", "quiet", "reason_of"]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
 # One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
@@ -54,7 +54,7 @@ def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, sof
     """
     name = type(network).__name__
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 _Probabilities(network, softmax=softmax).eval(),
                 (torch.from_numpy(sample),),
@@ -68,7 +68,7 @@ def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, sof
             )
             model = _without_traces(program.model_proto) if program else onnx.ModelProto()
     except Exception as cause:
-        reason, hint = _reason(cause)
+        reason, hint = reason_of(cause)
         raise PackagingError(f"ONNX cannot express network {name}", got=reason, hint=hint) from cause
     if not model.graph.input or not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
         raise PackagingError(
@@ -80,7 +80,7 @@ def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, sof
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporter's progress marks, log records and warnings off the screen; errors still are raised."""
     existing = [one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
     ours = {logging.getLogger(name) for name in _LOGGERS} | {
@@ -124,7 +124,7 @@ def _strip_node(node: Any) -> None:
                 _strip_node(inner)
 
 
-def _reason(cause: BaseException) -> tuple[str, str]:
+def reason_of(cause: BaseException) -> tuple[str, str]:
     """What stood in the way, and what to do about it."""
     chain = [cause]
     while (below := chain[-1].__cause__ or chain[-1].__context__) and below not in chain:

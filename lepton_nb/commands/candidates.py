@@ -29,8 +29,8 @@ def candidates(kind: str, typed: str) -> list[str]:
     """What begins with the text that was typed.
 
     Args:
-        kind: `run`, `running` (what can be stopped), `data`, `network`, `callback`, `deployment`, `bento` or `model`
-            (a deployment or a Bento).
+        kind: `run`, `running` (what can be stopped), `data`, `network`, `callback`, `deployment`, `bento`, `model`
+            (a deployment or a Bento) or `format` (of an export).
         typed: the text.
 
     Returns:
@@ -97,6 +97,12 @@ def _bentos(ws: Workspace, typed: str) -> Iterator[str]:
     yield from (path.parent.parent.name for path in _newest((ws.bentoml / "bentos").glob("*/*/bento.yaml")))
 
 
+def _formats(ws: Workspace, typed: str) -> Iterator[str]:
+    from .. import packaging
+
+    yield from packaging.FORMATS
+
+
 def _newest(paths: Iterable[Path]) -> list[Path]:
     dated = []
     for path in paths:
@@ -155,4 +161,5 @@ _SOURCES: dict[str, tuple[Callable[[Workspace, str], Iterator[str]], ...]] = {
     "deployment": (_deployments, _variables(_of(Deployment))),
     "bento": (_bentos, _runs, _variables(_of(Run))),
     "model": (_deployments, _bentos),
+    "format": (_formats,),
 }

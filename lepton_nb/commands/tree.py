@@ -29,6 +29,7 @@ VERBS = {
     "runs compare": "runs",
     "runs delete": "runs",
     "evaluate": "evaluate",
+    "export": "export",
     "package": "package",
     "serve": "serve",
     "deployments": "deployments",

@@ -23,6 +23,7 @@ from .events import (
     encode,
     silent,
 )
+from .exports import Export, Exports
 from .layers import layered
 from .metrics import better, monitored
 from .models import Artifact, Bento, Card
@@ -54,6 +55,8 @@ __all__ = [
     "Drift",
     "Epoch",
     "Event",
+    "Export",
+    "Exports",
     "Failed",
     "FeatureDrift",
     "Finding",

@@ -1,0 +1,65 @@
+"""ExecuTorch: the network for phones and small boards, one row at a time, lowered to XNNPACK where it can be."""
+
+from __future__ import annotations
+
+from importlib import util
+from typing import Any
+
+import torch
+
+from ...artifact.network import quiet
+from ...errors import MissingError, PackagingError
+from .formats import Made, Subject
+from .program import exported
+from .whole import Whole, note_of, predictor
+
+__all__ = ["make", "require"]
+
+
+def require() -> None:
+    """Refuse when ExecuTorch is not installed.
+
+    Raises:
+        MissingError: it is not.
+    """
+    if util.find_spec("executorch") is None:
+        raise MissingError("package executorch is not installed", hint="pip install executorch, then export again")
+
+
+def make(subject: Subject) -> Made:
+    """The network as an ExecuTorch program.
+
+    Args:
+        subject: what is exported.
+
+    Raises:
+        PackagingError: ExecuTorch cannot express it.
+    """
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    whole = Whole(subject)
+    program = exported(whole, subject, rows=1)
+    try:
+        with quiet():
+            lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+    except Exception as cause:
+        raise PackagingError(
+            f"ExecuTorch cannot express network {subject.run.model}", got=f"{type(cause).__name__}: {cause}"[:300]
+        ) from cause
+    content = bytes(lowered.buffer)
+    note = f"{note_of(whole)}, one row at a time".replace("[N, ", "[1, ")
+    return Made(content, predictor(_opened(content)), prepared=whole.prepared, note=note)
+
+
+def _opened(content: bytes) -> Any:
+    """The program in ExecuTorch's own runtime, row by row."""
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(content).load_method("forward")
+
+    def answer(rows: torch.Tensor) -> torch.Tensor:
+        # The runtime answers in memory that its next answer takes again.
+        return torch.cat([method.execute([row.contiguous()])[0].clone() for row in torch.split(rows, 1)])
+
+    return answer

@@ -1,0 +1,54 @@
+"""The artifact's own `model.onnx`: preprocessing and network in one graph, as it is served."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from ...artifact.folder import MODEL
+from ...errors import PackagingError
+from ...runtime import ModelError, manifest_of
+from ...runtime.model import Model
+from .formats import Made, Subject
+
+__all__ = ["make", "of_bytes", "require"]
+
+
+def require() -> None:
+    """Nothing that is not there: what makes the artifact makes this file."""
+
+
+def make(subject: Subject) -> Made:
+    """The artifact's graph.
+
+    Args:
+        subject: what is exported.
+    """
+    return of_bytes(subject, (subject.artifact.path / MODEL).read_bytes())
+
+
+def of_bytes(subject: Subject, content: bytes, note: str = "") -> Made:
+    """An ONNX file that takes the artifact's inputs, run as the runtime runs a model that is served.
+
+    Args:
+        subject: what is exported.
+        content: the file.
+        note: of the file.
+
+    Raises:
+        PackagingError: the runtime would not serve it.
+    """
+    artifact, run = subject.artifact, subject.run
+    with tempfile.TemporaryDirectory(prefix="lepton-export-") as place:
+        folder = Path(place)
+        shutil.copy(artifact.path / "signature.json", folder)
+        (folder / MODEL).write_bytes(content)
+        manifest = {"format": 1, **manifest_of(folder, run=run.id, data=run.data).to_dict()}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        try:
+            model = Model.load(folder)
+        except ModelError as cause:
+            raise PackagingError(f"the exported graph of {run.model} cannot be run", got=str(cause)) from cause
+    return Made(content, model.predict, note=note)

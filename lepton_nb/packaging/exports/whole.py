@@ -1,0 +1,92 @@
+"""A trained network as one torch module that ends in probabilities, and for arrays begins with the raw values."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...artifact.trained import gives_probabilities, outputs_of
+from ...data import features, preprocessing
+from ...models import load_trained
+from .formats import Subject
+
+__all__ = ["Whole", "note_of", "one_thread", "predictor"]
+
+
+class Whole(torch.nn.Module):
+    """What the artifact's graph computes, as far as torch can: text is not for tensors.
+
+    Args:
+        subject: what is exported.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__()
+        data = subject.data
+        self.network = load_trained(subject.run.path)
+        self.softmax = not gives_probabilities(
+            outputs_of(self.network, features(data, "validation")[0], len(data.classes))
+        )
+        self.prepared = data.kind != "array"
+        if not self.prepared:
+            mean, std = preprocessing(data).broadcast(1 + len(data.columns[0].shape))
+            self.register_buffer("mean", torch.from_numpy(mean))
+            self.register_buffer("std", torch.from_numpy(std))
+        self.shape = tuple(data.feature_shape if self.prepared else data.columns[0].shape)
+        self.eval()
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Probabilities.
+
+        Args:
+            rows: float32 [N, *shape], prepared features of a table or raw arrays.
+
+        Returns:
+            float32 [N, C].
+        """
+        answer: torch.Tensor = self.network(rows if self.prepared else (rows - self.mean) / self.std)
+        return (torch.softmax(answer, dim=1) if self.softmax else answer).float()
+
+
+def note_of(whole: Whole) -> str:
+    """What the file takes."""
+    shape = ", ".join(map(str, ("N", *whole.shape)))
+    what = "features as preprocessing gives them, without it" if whole.prepared else "raw values"
+    return f"takes float32 [{shape}]: {what}"
+
+
+def predictor(
+    answer: Callable[[torch.Tensor], torch.Tensor],
+) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.floating[Any]]]:
+    """A function of tensors as one of named arrays, on one thread."""
+
+    def predict(inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.floating[Any]]:
+        (rows,) = inputs.values()
+        with torch.inference_mode(), one_thread():
+            given = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
+            answered: NDArray[np.floating[Any]] = answer(given).numpy()
+        return answered
+
+    return predict
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread, and on as many as before afterwards: they belong to the whole process."""
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
