@@ -81,7 +81,7 @@ def bento(tmp_path_factory):
     return make_bento(tmp_path_factory.mktemp("bento") / "tiny" / "v1", "tiny:v1")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tiny_bento():
     return make_bento
 

@@ -1,0 +1,47 @@
+"""A row to try: what lies in the middle of what was seen in training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ...runtime import Input, Signature
+
+__all__ = ["example_number", "example_row", "example_text"]
+
+
+def example_row(signature: Signature) -> dict[str, Any]:
+    """One row as JSON has it.
+
+    Example:
+        >>> one = Signature("classification", ("a", "b"), (Input("x", "number", low=1, high=4), Input("c", "category")))
+        >>> example_row(one)
+        {'x': 2.5, 'c': None}
+        >>> example_row(Signature("classification", ("a", "b"), (Input("input", "array", (2, 3)),)))
+        {'input': [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]}
+    """
+    return {one.name: _value(one) for one in signature.inputs}
+
+
+def example_number(one: Input) -> float:
+    """A number between the smallest and the largest that were seen, of few digits."""
+    if one.low is None or one.high is None:
+        return 0.0
+    middle = float(f"{one.low / 2 + one.high / 2:.4g}")
+    return middle if math.isfinite(middle) else 0.0
+
+
+def example_text(one: Input) -> str | None:
+    """A value that was seen, or None where none is known."""
+    return next(filter(None, one.categories), None)
+
+
+def _value(one: Input) -> Any:
+    if one.kind == "number":
+        return example_number(one)
+    return example_text(one) if one.kind == "category" else _zeros(one.shape)
+
+
+def _zeros(shape: Sequence[int]) -> Any:
+    return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else 0.0
