@@ -34,6 +34,7 @@ VERBS = {
     "serve": "serve",
     "deployments": "deployments",
     "predict": "predict",
+    "client": "client",
     "monitor": "monitor",
     "stop": "stop",
     "pipeline run": "pipeline",

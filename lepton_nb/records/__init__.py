@@ -34,6 +34,7 @@ from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Predictions
 from .shown import Result, Table, plain, printable
 from .starter import Starter
+from .written import Written
 
 __all__ = [
     "FAILURES",
@@ -87,6 +88,7 @@ __all__ = [
     "Table",
     "Traffic",
     "Usage",
+    "Written",
     "ago",
     "better",
     "decode",
