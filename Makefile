@@ -15,7 +15,7 @@ NODE_FITS := const [a, b] = process.versions.node.split(".").map(Number); proces
 NPM := PATH="$(abspath $(BIN)):$$PATH" npm --prefix
 export BENTOML_DO_NOT_TRACK := True
 
-.PHONY: help install check test nightly demo lab dashboard clean browser
+.PHONY: help install check test nightly demo lab dashboard clean browser java
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -85,10 +85,16 @@ browser: install
 	    echo "browser: installing chromium" && apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } || \
 	  $(BIN)/playwright install chromium
 
-test: install browser ## every test, each notebook and each command of the README, a browser included
+java:
+	@command -v javac >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    echo "java: installing default-jdk-headless" && apt-get update -qq && \
+	    apt-get install -qq -y --no-install-recommends default-jdk-headless >/dev/null; } || \
+	  echo "java: no JDK here, so the tests of the Java client are skipped"
+
+test: install browser java ## every test, each notebook and each command of the README, a browser included
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-nightly: install browser ## the long kill, drift and soak tests too
+nightly: install browser java ## the long kill, drift and soak tests too
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ''
 
 demo: ## the whole life of two models on real data
