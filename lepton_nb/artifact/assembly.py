@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,16 @@ from ..runtime import ModelError
 from ..runtime.model import Model
 from ..workspace import write_atomic, write_json
 from .folder import MODEL, seal
+from .golden import GOLDEN, TOLERANCE, golden_of, is_close
 from .graph import join
-from .network import export_network
+from .network import exported
 from .preparation import export_preparation
 from .reference import reference_of, signature_of
 from .trained import gives_probabilities, outputs_of, softmax
 
 __all__ = ["Assembled", "assemble"]
 
-_TOLERANCE = 1e-4
+_ROWS_SHOWN = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Assembled:
 
 
 def assemble(folder: Path, run: Run, data: Data) -> Assembled:
-    """Write `model.onnx`, `signature.json` and `reference.json` into an empty folder.
+    """Write `model.onnx`, `signature.json`, `reference.json` and `golden.json` into an empty folder.
 
     Args:
         folder: an empty folder.
@@ -61,15 +63,19 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     # Two rows at least: a single one would be taken for a constant of the graph.
     sample = np.zeros((3, *prepared.shape[1:]), np.float32)
     sample[: len(prepared)] = prepared[:3]
-    exported = export_network(network, sample, softmax=is_softmax)
-    whole = join(export_preparation(data, preprocessing(data)), exported, [one.name for one in signature.inputs])
+    graph, program = exported(network, sample, softmax=is_softmax)
+    whole = join(export_preparation(data, preprocessing(data)), graph, [one.name for one in signature.inputs])
     write_atomic(folder / MODEL, _serialised(whole, type(network).__name__))
     write_json(folder / "signature.json", signature.to_dict())
     model = _loaded(folder, run, data)
     # Predictions on rows the network did not learn from, since those on its own are surer than any later ones;
     # and not on the test part, which would then be compared with itself.
-    held_out = model.predict(read(data, "validation")[0])
-    parity = check_parity(held_out, softmax(outputs) if is_softmax else outputs, run.model)
+    inputs = read(data, "validation")[0]
+    held_out, expected = model.predict(inputs), softmax(outputs) if is_softmax else outputs
+    parity = check_parity(
+        held_out, expected, run.model, lambda wrong: _place_of(network, program, prepared[wrong][:_ROWS_SHOWN])
+    )
+    write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     # A part that is larger than the memory is told by a fair sample of it.
     seen = (sample_of if data.streamed else read)(data, "train")[0]
     reference = reference_of(signature, seen, held_out)
@@ -77,13 +83,19 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     return Assembled(parity, sum(value.numel() for value in network.parameters()))
 
 
-def check_parity(ours: NDArray[Any], theirs: NDArray[np.float64], name: str) -> float:
+def check_parity(
+    ours: NDArray[Any],
+    theirs: NDArray[np.float64],
+    name: str,
+    place_of: Callable[[NDArray[np.bool_]], str] = lambda _: "",
+) -> float:
     """The largest absolute difference, when all are small enough.
 
     Args:
         ours: probabilities of the graph, [N, C].
         theirs: probabilities of the network, [N, C].
         name: of the network, for the message.
+        place_of: told which rows differ, bool [N], it says in which layer.
 
     Raises:
         PackagingError: some `|a - b| > 1e-4 * max(1, |b|)`, or the graph gives NaN.
@@ -93,16 +105,25 @@ def check_parity(ours: NDArray[Any], theirs: NDArray[np.float64], name: str) -> 
             f"the ONNX graph of {name} answers with another shape", expected=f"{theirs.shape}", got=f"{ours.shape}"
         )
     difference = np.abs(ours.astype(np.float64) - theirs)
-    allowed = _TOLERANCE * np.maximum(1, np.abs(theirs))
-    wrong = np.atleast_1d(~(difference <= allowed).all(axis=1))
+    wrong = np.atleast_1d(~is_close(ours, theirs).all(axis=1))
     if wrong.any():
         raise PackagingError(
             f"the ONNX graph of {name} does not answer as the network does",
-            expected=f"differences up to {_TOLERANCE:g}",
-            got=f"{np.nanmax(difference):.3g} on {int(wrong.sum())} of {len(wrong)} validation rows",
+            expected=f"differences up to {TOLERANCE:g}",
+            got=f"{np.nanmax(difference):.3g} on {int(wrong.sum())} of {len(wrong)} validation rows{place_of(wrong)}",
             hint="a forward that leaves torch (numpy, .item(), Python state) is frozen at export; write it in torch",
         )
     return float(difference.max(initial=0.0))
+
+
+def _place_of(network: Any, program: Any, rows: NDArray[np.float32]) -> str:
+    from .divergence import first_divergence
+
+    try:
+        found = first_divergence(network, program, rows)
+    except Exception:  # noqa: BLE001 - the refusal stands, whether the place is found or not
+        found = ""
+    return f", first in {found}" if found else ""
 
 
 def _serialised(model: Any, name: str) -> bytes:

@@ -17,7 +17,7 @@ from .folder import FOLDER, MODEL, RECORD, lock_of, seal
 __all__ = ["build", "data_of"]
 
 # Part of the key: raised when the same run would give another artifact than before.
-_RECIPE = 1
+_RECIPE = 2
 # Whoever exports the same run at this moment is waited for: a large network takes minutes.
 _PATIENCE_S = 900
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import PackagingError
 
-__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network", "quiet", "reason_of"]
+__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network", "exported", "quiet", "reason_of"]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
 # One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
@@ -52,6 +52,11 @@ def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, sof
     Raises:
         PackagingError: ONNX cannot express the network; the message names the operator or the reason.
     """
+    return exported(network, sample, softmax=softmax)[0]
+
+
+def exported(network: torch.nn.Module, sample: NDArray[np.float32], *, softmax: bool) -> tuple[onnx.ModelProto, Any]:
+    """As `export_network`, with the exporter's program too: what it froze cannot be had by exporting again."""
     name = type(network).__name__
     try:
         with quiet():
@@ -76,7 +81,7 @@ def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, sof
             got=f"a graph for exactly {len(sample)} rows",
             hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
         )
-    return model
+    return model, program
 
 
 @contextlib.contextmanager

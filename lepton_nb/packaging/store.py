@@ -12,7 +12,10 @@ from ..records import Bento, Run
 from ..runtime import ModelError, read_object
 from ..workspace import Workspace, check_name
 
-__all__ = ["bentos", "find", "of_run"]
+__all__ = ["IMPORTED", "bentos", "find", "of_run"]
+
+# The label of a Bento that was not packaged here.
+IMPORTED = "lepton-imported"
 
 
 def bentos(ws: Workspace) -> tuple[Bento, ...]:
@@ -58,7 +61,7 @@ def find(ws: Workspace, ref: str) -> Bento:
 
 
 def of_run(ws: Workspace, run: Run) -> Bento:
-    """The newest Bento that a run was packaged into.
+    """The newest Bento that a run was packaged into; what was imported only says that it is of that run.
 
     Args:
         ws: the workspace.
@@ -68,7 +71,7 @@ def of_run(ws: Workspace, run: Run) -> Bento:
         NotFoundError: it was never packaged.
     """
     for one in bentos(ws):
-        if one.run == run.id:
+        if one.run == run.id and not one.imported:
             return one
     raise NotFoundError(f"run {run.id} has no Bento", hint=f"lepton package {run.id}")
 
@@ -97,6 +100,7 @@ def _open(folder: Path) -> Bento:
             sha256=str(manifest["files"]["model.onnx"]),
             model_bytes=size,
             created=datetime.fromisoformat(str(stated["creation_time"])).timestamp(),
+            imported=IMPORTED in (stated.get("labels") or {}),
         )
     except (ModelError, KeyError, TypeError, ValueError, OSError) as cause:
         raise FormatError(

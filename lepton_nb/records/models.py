@@ -86,6 +86,7 @@ class Bento(Result):
         sha256: SHA-256 of its `model.onnx`.
         model_bytes: size of its `model.onnx`.
         created: seconds since the epoch.
+        imported: whether it came as a file from elsewhere.
     """
 
     tag: str
@@ -94,6 +95,7 @@ class Bento(Result):
     sha256: str
     model_bytes: int
     created: float
+    imported: bool = False
 
     def __str__(self) -> str:
         return self.tag

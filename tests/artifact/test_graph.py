@@ -203,7 +203,13 @@ def test_answers_that_differ_are_refused_with_how_many_and_how_much():
 
 def test_the_folder_is_whole_and_its_signature_is_the_datas(trained, packaged):
     one, folder = trained("digits"), packaged("digits").model
-    assert set(verify_manifest(folder).files) == {"model.onnx", "signature.json", "reference.json"}
+    assert set(verify_manifest(folder).files) == {
+        "model.onnx",
+        "signature.json",
+        "reference.json",
+        "golden.json",
+        "sbom.json",
+    }
     signature = read_signature(folder)
     assert signature.classes == one.data.classes
     assert [(i.name, i.kind, i.shape) for i in signature.inputs] == [("input", "array", (1, 8, 8))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from lepton_nb.artifact import network_probabilities
+from lepton_nb.artifact.golden import check_answers
 from lepton_nb.data import read
 from lepton_nb.runtime.model import Model
 
@@ -45,9 +47,12 @@ def test_every_test_row_is_answered_as_the_trained_network_answers_it(
     inputs, _ = read(one.data, "test")
     with serve_bento(bento, tmp_path, extra=blocked_env) as client:
         answer = ask(client, inputs)
+        golden = json.loads((bento.model / "golden.json").read_text())
+        same = client.post("/predict", json={"rows": golden["rows"]}).json()["predictions"]
         refused = client.post("/predict", json={"rows": [{}]})
         unknown = client.post("/predict", json={}, headers={"Authorization": "Bearer no"})
     served = np.array([one["probabilities"] for one in answer["predictions"]])
+    assert check_answers(np.array([one["probabilities"] for one in same]), golden) <= 1e-5
     assert answer["version"] == bento.tag
     assert np.abs(served - network_probabilities(one.run, one.data, "test")).max() <= 1e-5
     np.testing.assert_array_equal(served.astype(np.float32), Model.load(bento.model).predict(inputs))

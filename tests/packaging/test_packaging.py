@@ -16,7 +16,7 @@ from lepton_nb.artifact import build
 from lepton_nb.errors import FormatError, NotFoundError, PackagingError, UsageError
 from lepton_nb.evaluation import evaluate
 from lepton_nb.packaging import bentos, find, of_run, package
-from lepton_nb.packaging.building import _name_of
+from lepton_nb.packaging.naming import name_of
 from lepton_nb.runtime import verify_manifest
 from lepton_nb.workspace import Workspace, file_sha256
 
@@ -171,4 +171,4 @@ def test_a_changed_artifact_is_built_anew_before_it_is_packaged(trained, package
     ],
 )
 def test_a_bento_is_called_after_its_run_else_after_its_network(trained, name, model, expected):
-    assert _name_of(dataclasses.replace(trained("breast_cancer").run, name=name, model=model)) == expected
+    assert name_of(dataclasses.replace(trained("breast_cancer").run, name=name, model=model)) == expected

@@ -1,0 +1,120 @@
+"""A few held-out rows with what the trained network said of them: whoever gets the model can ask it the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PackagingError
+from ..runtime import ModelError, RequestError, Signature, read_object
+from ..runtime.model import Model
+from ..runtime.rows import arrays_of
+
+__all__ = ["GOLDEN", "TOLERANCE", "check_answers", "check_golden", "golden_of", "is_close"]
+
+GOLDEN = "golden.json"
+# Of every comparison between two ways to the same probabilities: |a - b| <= TOLERANCE * max(1, |a|).
+TOLERANCE = 1e-4
+
+_ROWS = 16
+# Pictures are large as JSON: fewer of them say as much.
+_MOST_NUMBERS = 60_000
+
+
+def is_close(answer: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where two arrays of one shape agree within the tolerance; NaN agrees with nothing.
+
+    Example:
+        >>> is_close(np.array([0.5, 0.5]), np.array([0.50005, 0.6])).tolist()
+        [True, False]
+    """
+    theirs = expected.astype(np.float64)
+    agreed: NDArray[np.bool_] = np.abs(answer.astype(np.float64) - theirs) <= TOLERANCE * np.maximum(1, np.abs(theirs))
+    return agreed
+
+
+def golden_of(signature: Signature, inputs: Mapping[str, NDArray[Any]], expected: NDArray[Any]) -> dict[str, Any]:
+    """The golden batch: the first rows of some, as they are asked over HTTP, with what is to be answered.
+
+    Args:
+        signature: of the model.
+        inputs: raw inputs of N rows that the network did not learn from.
+        expected: the trained network's own probabilities, [N, C].
+
+    Returns:
+        `part`, `tolerance`, `rows` (objects) and `probabilities`; plain values, ready to be written as JSON.
+    """
+    numbers = sum(max(int(np.prod(one.shape)), 1) for one in signature.inputs)
+    count = min(len(expected), max(1, min(_ROWS, _MOST_NUMBERS // max(numbers, 1))))
+    columns = {one.name: _values(inputs[one.name][:count], one.kind) for one in signature.inputs}
+    rows = [{name: values[place] for name, values in columns.items()} for place in range(count)]
+    answers = expected[:count].astype(np.float64).tolist()
+    return {"part": "validation", "tolerance": TOLERANCE, "rows": rows, "probabilities": answers}
+
+
+def check_golden(folder: Path, model: Model | None = None) -> float:
+    """Ask the model in a folder its golden batch.
+
+    Args:
+        folder: a model folder with `golden.json`.
+        model: the model of that folder, when it is loaded already.
+
+    Returns:
+        The largest absolute difference to what was expected.
+
+    Raises:
+        PackagingError: the model cannot be loaded, refuses a row, or answers otherwise.
+    """
+    try:
+        golden = read_object(folder / GOLDEN)
+        model = model or Model.load(folder)
+        answer = model.predict(arrays_of(golden["rows"], model.signature))
+    except (ModelError, RequestError, KeyError, TypeError) as cause:
+        raise PackagingError(f"the golden batch of {folder.name} cannot be asked", got=str(cause)) from cause
+    except Exception as cause:  # what a graph raises when it is run is ONNX Runtime's own
+        raise PackagingError(f"{folder.name} fails on its golden batch", got=str(cause)) from cause
+    return check_answers(answer, golden)
+
+
+def check_answers(answer: NDArray[Any], golden: Mapping[str, Any]) -> float:
+    """Compare answers to a golden batch with what was expected.
+
+    Args:
+        answer: probabilities, [N, C].
+        golden: the golden batch.
+
+    Returns:
+        The largest absolute difference.
+
+    Raises:
+        PackagingError: they differ, or the batch is none.
+    """
+    try:
+        expected = np.array(golden["probabilities"], np.float64)
+    except (KeyError, TypeError, ValueError) as cause:
+        raise PackagingError(f"{GOLDEN} is not a golden batch", got=f"{type(cause).__name__} {cause}") from cause
+    if not expected.size or expected.shape != answer.shape:
+        raise PackagingError(
+            "the golden batch is answered with another shape", expected=f"{expected.shape}", got=f"{answer.shape}"
+        )
+    wrong = ~is_close(answer, expected).all(axis=1)
+    difference = np.abs(answer.astype(np.float64) - expected)
+    if wrong.any():
+        raise PackagingError(
+            "the model does not answer its golden batch as the trained network did",
+            expected=f"differences up to {TOLERANCE:g}",
+            got=f"{np.nanmax(difference, initial=0.0):.3g} on {int(wrong.sum())} of {len(wrong)} rows",
+        )
+    return float(difference.max())
+
+
+def _values(column: NDArray[Any], kind: str) -> list[Any]:
+    if kind == "number":
+        return [None if np.isnan(value) else float(value) for value in column.reshape(len(column))]
+    if kind == "category":
+        return [None if value in (None, "") else str(value) for value in column.reshape(len(column))]
+    return list(column.tolist())
