@@ -9,7 +9,24 @@ from typing import Any, Literal
 from .runs import ago
 from .shown import Result, Table
 
-__all__ = ["Deployment", "Deployments", "Predictions"]
+__all__ = ["Deployment", "Deployments", "Load", "Logs", "Predictions"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a deployment answers just now.
+
+    Args:
+        requests_per_s: over about the last minute, all workers together.
+        p95_ms: 95 % of the answers took no longer, in milliseconds; None without a request.
+        error_share: share of the answers that were the server's fault (5xx).
+        lost: predictions since the start that could not be logged.
+    """
+
+    requests_per_s: float
+    p95_ms: float | None
+    error_share: float
+    lost: int
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,7 @@ class Deployment(Result):
         created: seconds since the epoch.
         path: its folder under `.lepton/deployments`.
         cause: why it failed, one line.
+        load: what it answers just now, where that was asked.
     """
 
     name: str
@@ -39,6 +57,7 @@ class Deployment(Result):
     created: float
     path: Path
     cause: str = ""
+    load: Load | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -72,10 +91,46 @@ class Deployments(Result):
 
     def table(self) -> Table:
         """One line per deployment."""
-        rows = [(d.name, d.status, d.url, d.bento, ago(d.created)) for d in self.deployments]
-        note = "; ".join(f"{d.name}: {d.cause}" for d in self.deployments if d.cause)
-        note = note if rows else "nothing is deployed; next: lepton serve BENTO"
-        return Table("deployments", ("name", "status", "url", "bento", "age"), rows, note)
+        rows = [
+            (d.name, d.status, *_loads(d.load if d.status == "running" else None), d.url, d.bento, ago(d.created))
+            for d in self.deployments
+        ]
+        notes = [f"{d.name}: {d.cause}" for d in self.deployments if d.cause]
+        notes += [
+            f"{d.name}: {d.load.lost} predictions are not on the log"
+            for d in self.deployments
+            if d.load and d.load.lost
+        ]
+        note = "; ".join(notes) if rows else "nothing is deployed; next: lepton serve BENTO"
+        names = ("name", "status", "requests/s", "p95 ms", "errors", "url", "bento", "age")
+        return Table("deployments", names, rows, note)
+
+
+def _loads(load: Load | None) -> tuple[str, str, str]:
+    if load is None:
+        return "", "", ""
+    p95 = "" if load.p95_ms is None else f"{load.p95_ms:.3g}"
+    return f"{load.requests_per_s:.3g}", p95, f"{load.error_share:.1%}"
+
+
+@dataclass(frozen=True)
+class Logs(Result):
+    """The last lines that a server wrote.
+
+    Args:
+        name: whose.
+        path: the file.
+        lines: the lines.
+    """
+
+    name: str
+    path: Path
+    lines: tuple[str, ...]
+
+    def table(self) -> Table:
+        """One row per line."""
+        note = "" if self.lines else f"{self.path} is empty or not there"
+        return Table(f"log of {self.name}", (), [("", line) for line in self.lines], note)
 
 
 @dataclass(frozen=True)

@@ -5,35 +5,35 @@ Here are the formats, which need the standard library alone; `.model` and `.summ
 
 from .errors import ModelError, RequestError
 from .formats import (
-    CHAMPION,
     FORMAT,
     Input,
     Manifest,
     Signature,
-    Slot,
     manifest_of,
     read_object,
     read_signature,
-    read_slots,
-    slots_object,
     uuid7,
     verify_manifest,
 )
+from .plans import CHALLENGER, CHAMPION, Plan, Slot, read_plan, read_slots, slots_object
 from .reference import Distribution, Reference, read_reference
 
 __all__ = [
+    "CHALLENGER",
     "CHAMPION",
     "FORMAT",
     "Distribution",
     "Input",
     "Manifest",
     "ModelError",
+    "Plan",
     "Reference",
     "RequestError",
     "Signature",
     "Slot",
     "manifest_of",
     "read_object",
+    "read_plan",
     "read_reference",
     "read_signature",
     "read_slots",

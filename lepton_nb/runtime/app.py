@@ -29,12 +29,12 @@ from .bulk import BULK_KINDS, bulk
 from .engine import Engine, Logging
 from .errors import RequestError
 from .feedback import Feedback
-from .formats import Slot
 from .gate import Gate, refusal
 from .inference import inference_routes
 from .metrics import Counters, Measured
 from .model import Model
 from .openapi import document
+from .plans import Slot
 from .predlog import PredictionLog
 from .settings import Settings
 from .slots import Follower

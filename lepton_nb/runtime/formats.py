@@ -23,28 +23,21 @@ from typing import Any, Literal
 from .errors import ModelError
 
 __all__ = [
-    "CHAMPION",
     "FORMAT",
     "Input",
     "Manifest",
     "Signature",
-    "Slot",
     "manifest_of",
     "read_object",
     "read_signature",
-    "read_slots",
-    "slots_object",
     "uuid7",
     "verify_manifest",
 ]
 
 FORMAT = 1
-CHAMPION = "champion"
-
 MODEL_FILE = "model.onnx"
 SIGNATURE_FILE = "signature.json"
 MANIFEST_FILE = "manifest.json"
-SLOTS_FILE = "slots.json"
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -202,43 +195,6 @@ def verify_manifest(folder: Path) -> Manifest:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@dataclass(frozen=True)
-class Slot:
-    """What answers in one slot.
-
-    Args:
-        bento: `name:tag`, the version that predictions are logged under.
-        path: the model folder, absolute.
-    """
-
-    bento: str
-    path: Path
-
-
-def slots_object(slots: Mapping[str, Slot]) -> dict[str, Any]:
-    """The JSON object of `slots.json`."""
-    return {
-        "format": FORMAT,
-        "slots": {name: {"bento": one.bento, "path": str(one.path)} for name, one in slots.items()},
-    }
-
-
-def read_slots(path: Path) -> dict[str, Slot]:
-    """The slots of a `slots.json`.
-
-    Raises:
-        ModelError: it cannot be read, or names no champion.
-    """
-    value = read_object(path)
-    try:
-        slots = {str(name): Slot(str(one["bento"]), Path(one["path"])) for name, one in value["slots"].items()}
-    except (KeyError, TypeError, AttributeError) as cause:
-        raise ModelError(f"{path} is not a slots file: {type(cause).__name__} {cause}") from cause
-    if CHAMPION not in slots:
-        raise ModelError(f"{path} names no slot {CHAMPION!r}")
-    return slots
 
 
 _ticks_lock = threading.Lock()

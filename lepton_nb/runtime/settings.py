@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import ModelError
-from .formats import CHAMPION, MODEL_FILE, Slot, read_slots
+from .formats import MODEL_FILE
+from .plans import CHAMPION, Slot, read_slots
 from .privacy import Kept
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "check_log"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -97,6 +98,16 @@ class Settings:
             body_s=_seconds(environment, "LEPTON_BODY_S", 10),
             queue=_size(environment, "LEPTON_QUEUE", 256, "requests"),
         )
+
+
+def check_log(log: str, inputs: str) -> None:
+    """Refuse values of LEPTON_LOG and LEPTON_LOG_INPUTS that cannot be used.
+
+    Raises:
+        ModelError: one cannot; the message says what is expected.
+    """
+    _log(log)
+    Kept.read(inputs)
 
 
 def _token(environment: Mapping[str, str]) -> str | None:

@@ -1,8 +1,7 @@
-"""Which model answers: the champion, a challenger beside it, and how requests are parted between them.
+"""The loaded models of a deployment, and how each worker follows a change of its plan.
 
-`slots.json` reads `{"format": 1, "generation": 3, "slots": {"champion": {"bento", "path"}, "challenger": {...}},
-"canary": 0.1, "shadow": false, "previous": {"bento", "path"}}`. It is replaced as a whole; every worker follows it and
-says in `worker-<pid>.json` which generation it answers from: `{"format": 1, "pid", "generation", "error", "time"}`.
+Every worker says in `worker-<pid>.json` which generation of the plan it answers from: `{"format": 1, "pid",
+"generation", "error", "refused", "time"}`.
 """
 
 from __future__ import annotations
@@ -22,67 +21,13 @@ from typing import Any
 import orjson
 
 from .errors import ModelError
-from .formats import CHAMPION, FORMAT, Slot, read_object, read_slots
+from .formats import FORMAT
+from .plans import CHALLENGER, CHAMPION, Plan, Slot, read_plan
 
-__all__ = ["CHALLENGER", "Follower", "Plan", "Standing", "read_plan"]
+__all__ = ["Follower", "Standing"]
 
-CHALLENGER = "challenger"
 _EVERY_S = 0.05
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What slots.json says.
-
-    Args:
-        slots: `champion`, and `challenger` where there is one.
-        generation: counts the changes.
-        canary: share of the keys that the challenger answers.
-        shadow: whether the challenger also answers everything, unseen.
-        previous: what stood in `champion` before.
-    """
-
-    slots: Mapping[str, Slot]
-    generation: int = 0
-    canary: float = 0.0
-    shadow: bool = False
-    previous: Slot | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object, with its format number."""
-        return {
-            "format": FORMAT,
-            "generation": self.generation,
-            "slots": {name: _entry(one) for name, one in self.slots.items()},
-            "canary": self.canary,
-            "shadow": self.shadow,
-            "previous": _entry(self.previous) if self.previous else None,
-        }
-
-
-def _entry(slot: Slot) -> dict[str, str]:
-    return {"bento": slot.bento, "path": str(slot.path)}
-
-
-def read_plan(path: Path) -> Plan:
-    """The plan of a `slots.json`.
-
-    Raises:
-        ModelError: it cannot be read, or names no champion.
-    """
-    slots, value = read_slots(path), read_object(path)
-    try:
-        before = value.get("previous")
-        return Plan(
-            slots,
-            int(value.get("generation", 0)),
-            float(value.get("canary", 0.0)),
-            bool(value.get("shadow", False)),
-            Slot(str(before["bento"]), Path(before["path"])) if before else None,
-        )
-    except (KeyError, TypeError, ValueError) as cause:
-        raise ModelError(f"{path} is not a slots file: {type(cause).__name__} {cause}") from cause
 
 
 @dataclass(frozen=True)
@@ -165,13 +110,14 @@ class Follower:
 
     async def _change(self) -> None:
         assert self._path is not None  # noqa: S101 - only what has a path is followed
+        plan = None
         try:
             plan = await asyncio.to_thread(read_plan, self._path)
             self.standing = await asyncio.to_thread(self._loaded, plan)
         except ModelError as cause:
             # What answered before goes on answering; whoever changed the file is told.
             _logger.error("slots.json is not followed: %s", cause)  # noqa: TRY400 - the message says it all
-            self.acknowledge(str(cause))
+            self.acknowledge(str(cause), refused=plan.generation if plan else None)
         else:
             self.acknowledge()
 
@@ -181,8 +127,8 @@ class Follower:
         self._loaded_before = loaded
         return Standing(plan, {name: self._stand(name, slot, loaded[slot]) for name, slot in plan.slots.items()})
 
-    def acknowledge(self, error: str = "") -> None:
-        """Say which generation answers here."""
+    def acknowledge(self, error: str = "", refused: int | None = None) -> None:
+        """Say which generation answers here, and which one cannot."""
         if self._folder is None or self.standing is None:
             return
         value = {
@@ -190,6 +136,7 @@ class Follower:
             "pid": os.getpid(),
             "generation": self.standing.plan.generation,
             "error": error,
+            "refused": refused,
             "time": time.time(),
         }
         temporary = self._folder / f".worker-{os.getpid()}.json"

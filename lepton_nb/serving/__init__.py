@@ -1,8 +1,11 @@
 """How does a packaged model answer requests, and how is it asked?"""
 
-from .deployed import deployments, get, stop
+from .deployed import deployments, get, logs, stop
 from .pointing import served_runs
 from .prediction import predict, predict_bento
+from .promoting import promote, rollback
 from .server import serve
 
-__all__ = ["deployments", "get", "predict", "predict_bento", "serve", "served_runs", "stop"]
+__all__ = [
+    "deployments", "get", "logs", "predict", "predict_bento", "promote", "rollback", "serve", "served_runs", "stop",
+]  # fmt: skip

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError, NotFoundError
+from ..errors import FormatError, NotFoundError, UsageError
 from ..processes import Identity, is_alive
 from ..processes import stop as stop_process
-from ..records import Deployment, Deployments
+from ..records import Deployment, Deployments, Logs
 from ..workspace import Workspace, locked, read_json, write_json
+from .load import load_of, tail
 
-__all__ = ["LOG_FILE", "deployments", "get", "get_held", "hold", "recorded", "stop", "write"]
+__all__ = ["LOG_FILE", "deployments", "get", "get_held", "hold", "logs", "recorded", "stop", "write"]
 
 RECORD_FILE = "deployment.json"
 LOG_FILE = "server.log"
@@ -29,7 +30,8 @@ def deployments(ws: Workspace) -> Deployments:
     found = []
     for path in sorted(ws.deployments.glob(f"*/{RECORD_FILE}")):
         try:
-            found.append(_current(ws, _read(path)))
+            one = _current(ws, _read(path))
+            found.append(dataclasses.replace(one, load=load_of(path.parent)) if one.status == "running" else one)
         except FormatError as fault:
             found.append(_broken(path, str(fault)))
         except FileNotFoundError:
@@ -58,6 +60,23 @@ def get(ws: Workspace, name: str) -> Deployment:
         expected=f"one of {names}" if names else "",
         hint="lepton deployments" if names else "lepton serve BENTO",
     )
+
+
+def logs(ws: Workspace, name: str, lines: int = 50) -> Logs:
+    """The last lines that a deployment's server wrote.
+
+    Args:
+        ws: the workspace.
+        name: its name.
+        lines: how many.
+
+    Raises:
+        UsageError, NotFoundError, FormatError: as `get`.
+    """
+    if lines < 1:
+        raise UsageError(f"{lines} lines cannot be shown", expected="at least 1")
+    path = get(ws, name).path / LOG_FILE
+    return Logs(name, path, tail(path, lines))
 
 
 def stop(ws: Workspace, name: str) -> Deployment:
@@ -93,7 +112,7 @@ def recorded(ws: Workspace, name: str) -> Deployment | None:
 def write(deployment: Deployment) -> Deployment:
     """Record a deployment; the caller holds its lock."""
     body = dataclasses.asdict(deployment)
-    del body["path"]
+    del body["path"], body["load"]
     write_json(deployment.path / RECORD_FILE, body)
     return deployment
 

@@ -104,7 +104,7 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
             answer = model.predict(arrays)
             refuse_not_finite(answer, arrays, model.signature)
         except RequestError as fault:
-            if fault.status != 422:
+            if fault.status not in (400, 422):
                 raise ServingError(f"{bento.tag} failed", got=fault.message, hint="train and package again") from fault
             _refused(fault.message, fault.row, first)
         probabilities += map(tuple, answer.tolist())

@@ -10,8 +10,9 @@ import secrets
 import sys
 import time
 from pathlib import Path
+from typing import Unpack
 
-from ..errors import ConflictError, ServingError, UsageError
+from ..errors import ConflictError, ServingError
 from ..processes import Identity, free_port, is_alive, port_owner
 from ..processes import start as start_process
 from ..processes import stop as stop_process
@@ -19,16 +20,16 @@ from ..records import Bento, Deployment, Note, Report, silent
 from ..runtime import CHAMPION, ModelError, Slot, slots_object, verify_manifest
 from ..workspace import Workspace, check_name, write_atomic, write_json
 from .deployed import LOG_FILE, get, get_held, hold, recorded, write
+from .options import Serve, ServeOptions
 
 __all__ = ["serve"]
 
-_HOSTS = ("127.0.0.1", "localhost")
 _READY_S = 60.0
 _PORT_TRIES = 3
 # A server that lives for months is not handed every secret of the notebook that started it.
 _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|VIRTUAL_ENV|CONDA_PREFIX|PYTHON(PATH|HOME|UTF8|HASHSEED)"
-    r"|LEPTON_(ALLOWED_HOSTS|MAX_BODY)"
+    r"|LEPTON_(ALLOWED_HOSTS|MAX_BODY|BODY_S|QUEUE|SEGMENT_S|LOG_URL)"
 )
 
 
@@ -37,21 +38,17 @@ def serve(
     bento: Bento,
     *,
     name: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    workers: int = 1,
     report: Report = silent,
+    **options: Unpack[ServeOptions],
 ) -> Deployment:
-    """Serve a Bento on loopback until `stop`; it keeps running when this process ends.
+    """Serve a Bento until `stop`, on loopback unless it shall be public; it keeps running when this process ends.
 
     Args:
         ws: the workspace.
         bento: what to serve.
         name: the deployment's name (default: the Bento's).
-        host: `127.0.0.1` or `localhost`; other addresses are refused.
-        port: TCP port, or 0 for a free one.
-        workers: worker processes.
         report: hears what happens.
+        options: how to serve, the fields of `Serve`.
 
     Returns:
         The deployment, ready to answer.
@@ -62,14 +59,16 @@ def serve(
         ServingError: the Bento cannot be served, or its server did not become ready; the message says why.
     """
     name = check_name(name or bento.tag.partition(":")[0], "deployment name")
-    _check_request(host, port, workers)
+    how = Serve(**options)
+    how.check()
     _check_package(bento)
+    host, port = how.host, how.port
     # Once before anything is made on disk, and once more when nobody else can get in between.
     _check_free(get(ws, name) if recorded(ws, name) else None, host, port)
     with hold(ws, name):
         _check_free(get_held(ws, name) if recorded(ws, name) else None, host, port)
         for _ in range(_PORT_TRIES):
-            deployment = _start(ws, bento, name, f"http://{host}:{port or free_port(host)}", workers)
+            deployment = _start(ws, bento, name, f"http://{host}:{port or free_port(host)}", how)
             report(Note(time.time(), f"starting {bento.tag} at {deployment.url}"))
             deployment = _await(deployment)
             if port or not _PORT_TAKEN.search(deployment.cause):
@@ -82,21 +81,8 @@ def serve(
     return deployment
 
 
-def _check_request(host: str, port: int, workers: int) -> None:
-    if host not in _HOSTS:
-        raise UsageError(
-            f"host {host!r} is not served",
-            expected=" or ".join(_HOSTS),
-            hint="put a reverse proxy with TLS in front of the deployment to serve other machines",
-        )
-    if not 0 <= port <= 65535:
-        raise UsageError(f"port {port} is not a TCP port", expected="1 to 65535, or 0 for a free one")
-    if workers < 1:
-        raise UsageError(f"{workers} workers cannot serve", expected="at least 1")
-
-
 def _check_package(bento: Bento) -> None:
-    runtime = bento.path / "src" / "lepton_runtime" / "asgi.py"
+    runtime = bento.path / "src" / "lepton_runtime" / "__main__.py"
     try:
         fault = "" if runtime.is_file() else f"{runtime} is missing"
         verify_manifest(bento.model)
@@ -118,20 +104,20 @@ def _check_free(present: Deployment | None, host: str, port: int) -> None:
         )
 
 
-def _start(ws: Workspace, bento: Bento, name: str, url: str, workers: int) -> Deployment:
-    folder, (host, _, port) = ws.deployment(name), url.removeprefix("http://").partition(":")
+def _start(ws: Workspace, bento: Bento, name: str, url: str, how: Serve) -> Deployment:
+    folder, port = ws.deployment(name), url.rpartition(":")[2]
     write_atomic(folder / "token", secrets.token_urlsafe(32), mode=0o600)
     slots = {CHAMPION: Slot(bento.tag, bento.model.resolve())}
     write_json(folder / "slots.json", slots_object(slots))
-    for counts in folder.glob("metrics-*.json"):
-        counts.unlink()
+    for left_over in (*folder.glob("metrics-*.json"), *folder.glob("worker-*.json")):
+        left_over.unlink()
     log = folder / LOG_FILE
     # This start's own lines alone: the reason for a failure is looked for there.
     log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "uvicorn", "lepton_runtime.asgi:app", "--host", host, "--port", port]
-    command += ["--workers", str(workers), "--lifespan", "on", "--timeout-graceful-shutdown", "5"]
-    command += ["--no-access-log", "--no-server-header", "--no-proxy-headers", "--no-use-colors"]
-    identity = start_process(command, log=log, cwd=bento.path / "src", env=_environment(folder))
+    command = [sys.executable, "-m", "lepton_runtime", "--host", how.address, "--port", port]
+    command += ["--workers", str(how.workers)]
+    environment = _environment(folder) | how.environment()
+    identity = start_process(command, log=log, cwd=bento.path / "src", env=environment)
     return write(
         Deployment(
             name=name,
@@ -140,7 +126,7 @@ def _start(ws: Workspace, bento: Bento, name: str, url: str, workers: int) -> De
             bento=bento.tag,
             pid=identity.pid,
             started=identity.started,
-            workers=workers,
+            workers=how.workers,
             created=time.time(),
             path=folder,
         )
