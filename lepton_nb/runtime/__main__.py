@@ -44,20 +44,21 @@ def main(arguments: list[str] | None = None) -> None:
     )
     supervisor = _Supervisor(config, sockets=[config.bind_socket()])
     supervisor.run()
-    if not supervisor.has_answered:
+    if supervisor.has_failed:
         sys.exit(_FAILED)
 
 
 class _Supervisor(Multiprocess):
-    """Starts a worker again that dies, unless none has ever been ready: then it would die for ever."""
+    """Starts a worker again that dies, unless one fails before any has ever been ready: it would fail for ever."""
 
-    has_answered = False
+    has_answered = has_failed = False
 
     def keep_subprocess_alive(self) -> None:
         """Look after the workers."""
         if not self.has_answered:
             self.has_answered = any(process.is_ready(timeout=0.5) for process in self.processes)
-            if not self.has_answered and any(process.exitcode is not None for process in self.processes):
+            if not self.has_answered and any((process.exitcode or 0) > 0 for process in self.processes):
+                self.has_failed = True
                 self.should_exit.set()
                 return
         super().keep_subprocess_alive()
