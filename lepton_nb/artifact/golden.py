@@ -56,12 +56,11 @@ def golden_of(signature: Signature, inputs: Mapping[str, NDArray[Any]], expected
     return {"part": "validation", "tolerance": TOLERANCE, "rows": rows, "probabilities": answers}
 
 
-def check_golden(folder: Path, model: Model | None = None) -> float:
+def check_golden(folder: Path) -> float:
     """Ask the model in a folder its golden batch.
 
     Args:
         folder: a model folder with `golden.json`.
-        model: the model of that folder, when it is loaded already.
 
     Returns:
         The largest absolute difference to what was expected.
@@ -70,8 +69,7 @@ def check_golden(folder: Path, model: Model | None = None) -> float:
         PackagingError: the model cannot be loaded, refuses a row, or answers otherwise.
     """
     try:
-        golden = read_object(folder / GOLDEN)
-        model = model or Model.load(folder)
+        golden, model = read_object(folder / GOLDEN), Model.load(folder)
         answer = model.predict(arrays_of(golden["rows"], model.signature))
     except (ModelError, RequestError, KeyError, TypeError) as cause:
         raise PackagingError(f"the golden batch of {folder.name} cannot be asked", got=str(cause)) from cause
@@ -101,7 +99,7 @@ def check_answers(answer: NDArray[Any], golden: Mapping[str, Any]) -> float:
         raise PackagingError(
             "the golden batch is answered with another shape", expected=f"{expected.shape}", got=f"{answer.shape}"
         )
-    wrong = ~is_close(answer, expected).all(axis=1)
+    wrong = np.atleast_1d(~is_close(answer, expected).all(axis=1))
     difference = np.abs(answer.astype(np.float64) - expected)
     if wrong.any():
         raise PackagingError(

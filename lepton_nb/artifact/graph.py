@@ -10,7 +10,7 @@ from onnx import compose
 from ..errors import PackagingError
 from .network import FEATURES, OPSET, PROBABILITIES
 
-__all__ = ["join"]
+__all__ = ["alone", "join"]
 
 _IR_VERSION = 10
 _PRODUCER = "lepton_nb"
@@ -27,17 +27,8 @@ def join(preparation: onnx.ModelProto, network: onnx.ModelProto, names: Sequence
     Raises:
         PackagingError: a name cannot be used in ONNX, or the graphs do not fit together.
     """
-    odd = [name for name in names if not name or name == PROBABILITIES]
-    if odd:
-        raise PackagingError(
-            f"column {odd[0]!r} cannot be an input of the model",
-            expected=f"a name that is not empty and not {PROBABILITIES!r}, the name of the output",
-            hint="rename the column and load the data again",
-        )
-    # Any text may be a column's name, so the inner names get a prefix that no column has.
-    prefix = "_"
-    while any(name.startswith(prefix) for name in names):
-        prefix += "_"
+    _check_names(names)
+    prefix = _prefix_of(names)
     front = compose.add_prefix(preparation, f"{prefix}prepare/", rename_inputs=False)
     behind = compose.add_prefix(network, f"{prefix}network/", rename_outputs=False)
     _rename_inputs(front, names)
@@ -56,6 +47,42 @@ def join(preparation: onnx.ModelProto, network: onnx.ModelProto, names: Sequence
             got=str(cause),
         ) from cause
     return merged
+
+
+def alone(preparation: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """The preprocessing as a graph of its own, from named inputs to `features`.
+
+    Args:
+        preparation: gives `features`; it is changed.
+        names: of the inputs, in order.
+
+    Raises:
+        PackagingError: a name cannot be used in ONNX.
+    """
+    _check_names(names)
+    prefix = _prefix_of(names)
+    front = compose.add_prefix(preparation, f"{prefix}prepare/", rename_inputs=False, rename_outputs=False)
+    _rename_inputs(front, names)
+    front.ir_version, front.producer_name, front.producer_version = _IR_VERSION, _PRODUCER, ""
+    onnx.checker.check_model(front)
+    return front
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if odd := [name for name in names if not name or name == PROBABILITIES]:
+        raise PackagingError(
+            f"column {odd[0]!r} cannot be an input of the model",
+            expected=f"a name that is not empty and not {PROBABILITIES!r}, the name of the output",
+            hint="rename the column and load the data again",
+        )
+
+
+def _prefix_of(names: Sequence[str]) -> str:
+    """A prefix that no column has: any text may be a column's name."""
+    prefix = "_"
+    while any(name.startswith(prefix) for name in names):
+        prefix += "_"
+    return prefix
 
 
 def _rename_inputs(model: onnx.ModelProto, names: Sequence[str]) -> None:

@@ -84,8 +84,17 @@ def group_of(function: Callable[..., Any], name: str) -> click.Group:
     def unless_named(**values: Any) -> Any:
         return None if click.get_current_context().invoked_subcommand else function(**values)
 
-    params = _parameters(function, get_type_hints(function, include_extras=True))
-    return click.Group(name, callback=unless_named, params=params, help=_help(function), invoke_without_command=True)
+    hints = get_type_hints(function, include_extras=True)
+    group = click.Group(
+        name,
+        callback=unless_named,
+        params=_parameters(function, hints),
+        help=_with_arguments(_help(function), function, hints),
+        invoke_without_command=True,
+    )
+    # Options may stand behind an argument, as they may with a verb that has none below it.
+    group.allow_interspersed_args = any(isinstance(param, click.Argument) for param in group.params)
+    return group
 
 
 def _help(function: Callable[..., Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from ..errors import ConflictError, FormatError, PackagingError, UsageError
 from ..records import Bento
-from ..runtime import ModelError, read_object, verify_manifest
+from ..runtime import ModelError, read_object, read_signature, verify_manifest
+from ..runtime.onnxfile import stands_alone
 from ..workspace import Workspace, check_name
 from .archive import unpack
 from .building import IMPORTED, build_bento
@@ -20,6 +22,8 @@ from .trial import GOLDEN, SOURCE
 __all__ = ["import_package"]
 
 _TRIAL_S = 300
+_SUFFIXES = frozenset({".json", ".onnx", ".safetensors"})
+_WORD = re.compile(r"[A-Za-z0-9_.-]{0,64}")
 
 
 def import_package(ws: Workspace, file: Path, *, name: str | None = None, allow_code: bool = False) -> Bento:
@@ -75,13 +79,28 @@ def _name(file: Path, own: str, asked: str | None) -> str:
 
 
 def _origin(file: Path, model: Path) -> tuple[str, str]:
-    """Run and data of a model folder that is just what its manifest says."""
+    """Run and data of a model folder that is just what its manifest says, and holds nothing but what is ours."""
     try:
         manifest = verify_manifest(model)
+        for name in manifest.files:
+            _check_file(model / name)
         read_object(model / GOLDEN)
+        read_signature(model)
     except (ModelError, OSError, RecursionError) as cause:
         raise FormatError(f"{file} is not a package that can be imported", got=str(cause)) from cause
+    # It becomes a label, and is shown.
+    for word in (manifest.run, manifest.data):
+        if not _WORD.fullmatch(word):
+            raise FormatError(f"{file} is not a package that can be imported", got=f"the run or data {word[:80]!r}")
     return manifest.run, manifest.data
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a file of a kind that no package holds, and a graph that reaches for other files."""
+    if path.suffix not in _SUFFIXES and path.name != SOURCE:
+        raise ModelError(f"{path.name}, a file of a kind that no package holds")
+    if path.suffix == ".onnx" and not stands_alone(path.read_bytes()):
+        raise ModelError(f"{path.name} refers to other files; a model is one file")
 
 
 def _answered(file: Path, model: Path, *, allow_code: bool) -> None:

@@ -83,10 +83,10 @@ def _licences(name: str) -> Iterator[License]:
     except metadata.PackageNotFoundError:
         return
     make = LicenseFactory()
-    if expression := stated.get("License-Expression"):
-        yield make.make_from_string(expression)
+    if "License-Expression" in stated:
+        yield make.make_from_string(stated["License-Expression"])
         return
-    text = (stated.get("License") or "").strip()
+    text = stated["License"].strip() if "License" in stated else ""
     if text and text != "UNKNOWN" and "\n" not in text and len(text) <= _LONGEST_NAME:
         yield make.make_from_string(text)
         return

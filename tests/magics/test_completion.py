@@ -54,12 +54,17 @@ def values(shell, line):
 
 
 @pytest.mark.parametrize(
-    "verb", ["runs show", "runs delete", "runs compare", "evaluate", "package", "r = %lepton evaluate --part test"]
+    "verb", ["runs show", "runs delete", "runs compare", "evaluate", "r = %lepton evaluate --part test"]
 )
 def test_a_verb_that_takes_a_run_offers_their_names_newest_first(verb, shell, two_runs) -> None:
     line = verb if "%" in verb else f"%lepton {verb}"
     assert values(shell, f"{line} ") == ["newer-1", "older", "last"]
     assert values(shell, f"{line} newer-") == ["newer-1"]
+
+
+def test_package_offers_runs_and_the_verb_below_it(shell, two_runs) -> None:
+    assert values(shell, "%lepton package ") == ["newer-1", "older", "last", "import"]
+    assert values(shell, "%lepton package im") == ["import"]
 
 
 def test_an_id_is_offered_when_a_part_of_it_was_typed(shell, two_runs) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import sys
 import time
+import warnings
+import zipfile
 
 import httpx
 import pytest
@@ -71,3 +75,44 @@ def blocked_env(tmp_path):
     place.mkdir()
     (place / "sitecustomize.py").write_text(BLOCKER)
     return {"PYTHONPATH": str(place)}
+
+
+def _repack(bento, out, change=None, *, listed=None, extra=(), compress=None, seal=True):
+    """Write a Bento as one file, as lepton does but for what is changed.
+
+    `change` gets the model's files by name, `listed` the list of contents; `extra` are further members, as ZipInfo or
+    name and bytes, which the list names too; `compress` names members that are deflated.
+    """
+    found = [path for path in sorted(bento.path.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    files = {path.relative_to(bento.path).as_posix(): path.read_bytes() for path in found}
+    model = {name.removeprefix("src/model/"): body for name, body in files.items() if name.startswith("src/model/")}
+    if change:
+        change(model)
+    if seal and change:
+        manifest = json.loads(model["manifest.json"])
+        manifest["files"] = {
+            name: hashlib.sha256(body).hexdigest() for name, body in model.items() if name != "manifest.json"
+        }
+        model["manifest.json"] = json.dumps(manifest).encode()
+    files = {name: body for name, body in files.items() if not name.startswith("src/model/")}
+    files |= {f"src/model/{name}": body for name, body in model.items()}
+    name, _, version = bento.tag.partition(":")
+    every = [*files.items(), *extra]
+    sums = {
+        getattr(info, "filename", info): {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+        for info, body in every
+    }
+    contents = {"format": 1, "name": name, "version": version, "files": sums}
+    if listed:
+        listed(contents)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for info, body in [("package.json", json.dumps(contents).encode()), *every]:
+            kind = zipfile.ZIP_DEFLATED if compress and info in compress else None
+            archive.writestr(info, body, kind)
+    return out
+
+
+@pytest.fixture
+def repack():
+    return _repack

@@ -1,0 +1,38 @@
+"""`lepton package` and what lies below it: a verb with an argument of its own that has verbs below."""
+
+from __future__ import annotations
+
+import pytest
+
+from lepton_nb.commands import invoke
+from lepton_nb.errors import StorageError, UsageError
+from lepton_nb.evaluation import evaluate
+
+
+def test_a_file_is_written_and_taken_in_by_another_store(trained, fake_host, monkeypatch, tmp_path):
+    one = trained("breast_cancer")
+    monkeypatch.delenv("BENTOML_HOME", raising=False)
+    monkeypatch.setenv("LEPTON_HOME", str(one.ws.home))
+    evaluate(one.ws, one.run, one.data)
+    host = fake_host(mine=one.run)
+    file = tmp_path / "churn.lepton"
+    made = invoke(["package", "mine", "--name", "churn", "--out", str(file)], host).result
+    assert made.tag.startswith("churn:")
+    assert f"{made.tag} is in {file} ({file.stat().st_size:,} bytes)" in str(host.events[-1])
+    monkeypatch.setenv("LEPTON_HOME", str(tmp_path / ".lepton"))
+    taken = invoke(["package", "import", str(file)], fake_host()).result
+    assert (taken.tag, taken.imported) == (made.tag, True)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(trained, fake_host, tmp_path):
+    with pytest.raises(StorageError, match="Is a directory"):
+        invoke(["package", "mine", "--out", str(tmp_path)], fake_host(mine=trained("breast_cancer").run))
+
+
+def test_help_tells_the_argument_and_the_verb_below(fake_host, capsys):
+    invoke(["package", "--help"], fake_host())
+    out = capsys.readouterr().out
+    assert "[RUN]: id, unique prefix, name or last." in out
+    assert "import" in out.partition("Commands:")[2]
+    with pytest.raises(UsageError, match="FILE"):
+        invoke(["package", "import"], fake_host())
