@@ -82,11 +82,22 @@ def hand_over(folder: Path, kind: str, parts: Mapping[str, Part]) -> tuple[Path,
     for name in ours.keys() - parts.keys():
         (folder / name).unlink(missing_ok=True)
     for name, part in parts.items():
-        write_atomic(folder / name, part.read(), mode=part.mode)
+        _make_folders(folder, name)
+        write_atomic(folder / name, part.read(), mode=part.mode, sync=False)
         # Noted one by one: a file that was written before a kill is still known as ours.
         ours[name] = file_sha256(folder / name)
         write_json(ledger, {"files": {one: ours[one] for one in ours if one in parts}}, sync=False)
     return tuple(folder / name for name in parts)
+
+
+def _make_folders(folder: Path, name: str) -> None:
+    """The folders above a file; whoever may enter the first may read the others, whatever this process's umask is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for above in reversed((folder / name).relative_to(folder).parents):
+        place = folder / above
+        if not place.is_dir():
+            place.mkdir()
+            place.chmod(0o755)
 
 
 def _written_before(ledger: Path) -> dict[str, str]:
