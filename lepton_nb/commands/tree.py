@@ -43,6 +43,7 @@ VERBS = {
     "pipeline new": "pipeline",
     "output": "output",
     "dashboard": "dashboard",
+    "deploy": "deploy",
     "clean": "clean",
     "doctor": "doctor",
 }
