@@ -20,6 +20,9 @@ import lepton_nb.runtime
 from lepton_nb.processes import free_port
 from lepton_nb.runtime import Input, Signature, manifest_of
 
+# Files of this folder share `asked`.
+sys.path.insert(0, str(Path(__file__).parent))
+
 TABLE = Signature(
     "classification",
     ("no", "yes", "maybe"),

@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 import onnx
 import pytest
+from asked import talk_to
 from onnx import TensorProto, helper
 
 from lepton_nb.runtime import Input, ModelError, Signature, Slot, manifest_of, slots_object
@@ -45,21 +46,6 @@ def fragile_model(tmp_path):
     (folder / "signature.json").write_text(json.dumps(SIGNATURE.to_dict()))
     (folder / "manifest.json").write_text(json.dumps(manifest_of(folder, run="r", data="d").to_dict()))
     return folder
-
-
-def talk_to(settings: Settings, talk):
-    """Start the app, have it asked, end it."""
-
-    async def run():
-        app = create_app(settings)
-        transport = httpx.ASGITransport(app)
-        async with (
-            httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
-            app.router.lifespan_context(app),
-        ):
-            return await talk(client)
-
-    return asyncio.run(run())
 
 
 def ask(settings: Settings, bodies: list[dict]) -> list[httpx.Response]:
