@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from lepton_nb.runtime import Input, Signature, manifest_of
-from lepton_nb.serving import serve
+from lepton_nb.serving import serve, stop
+from lepton_nb.workspace import Workspace
 
 NASTY = (
     '"); System.exit(3); //',
@@ -67,16 +68,18 @@ def _graph():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
-@pytest.fixture(scope="module")
-def served(served_ws, tmp_path_factory, make_tiny_bento):
+@pytest.fixture(scope="session")
+def served(tmp_path_factory, make_tiny_bento):
     """The deployment `nasty`, which answers."""
+    ws = Workspace(tmp_path_factory.mktemp("served") / ".lepton")
     one = make_tiny_bento(tmp_path_factory.mktemp("nasty") / "nasty" / "v1", "nasty:v1")
     model = one.model
     (model / "model.onnx").write_bytes(_graph().SerializeToString())
     (model / "signature.json").write_text(json.dumps(SIGNATURE.to_dict()))
     (model / "manifest.json").unlink()
     (model / "manifest.json").write_text(json.dumps(manifest_of(model, run="run-1", data="data-1").to_dict()))
-    return serve(served_ws, one)
+    yield serve(ws, one)
+    stop(ws, "nasty")
 
 
 @pytest.fixture(scope="session")

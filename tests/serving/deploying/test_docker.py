@@ -34,13 +34,13 @@ def last(path, word):
 
 @pytest.fixture(scope="module")
 def folder(deployable, tmp_path_factory):
-    return deploy(deployable(), "docker", tmp_path_factory.mktemp("docker"), replicas=2).folder
+    return deploy(deployable(), "docker", tmp_path_factory.mktemp("docker")).folder
 
 
 def test_the_start_command_answers_with_what_the_image_holds_and_nothing_else(folder, started, answer_by_hand):
     file = folder / "Dockerfile"
     command = json.loads(last(file, "CMD"))
-    assert command == ["python", "-m", "lepton_runtime", "--host", "0.0.0.0", "--port", "3000", "--workers", "2"]
+    assert command == ["python", "-m", "lepton_runtime", "--host", "0.0.0.0", "--port", "3000", "--workers", "1"]
     place = folder / last(file, "WORKDIR").replace("/app", "bento")
     env = environment(file)
     with started(command, place, env) as client:
@@ -60,6 +60,11 @@ def test_the_start_command_answers_with_what_the_image_holds_and_nothing_else(fo
 def check(command, port):
     words = [sys.executable, *(word.replace("3000", str(port)) for word in command[1:])]
     return subprocess.run(words, capture_output=True).returncode
+
+
+def test_replicas_are_worker_processes(deployable, tmp_path):
+    file = deploy(deployable(), "docker", tmp_path, replicas=3).folder / "Dockerfile"
+    assert json.loads(last(file, "CMD"))[-2:] == ["--workers", "3"]
 
 
 def test_the_image_is_pinned_and_runs_as_a_user_without_rights(folder):

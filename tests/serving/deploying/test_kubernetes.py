@@ -1,11 +1,14 @@
 """The manifests against Kubernetes' own schemas, against each other, and run as a pod would run them."""
 
+import json
 import re
 
 import kubernetes_validate
 import pytest
 import yaml
 
+from lepton_nb.runtime import CHAMPION, Slot, slots_object
+from lepton_nb.runtime.settings import Settings
 from lepton_nb.serving.deploying import deploy
 
 KINDS = {
@@ -126,16 +129,31 @@ def test_prometheus_asks_with_the_token(folder):
     assert endpoint["authorization"] == {"type": "Bearer", "credentials": {"name": "tiny-token", "key": "token"}}
 
 
-def test_the_pod_answers_by_each_name_of_its_service_and_to_prometheus(container, deployable, started):
+@pytest.fixture
+def environment(container):
+    """The variables as the kubelet sets them: what was told before may be named."""
     told = {"POD_NAMESPACE": "shop", "POD_IP": "10.1.2.3"}
-    env = {}
+    found = {}
     for one in container["env"]:
-        # As the kubelet does: what was told before may be named.
         text = one["value"] if "value" in one else told[one["name"]]
-        env[one["name"]] = re.sub(r"\$\((\w+)\)", lambda name: env[name[1]], text)
-    names = ["tiny", "tiny.shop", "tiny.shop.svc", "tiny.shop.svc.cluster.local", "10.1.2.3", "[10.1.2.3]"]
-    with started(container["command"], deployable().path / "src", env) as client:
-        for name in names:
+        found[one["name"]] = re.sub(r"\$\((\w+)\)", lambda name: found[name[1]], text)
+    return found
+
+
+def test_the_names_of_the_service_and_the_address_that_prometheus_asks_are_answered(environment, deployable, tmp_path):
+    slots = tmp_path / "slots.json"
+    slots.write_text(json.dumps(slots_object({CHAMPION: Slot("tiny:v1", deployable().model)})))
+    (tmp_path / "token").write_text("t")
+    own = {"LEPTON_SLOTS": str(slots), "LEPTON_TOKEN_FILE": str(tmp_path / "token")}
+    hosts = Settings.from_environment({**environment, **own}).hosts
+    names = {"tiny", "tiny.shop", "tiny.shop.svc", "tiny.shop.svc.cluster.local", "10.1.2.3", "[10.1.2.3]"}
+    assert hosts == names | {"127.0.0.1", "localhost", "[::1]"}
+
+
+@pytest.mark.nightly
+def test_the_pod_answers_by_each_name_of_its_service_and_to_prometheus(environment, container, deployable, started):
+    with started(container["command"], deployable().path / "src", environment) as client:
+        for name in ("tiny", "tiny.shop", "tiny.shop.svc", "tiny.shop.svc.cluster.local", "10.1.2.3"):
             assert client.get("/signature", headers={"Host": name}).status_code == 200, name
         assert client.get("/metrics", headers={"Host": "10.1.2.3:3000"}).status_code == 200
         assert client.get("/signature", headers={"Host": "tiny.other"}).status_code == 403

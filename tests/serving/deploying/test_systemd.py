@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -66,14 +65,27 @@ def test_the_token_is_a_credential_and_not_in_the_unit(folder):
     assert unit["EnvironmentFile"] == ["-/etc/lepton/tiny.env"]
 
 
-def test_the_start_command_serves_as_the_unit_says(folder, started):
-    unit = settings(folder / "lepton-tiny.service")
-    env = {name: value.replace("%H", "host-1") for name, value in environment(unit).items()}
+def started_as(unit, host="host-1"):
+    """The words and the variables of the start, as systemd expands them."""
+    env = {name: value.replace("%H", host) for name, value in environment(unit).items()}
     (line,) = unit["ExecStart"]
-    assert line.startswith("/opt/lepton/tiny/venv/bin/python -m lepton_runtime --host ${LEPTON_HOST} ")
-    command = [re.sub(r"^\$\{(\w+)\}$", lambda name: env[name[1]], word) for word in line.split()]
-    place = Path(unit["WorkingDirectory"][0].replace("/opt/lepton/tiny", str(folder)))
-    with started(command, place, env) as client:
+    return [re.sub(r"^\$\{(\w+)\}$", lambda name: env[name[1]], word) for word in line.split()], env
+
+
+def test_the_start_command_is_the_runtimes_own_on_loopback(folder):
+    unit = settings(folder / "lepton-tiny.service")
+    command, env = started_as(unit)
+    assert command[0] == "/opt/lepton/tiny/venv/bin/python"
+    assert command[1:] == ["-m", "lepton_runtime", "--host", "127.0.0.1", "--port", "3000", "--workers", "2"]
+    assert env["LEPTON_ALLOWED_HOSTS"] == "tiny,host-1"
+    assert unit["WorkingDirectory"] == ["/opt/lepton/tiny/bento/src"]
+    assert (folder / "bento/src/lepton_runtime/__main__.py").is_file()
+
+
+@pytest.mark.nightly
+def test_the_start_command_serves_as_the_unit_says(folder, started):
+    command, env = started_as(settings(folder / "lepton-tiny.service"))
+    with started(command, folder / "bento/src", env) as client:
         for host in ("localhost:3000", "tiny", "host-1"):
             assert client.get("/signature", headers={"Host": host}).json()["version"] == "tiny:v1"
         assert client.get("/signature", headers={"Host": "other"}).status_code == 403
@@ -93,10 +105,6 @@ def run_script(folder, place, python):
     script.write_text(text)
     env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "PYTHON": str(python)}
     return subprocess.run(["sh", script], env=env, capture_output=True, text=True)
-
-
-def version(python):
-    return subprocess.run([python, "-V"], capture_output=True, text=True).stdout.split()[1].rpartition(".")[0]
 
 
 @pytest.fixture
@@ -149,8 +157,7 @@ def test_what_the_script_installs_serves(packaged, started, tmp_path):
     done = run_script(folder, place, sys.executable)
     assert done.returncode == 0, done.stderr
     unit = settings(place / "etc/systemd/system/lepton-breast-cancer.service")
-    env = environment(unit)
-    command = [re.sub(r"^\$\{(\w+)\}$", lambda name: env[name[1]], word) for word in unit["ExecStart"][0].split()]
+    command, env = started_as(unit)
     home = place / "opt/lepton/breast-cancer"
     with started(command, home / "bento/src", env, python=home / "venv/bin/python") as client:
         signature = client.get("/signature").json()
