@@ -81,6 +81,11 @@ def bento(tmp_path_factory):
     return make_bento(tmp_path_factory.mktemp("bento") / "tiny" / "v1", "tiny:v1")
 
 
+@pytest.fixture
+def other_bento(tmp_path):
+    return make_bento(tmp_path / "other" / "v2", "other:v2")
+
+
 @pytest.fixture(scope="session")
 def make_tiny_bento():
     return make_bento

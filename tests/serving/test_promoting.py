@@ -1,0 +1,228 @@
+"""Another model takes the place of the first while 32 connections ask, and processes are killed meanwhile."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+
+import httpx
+import psutil
+import pytest
+
+from lepton_nb.errors import ServingError, UsageError
+from lepton_nb.serving import deployments, get, logs, promote, rollback, serve, stop
+
+ROW = {"age": 1.0, "height": None, "color": "red"}
+TIMES = 20
+
+
+def headers_of(deployment) -> dict[str, str]:
+    return {"authorization": f"Bearer {deployment.token_file.read_text()}"}
+
+
+async def asked(deployment, during, connections: int = 32) -> list[tuple[int, str]]:
+    """Status and version of every answer while `during` runs in a thread."""
+    seen, stopped = [], asyncio.Event()
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    async with httpx.AsyncClient(
+        base_url=deployment.url, headers=headers_of(deployment), limits=limits, trust_env=False, timeout=30
+    ) as client:
+
+        async def ask():
+            while not stopped.is_set():
+                answer = await client.post("/predict", json={"rows": [ROW, ROW]})
+                seen.append((answer.status_code, answer.json().get("version", "")))
+
+        askers = [asyncio.create_task(ask()) for _ in range(connections)]
+        try:
+            await asyncio.to_thread(during)
+        finally:
+            stopped.set()
+            await asyncio.gather(*askers)
+    return seen
+
+
+def test_promoting_and_rolling_back_fails_no_request_under_load(ws, bento, other_bento):
+    deployment = serve(ws, bento, workers=2)
+
+    def change():
+        for turn in range(TIMES):
+            if turn % 2:
+                rollback(ws, deployment.name, why="worse")
+            else:
+                promote(ws, deployment.name, other_bento, why="better")
+
+    seen = asyncio.run(asked(deployment, change))
+    assert {status for status, _ in seen} == {200}
+    assert {version for _, version in seen} == {bento.tag, other_bento.tag}
+    assert get(ws, deployment.name).bento == bento.tag
+    history = [json.loads(line) for line in (deployment.path / "slots-history.jsonl").read_text().splitlines()]
+    assert [one["action"] for one in history] == ["promote", "rollback"] * (TIMES // 2)
+    assert {one["why"] for one in history} == {"better", "worse"}
+    versions = {json.loads(line)["version"] for file in deployment.path.glob("log-*") for line in file.open()}
+    assert versions == {bento.tag, other_bento.tag}
+
+
+def test_a_challenger_is_tried_promoted_and_gone_back_from(ws, bento, other_bento):
+    deployment = serve(ws, bento)
+    with pytest.raises(UsageError, match="has no challenger"):
+        promote(ws, deployment.name)
+    with pytest.raises(UsageError, match="nothing to go back to"):
+        rollback(ws, deployment.name)
+    told = []
+    assert promote(ws, deployment.name, other_bento, canary=0.5, report=told.append).bento == bento.tag
+    assert f"{other_bento.tag} answers 50% of the keys" in told[-1].text
+    seen = asyncio.run(asked(deployment, lambda: time.sleep(0.5), connections=2))
+    assert {version for _, version in seen} == {bento.tag, other_bento.tag}
+    assert promote(ws, deployment.name).bento == other_bento.tag
+    assert rollback(ws, deployment.name).bento == bento.tag
+    promote(ws, deployment.name, other_bento, shadow=True)
+    assert rollback(ws, deployment.name).bento == bento.tag
+
+
+def test_a_bento_that_cannot_be_loaded_leaves_all_as_it_was(ws, bento, other_bento):
+    deployment = serve(ws, bento)
+    model = other_bento.model / "model.onnx"
+    whole = model.read_bytes()
+    model.write_bytes(b"broken")
+    with pytest.raises(ServingError, match="cannot be served"):
+        promote(ws, deployment.name, other_bento)
+    model.write_bytes(whole)
+    assert promote(ws, deployment.name, other_bento).bento == other_bento.tag
+
+
+def kill_one(ws, bento, turn: int) -> None:
+    """A worker, and each fifth time the whole server, which is then started anew."""
+    current = get(ws, bento.tag.partition(":")[0])
+    if turn % 5 == 4:
+        os.killpg(os.getpgid(current.pid), signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(current.pid).wait(10)
+        serve(ws, bento, workers=2)
+        return
+    children = psutil.Process(current.pid).children()
+    workers = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    workers[turn % len(workers)].kill()
+    time.sleep(0.7)
+
+
+async def acknowledged_of(ws, name: str, found: set[str], stopped: asyncio.Event) -> None:
+    """Ask as clients do whose connections break."""
+    while not stopped.is_set():
+        current = get(ws, name)
+        try:
+            async with httpx.AsyncClient(
+                base_url=current.url, headers=headers_of(current), trust_env=False, timeout=10
+            ) as client:
+                for _ in range(30):
+                    answer = await client.post("/predict", json={"rows": [ROW]})
+                    if answer.status_code == 200:
+                        found.add(answer.json()["predictions"][0]["id"])
+        except (httpx.HTTPError, OSError):
+            await asyncio.sleep(0.02)
+
+
+def all_on_the_log(ws, bento, times: int) -> None:
+    """Kill under load: what was acknowledged is on the log, and it answers again."""
+    deployment, found = serve(ws, bento, workers=2), set()
+
+    async def both():
+        stopped = asyncio.Event()
+        askers = [asyncio.create_task(acknowledged_of(ws, deployment.name, found, stopped)) for _ in range(4)]
+        try:
+            for turn in range(times):
+                await asyncio.sleep(0.3)
+                await asyncio.to_thread(kill_one, ws, bento, turn)
+        finally:
+            stopped.set()
+            await asyncio.gather(*askers)
+
+    asyncio.run(both())
+    logged = set()
+    for file in deployment.path.glob("log-*.jsonl"):
+        whole, _, _ = file.read_text().rpartition("\n")
+        logged |= {json.loads(line)["id"] for line in whole.splitlines()}
+    assert len(found) > 20 * times
+    assert found <= logged
+
+
+def test_what_was_answered_is_on_the_log_whatever_is_killed(ws, bento):
+    all_on_the_log(ws, bento, 10)
+
+
+@pytest.mark.nightly
+def test_what_was_answered_is_on_the_log_after_a_thousand_kills(ws, bento):
+    all_on_the_log(ws, bento, 1000)
+
+
+def test_a_server_of_one_worker_starts_it_again(ws, bento):
+    deployment = serve(ws, bento, workers=1)
+    (worker,) = [one for one in psutil.Process(deployment.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    worker.kill()
+    deadline = time.monotonic() + 20
+    with httpx.Client(base_url=deployment.url, headers=headers_of(deployment), trust_env=False) as client:
+        while time.monotonic() < deadline:
+            try:
+                if client.get("/readyz").status_code == 200:
+                    break
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        assert client.post("/predict", json={"rows": [ROW]}).status_code == 200
+    assert get(ws, deployment.name).pid == deployment.pid
+
+
+def test_the_list_tells_what_is_answered_now_and_the_log_its_last_lines(ws, bento):
+    deployment = serve(ws, bento)
+
+    def ask():
+        time.sleep(2.5)
+
+    asyncio.run(asked(deployment, ask, connections=2))
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        (one,) = deployments(ws).deployments
+        if one.load and one.load.requests_per_s:
+            break
+        time.sleep(0.2)
+    assert one.load.requests_per_s > 1
+    assert 0 < one.load.p95_ms < 1000
+    assert (one.load.error_share, one.load.lost) == (0.0, 0)
+    shown = str(deployments(ws))
+    assert "requests/s" in shown
+    assert "p95 ms" in shown
+    assert any("Started" in line or "running" in line for line in logs(ws, deployment.name).lines)
+    with pytest.raises(UsageError, match="0 lines"):
+        logs(ws, deployment.name, 0)
+    assert stop(ws, deployment.name).load is None
+
+
+def test_a_public_server_listens_to_other_machines_and_answers_to_its_names_alone(ws, bento, monkeypatch):
+    monkeypatch.setenv("LEPTON_ALLOWED_HOSTS", "models.example")
+    deployment = serve(ws, bento, public=True)
+    port = int(deployment.url.rpartition(":")[2])
+    listening = {
+        one.laddr for process in psutil.Process(deployment.pid).children() for one in process.net_connections()
+    }
+    assert any(address.port == port and address.ip == "0.0.0.0" for address in listening)
+    with httpx.Client(base_url=deployment.url, headers=headers_of(deployment), trust_env=False) as client:
+        statuses = [
+            client.get("/signature", headers={"host": host}).status_code for host in ("models.example", "evil.example")
+        ]
+    assert statuses == [200, 403]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"log": "sometimes"}, "--log has 'sometimes', expected durable or sample=SHARE"),
+        ({"log": "sample=2"}, "--log has 'sample=2'"),
+        ({"log_inputs": "maybe"}, "--log-inputs has 'maybe', expected yes, no, hash"),
+        ({"keep": "forever"}, "'forever' is no length of time"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused_before_anything_starts(ws, bento, options, message):
+    with pytest.raises(UsageError, match=message):
+        serve(ws, bento, **options)
+    assert not deployments(ws).deployments
