@@ -30,6 +30,7 @@ __all__ = [
     "ConflictError",
     "DataError",
     "FormatError",
+    "InexpressibleError",
     "LeptonError",
     "MissingError",
     "NotFoundError",
@@ -136,6 +137,10 @@ class TrainingError(LeptonError):
 
 class PackagingError(LeptonError):
     """The model could not become a package."""
+
+
+class InexpressibleError(PackagingError):
+    """ONNX has no form for the network."""
 
 
 class ServingError(LeptonError):

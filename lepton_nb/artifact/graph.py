@@ -50,7 +50,7 @@ def join(preparation: onnx.ModelProto, network: onnx.ModelProto, names: Sequence
 
 
 def alone(preparation: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """The preprocessing as a graph of its own, from named inputs to `features`.
+    """The preprocessing as a graph of its own, from named inputs to one output of features.
 
     Args:
         preparation: gives `features`; it is changed.
@@ -61,7 +61,7 @@ def alone(preparation: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto
     """
     _check_names(names)
     prefix = _prefix_of(names)
-    front = compose.add_prefix(preparation, f"{prefix}prepare/", rename_inputs=False, rename_outputs=False)
+    front = compose.add_prefix(preparation, f"{prefix}prepare/", rename_inputs=False)
     _rename_inputs(front, names)
     front.ir_version, front.producer_name, front.producer_version = _IR_VERSION, _PRODUCER, ""
     onnx.checker.check_model(front)

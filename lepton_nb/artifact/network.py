@@ -15,7 +15,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from ..errors import PackagingError
+from ..errors import InexpressibleError
 
 __all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network", "exported", "quiet", "reason_of"]
 
@@ -50,7 +50,7 @@ def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, sof
         A model with input `features` float32 [rows, *feature_shape] and output `probabilities` float32 [rows, C].
 
     Raises:
-        PackagingError: ONNX cannot express the network; the message names the operator or the reason.
+        InexpressibleError: ONNX cannot express the network; the message names the operator or the reason.
     """
     return exported(network, sample, softmax=softmax)[0]
 
@@ -74,9 +74,9 @@ def exported(network: torch.nn.Module, sample: NDArray[np.float32], *, softmax: 
             model = _without_traces(program.model_proto) if program else onnx.ModelProto()
     except Exception as cause:
         reason, hint = reason_of(cause)
-        raise PackagingError(f"ONNX cannot express network {name}", got=reason, hint=hint) from cause
+        raise InexpressibleError(f"ONNX cannot express network {name}", got=reason, hint=hint) from cause
     if not model.graph.input or not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
-        raise PackagingError(
+        raise InexpressibleError(
             f"ONNX cannot express network {name} for any number of rows",
             got=f"a graph for exactly {len(sample)} rows",
             hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",

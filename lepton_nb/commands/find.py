@@ -9,7 +9,7 @@ from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, NotFoundError
+from ..errors import DataError, NotFoundError, ServingError
 from ..records import Bento, Data, Run
 from ..runtime import Input
 from ..workspace import Workspace
@@ -74,7 +74,22 @@ def run_of(ws: Workspace, value: object) -> Run:
 
 
 def bento_of(ws: Workspace, value: object) -> Bento:
-    """A Bento from a Bento, a tag, a name (latest) or a run that was packaged."""
+    """A Bento that answers requests, from a Bento, a tag, a name (latest) or a run that was packaged.
+
+    Raises:
+        ServingError: it holds a network's source.
+    """
+    found = _bento(ws, value)
+    if found.code:
+        raise ServingError(
+            f"Bento {found.tag} cannot be asked: it holds the source of a network that ONNX cannot express",
+            expected="a Bento with a model.onnx, which the runtime serves without torch",
+            hint=f"lepton_nb.load_model('{found.tag}') runs its source and gives the network",
+        )
+    return found
+
+
+def _bento(ws: Workspace, value: object) -> Bento:
     value = named(value, Bento, Run)
     if isinstance(value, Bento):
         return value

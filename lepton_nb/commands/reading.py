@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..records import Bento
 from ..workspace import current
 from .find import data_of, run_of
 
@@ -50,7 +51,8 @@ def load_model(run: object = "last") -> Any:
     """The trained network of a run with its best weights, to use in Python.
 
     Args:
-        run: a run, an id, a unique prefix, a name or `last`.
+        run: a run, an id, a unique prefix, a name or `last`; or a Bento that was packaged with `--allow-code`, or its
+            `name:version`: its source is run.
 
     Returns:
         A LightningModule in evaluation mode, on the CPU.
@@ -59,6 +61,9 @@ def load_model(run: object = "last") -> Any:
         NotFoundError: there is no such run, or it has no weights (yet).
         FormatError: a file of the run is broken.
     """
-    from .. import models
+    from .. import models, packaging
 
-    return models.load_trained(run_of(current(), run).path)
+    ws = current()
+    if isinstance(run, str) and ":" in run:
+        run = packaging.find(ws, run)
+    return packaging.load_code(run) if isinstance(run, Bento) else models.load_trained(run_of(ws, run).path)

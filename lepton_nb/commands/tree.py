@@ -31,9 +31,13 @@ VERBS = {
     "evaluate": "evaluate",
     "export": "export",
     "package": "package",
+    "package import": "package",
     "serve": "serve",
     "deployments": "deployments",
     "predict": "predict",
+    "promote": "serve",
+    "rollback": "serve",
+    "logs": "serve",
     "client": "client",
     "monitor": "monitor",
     "stop": "stop",
@@ -100,6 +104,9 @@ class _Verbs(click.Group):
         """The verb of these words; an unknown one is met with the nearest that exist."""
         if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             raise click.exceptions.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)
+        # Where the verb above takes an argument too, the second word would be taken for that.
+        if (path := " ".join(args[:2])) in VERBS and len(args) > 1:
+            return path, _listed(command_of(face(path.replace(" ", "_")), args[1])), args[2:]
         return super().resolve_command(ctx, args)
 
 

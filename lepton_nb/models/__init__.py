@@ -4,11 +4,14 @@ from .shipped import pack, ship, unpack
 from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
 from .trained import load_trained
 from .weights import load_weights, save_weights
+from .written import WRITTEN, Written, written
 from .zoo import build, names
 
 __all__ = [
     "PICKLE",
+    "WRITTEN",
     "Spec",
+    "Written",
     "asks_for_shapes",
     "build",
     "has_loaders",
@@ -23,4 +26,5 @@ __all__ = [
     "ship",
     "specify",
     "unpack",
+    "written",
 ]

@@ -1,9 +1,9 @@
 """How does a run become something that serves anywhere? A Bento with the artifact, its card and the runtime."""
 
 from .archive import write_archive
-from .building import package
+from .building import load_code, package
 from .exports import FORMATS, export
 from .importing import import_package
 from .store import bentos, find, of_run
 
-__all__ = ["FORMATS", "bentos", "export", "find", "import_package", "of_run", "package", "write_archive"]
+__all__ = ["FORMATS", "bentos", "export", "find", "import_package", "load_code", "of_run", "package", "write_archive"]

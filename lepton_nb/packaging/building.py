@@ -10,28 +10,31 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..artifact import build
-from ..errors import PackagingError
+from ..errors import InexpressibleError, PackagingError
 from ..records import Bento, Data, Run
-from ..runtime import manifest_of, verify_manifest
+from ..runtime import ModelError, manifest_of, verify_manifest
 from ..workspace import Workspace, write_atomic, write_json
 from .naming import checked, name_of, new_tag
 from .sbom import SBOM
 from .store import IMPORTED, find
+from .trial import SOURCE
 
-__all__ = ["IMPORTED", "build_bento", "package"]
+__all__ = ["IMPORTED", "build_bento", "load_code", "package"]
 
 _HERE = Path(__file__).resolve().parent
 _RUNTIME = _HERE.parent / "runtime"
 # What the runtime and the service import. BentoML brings Starlette, uvicorn and NumPy, but does not promise to.
+_CODE_NEEDED = ("bentoml", "numpy", "onnxruntime", "pytorch-lightning", "safetensors", "torch")
 _NEEDED = (
     "bentoml", "fsspec", "httptools", "nanoarrow", "numpy", "onnxruntime", "orjson", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
 _LABEL = "lepton-run"
 
 
-def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None) -> Bento:
+def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None, allow_code: bool = False) -> Bento:
     """Package a run: build its artifact when there is none yet, then a Bento around it.
 
     The Bento holds `src/service.py`, `src/lepton_runtime/` and `src/model/`; it is served by `lepton serve` and by
@@ -43,19 +46,62 @@ def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None) -> 
         run: a run that ended with weights.
         data: the data it was trained on.
         name: of the Bento (default: the run's name, else the network's).
+        allow_code: ship a network that ONNX cannot express as source and weights.
 
     Returns:
         The Bento, with a version of its own: packaging twice gives two.
 
     Raises:
         UsageError: the name is not allowed, or `data` is not what the run was trained on.
+        InexpressibleError: ONNX has no form for the network, and `allow_code` is not given.
         PackagingError: there is no artifact and none can be built, or BentoML refused.
     """
     tag = new_tag(checked(name) if name is not None else name_of(run))
-    artifact = build(ws, run, data)
     about = f"run {run.id}, network {run.model}, data {data.name}"
-    build_bento(ws, artifact.path, tag, run=run.id, data=data.id, about=about)
+    try:
+        model = build(ws, run, data).path
+    except InexpressibleError as cause:
+        if not allow_code:
+            hint = f"{cause.hint}; or ship its source: lepton package {run.name} --allow-code"
+            raise InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
+        _package_code(ws, tag, run, data, about)
+    else:
+        build_bento(ws, model, tag, run=run.id, data=data.id, about=about)
     return find(ws, tag)
+
+
+def _package_code(ws: Workspace, tag: str, run: Run, data: Data, about: str) -> None:
+    from ..artifact.coded import assemble_coded
+
+    with tempfile.TemporaryDirectory(prefix="lepton-code-") as place:
+        assemble_coded(Path(place), run, data)
+        about = f"{about}. It holds Python source, {SOURCE}: whoever loads it runs that"
+        build_bento(ws, Path(place), tag, run=run.id, data=data.id, about=about)
+
+
+def load_code(bento: Bento) -> Any:
+    """Run the source in a Bento, and give its network with the trained weights.
+
+    Args:
+        bento: one that was packaged, or imported, with `allow_code`.
+
+    Returns:
+        The torch module, in evaluation mode, on the CPU; it takes prepared rows.
+
+    Raises:
+        PackagingError: it holds no source, or is not what its manifest says.
+    """
+    from ..artifact.coded import Coded
+
+    if not bento.code:
+        raise PackagingError(f"Bento {bento.tag} holds a graph, and no network of torch", hint="lepton predict asks it")
+    try:
+        verify_manifest(bento.model)
+    except ModelError as cause:
+        raise PackagingError(
+            f"Bento {bento.tag} was changed", got=str(cause), hint="package or import it again"
+        ) from cause
+    return Coded.load(bento.model).network
 
 
 def build_bento(
@@ -84,7 +130,8 @@ def build_bento(
     """
     from .requirements import pinned
 
-    requirements = pinned(_NEEDED)
+    code = (model / SOURCE).is_file()
+    requirements = pinned(_CODE_NEEDED if code else _NEEDED)
     with tempfile.TemporaryDirectory(prefix="lepton-bento-") as place:
         source = Path(place) / "source"
         _lay_out(source, model, tag, requirements, run=run, data=data)
@@ -95,7 +142,7 @@ def build_bento(
             "version": version,
             "labels": {_LABEL: run[:63], "lepton-data": data[:12], **(labels or {})},
             "description": f"# {tag}\n\nA packaged model: {about}.\n",
-            "include": ["service.py", "lepton_runtime/", "model/"],
+            "include": ["service.py", "model/", *([] if code else ["lepton_runtime/"])],
             # BentoML adds its own pin.
             "python": {
                 "packages": [one for one in requirements if not one.startswith("bentoml==")],
@@ -116,6 +163,9 @@ def _lay_out(source: Path, model: Path, tag: str, requirements: tuple[str, ...],
     verify_manifest(placed)
     write_atomic(placed / SBOM, bill_of(tag, placed, requirements), sync=False)
     write_json(placed / "manifest.json", manifest_of(placed, run=run, data=data).to_dict(), sync=False)
+    if (placed / SOURCE).is_file():
+        shutil.copy(_HERE / "code_service.py", source / "service.py")
+        return
     shutil.copytree(_RUNTIME, source / "lepton_runtime", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(_HERE / "service.py", source)
 

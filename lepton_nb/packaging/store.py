@@ -11,6 +11,7 @@ from ..errors import FormatError, NotFoundError
 from ..records import Bento, Run
 from ..runtime import ModelError, read_object
 from ..workspace import Workspace, check_name
+from .trial import SOURCE
 
 __all__ = ["IMPORTED", "bentos", "find", "of_run"]
 
@@ -91,16 +92,19 @@ def _open(folder: Path) -> Bento:
     model = folder / "src" / "model"
     try:
         manifest = read_object(model / "manifest.json")
-        size = (model / "model.onnx").stat().st_size
+        # A network that ONNX cannot express rests as its source and its weights.
+        main = "model.onnx" if "model.onnx" in manifest["files"] else "weights.safetensors"
+        size = (model / main).stat().st_size
         stated = _stated(folder / "bento.yaml")
         return Bento(
             tag=f"{stated['name']}:{stated['version']}",
             path=folder,
             run=str(manifest["run"]),
-            sha256=str(manifest["files"]["model.onnx"]),
+            sha256=str(manifest["files"][main]),
             model_bytes=size,
             created=datetime.fromisoformat(str(stated["creation_time"])).timestamp(),
             imported=IMPORTED in (stated.get("labels") or {}),
+            code=(model / SOURCE).is_file(),
         )
     except (ModelError, KeyError, TypeError, ValueError, OSError) as cause:
         raise FormatError(

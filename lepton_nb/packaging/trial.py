@@ -35,9 +35,9 @@ def main(folder: Path, *, allow_code: bool = False) -> str:
         if (folder / SOURCE).exists():
             if not allow_code:
                 return f"!{SOURCE} is not run without --allow-code"
-            from .written import ask
+            from ..artifact.coded import Coded
 
-            return f"{ask(folder):.3g}"
+            return f"{Coded.load(folder).check_golden(folder):.3g}"
         from ..artifact.golden import check_golden
 
         return f"{check_golden(folder):.3g}"

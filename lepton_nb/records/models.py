@@ -87,6 +87,7 @@ class Bento(Result):
         model_bytes: size of its `model.onnx`.
         created: seconds since the epoch.
         imported: whether it came as a file from elsewhere.
+        code: whether it holds a network's source instead of a graph; it is loaded, not served.
     """
 
     tag: str
@@ -96,6 +97,7 @@ class Bento(Result):
     model_bytes: int
     created: float
     imported: bool = False
+    code: bool = False
 
     def __str__(self) -> str:
         return self.tag
@@ -116,5 +118,5 @@ class Bento(Result):
                 ("sha256", self.sha256),
                 ("path", str(self.path)),
             ),
-            f"next: lepton serve {self.tag}",
+            f"next: lepton_nb.load_model('{self.tag}')" if self.code else f"next: lepton serve {self.tag}",
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError, UsageError
-from ..models import PICKLE, Spec, pack, ship, unpack
+from ..models import PICKLE, WRITTEN, Spec, Written, pack, ship, unpack
 from ..records import Data
 from ..workspace import Workspace, discard, file_sha256, read_json, write_atomic, write_json
 from .options import Fit
@@ -60,17 +60,20 @@ class Job:
         """How many processes share a batch."""
         return self.fit.processes
 
-    def write(self, packed: bytes | None, callbacks: Sequence[Any] = ()) -> None:
+    def write(self, packed: bytes | None, callbacks: Sequence[Any] = (), source: Written | None = None) -> None:
         """Write the job where the trainer finds it.
 
         Args:
             packed: the network's class or instance; None for one of the zoo.
             callbacks: of the notebook's own.
+            source: of the network's class; None for one of the zoo.
         """
         place = self.folder / "job"
         place.mkdir(mode=0o700)
         if packed is not None:
             write_atomic(place / PICKLE, packed, mode=0o600)
+        if source is not None:
+            write_json(place / WRITTEN, asdict(source), mode=0o600)
         if callbacks:
             shipped = _shipped(self.folder)
             write_atomic(shipped / _CALLBACKS, pack(list(callbacks), "a callback"), mode=0o600)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import tracking
 from ..errors import DataError, UsageError
-from ..models import Spec, asks_for_shapes, has_loaders, specify
+from ..models import Spec, asks_for_shapes, has_loaders, specify, written
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
 from ..workspace import Workspace, check_name
@@ -146,7 +146,8 @@ def _launch(
             callbacks=bool(callbacks),
             cwd=str(Path.cwd()),
         )
-        job.write(packed, callbacks)
+        # Later the cell may have been changed: what is packaged as source is what was trained.
+        job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
         return run_id, launch(ws, run_id, Path.cwd())
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
