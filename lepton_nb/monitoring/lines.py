@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +69,7 @@ def count_lines(
         FormatError: a line has a newer format than this version reads.
     """
     batch = Batch({}, 0, last)
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
     latencies: dict[int, list[float]] = {}
     for line in lines:
         entry = _parse(line)
@@ -81,7 +82,10 @@ def count_lines(
                 Counts(requests=1, errors=Counter([f"{entry['status']} {entry['error']}"]))
             )
             continue
-        rows.setdefault(entry["version"], []).append(entry)
+        rows.setdefault((entry["version"], tuple(entry.get("masked", ()))), []).append(entry)
+        if entry.get("shadow"):
+            # Nobody waited for it: it is no request.
+            continue
         # The rows of one request share its time and its latency, and stand together.
         request = (float(entry["time"]), float(entry["latency_ms"]))
         if request != batch.last:
@@ -90,9 +94,17 @@ def count_lines(
     for start, values in latencies.items():
         answered = Counts(requests=len(values), latency=latency_histogram(values))
         batch.windows.setdefault(start, Counts()).add(answered)
-    for version, entries in rows.items():
-        _count_version(batch, version, entries, bins(version))
+    for (version, masked), entries in rows.items():
+        _count_version(batch, version, entries, _shown(bins(version), masked))
     return batch
+
+
+def _shown(bins: Bins | None, masked: Sequence[str]) -> Bins | None:
+    """The bins of the columns that are on the log as they were."""
+    if bins is None or not masked:
+        return bins
+    inputs = tuple(one for one in bins.signature.inputs if one.name not in masked)
+    return Bins(dataclasses.replace(bins.signature, inputs=inputs), bins.reference) if inputs else None
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
@@ -145,7 +157,11 @@ def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, 
     from ..runtime.rows import arrays_of
     from ..runtime.summary import features_of
 
-    return features_of(arrays_of([entry["inputs"] for entry in entries], bins.signature), bins.signature)
+    names = {one.name for one in bins.signature.inputs}
+    rows = [entry["inputs"] for entry in entries]
+    if "masked" in entries[0]:
+        rows = [{name: value for name, value in row.items() if name in names} for row in rows]
+    return features_of(arrays_of(rows, bins.signature), bins.signature)
 
 
 def bin_features(features: Mapping[str, NDArray[Any]], reference: Reference) -> dict[str, NDArray[np.int64]]:
@@ -156,10 +172,13 @@ def bin_features(features: Mapping[str, NDArray[Any]], reference: Reference) -> 
         reference: the bins.
 
     Returns:
-        Per feature of the reference int64 [bins + 1], the missing values last.
+        Per feature that is there int64 [bins + 1], the missing values last.
     """
     counted = {}
     for name, distribution in reference.features.items():
+        if name not in features:
+            # Its column is private: nobody can tell.
+            continue
         values = features[name]
         if distribution.kind == "number":
             counts = count_number(values, np.array(distribution.edges, dtype=np.float64))

@@ -1,8 +1,8 @@
 """From the prediction log to windows: every line is counted exactly once, whoever reads and whenever.
 
-Beside each log segment `log-*.jsonl` lies `windows/<segment>.json`, which holds how far the segment was read
-together with what was counted so far, replaced in one step under a lock: the two can never disagree. Whoever looks
-brings the windows up to date; no process has to stay for that.
+Beside each log segment (`log-*.jsonl`, `bulk-*.records`) lies `windows/<segment>.json`, which holds how far the segment
+was read together with what was counted so far, replaced in one step under a lock: the two can never disagree. Whoever
+looks brings the windows up to date; no process has to stay for that.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ..errors import FormatError, NotFoundError
 from ..runtime import ModelError, read_reference, read_signature, read_slots
 from ..workspace import Workspace, locked, read_json, write_atomic
+from .bulk import count_records
 from .counts import Counts, total
 from .lines import SECONDS, Bins, count_lines
 
@@ -24,6 +25,8 @@ __all__ = ["Observed", "Span", "folder_of", "model_folder", "observe"]
 
 # About ten thousand lines at a time: enough for counting them together, little enough to hold in memory.
 _CHUNK_BYTES = 8 * 1024 * 1024
+_RECORDS = ".records"
+_LOGS = ("log-*.jsonl", f"bulk-*{_RECORDS}")
 # Minutes older than this are joined to hours, so that a slow log's windows stay few.
 _KEPT_SECONDS = 24 * 3600
 _JOINED_SECONDS = 3600
@@ -85,8 +88,8 @@ def observe(ws: Workspace, name: str) -> Observed:
         FormatError: the log or its windows are newer than this version reads, or a window file is broken.
     """
     folder = folder_of(ws, name)
-    found = {path.stem: path for path in folder.glob("log-*.jsonl")}
-    stored = {path.stem: path for path in (folder / "windows").glob("log-*.json")}
+    found = {path.stem: path for kind in _LOGS for path in folder.glob(kind)}
+    stored = {path.stem: path for path in (folder / "windows").glob("*-*.json")}
     merged: dict[Span, Counts] = {}
     broken = 0
     for stem in sorted(found.keys() | stored.keys()):
@@ -147,6 +150,8 @@ def _catch_up(ws: Workspace, folder: Path, log: Path, window_file: Path) -> _Seg
 def _continue(ws: Workspace, folder: Path, log: Path, before: _Segment) -> _Segment:
     """Count the whole lines of `log` behind `before.offset`."""
     bins = functools.cache(functools.partial(_bins_of, ws, folder))
+    if log.suffix == _RECORDS:
+        return _continue_records(log, before, bins)
     windows = {span: total([counts]) for span, counts in before.windows.items()}
     offset, lines, broken, last = before.offset, before.lines, before.broken, before.last
     for chunk in _whole_lines(log, offset):
@@ -156,6 +161,17 @@ def _continue(ws: Workspace, folder: Path, log: Path, before: _Segment) -> _Segm
             windows.setdefault(Span(start, SECONDS), Counts()).add(counts)
         offset, lines, broken, last = offset + len(chunk), lines + len(found), broken + batch.broken, batch.last
     return _Segment(offset, lines, broken, last, _join_old(windows))
+
+
+def _continue_records(log: Path, before: _Segment, bins: Any) -> _Segment:
+    """Count the whole records of a bulk log behind `before.offset`."""
+    with log.open("rb") as stream:
+        stream.seek(before.offset)
+        batch, read = count_records(stream.read(), bins)
+    windows = {span: total([counts]) for span, counts in before.windows.items()}
+    for start, counts in batch.windows.items():
+        windows.setdefault(Span(start, SECONDS), Counts()).add(counts)
+    return _Segment(before.offset + read, 0, before.broken + batch.broken, None, _join_old(windows))
 
 
 def _whole_lines(log: Path, offset: int) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ _TEXTS = {"STRING": np.int32, "LARGE_STRING": np.int64}
 _Columns = dict[str, np.ndarray[Any, Any]]
 
 
-def from_arrow(body: bytes, signature: Signature) -> _Columns:
+def from_arrow(body: bytes, signature: Signature, *, strict: bool = True) -> _Columns:
     """The model's inputs from an Arrow IPC stream with one column per input, in any order.
 
     Numbers come as any integer or floating type, categories as text, an array input as a list of numbers, of fixed size
@@ -39,6 +39,7 @@ def from_arrow(body: bytes, signature: Signature) -> _Columns:
     Args:
         body: the stream.
         signature: the inputs.
+        strict: whether columns of other names are refused.
 
     Returns:
         As `rows.arrays_of`.
@@ -54,7 +55,7 @@ def from_arrow(body: bytes, signature: Signature) -> _Columns:
         with InputStream.from_readable(body) as given, na.c_array_stream(given) as stream:
             fields = list(stream.get_schema().children)
             names = [field.name for field in fields]
-            _refuse_names(names, signature)
+            _refuse_names(names, signature, strict=strict)
             places = {name: place for place, name in enumerate(names)}
             # The type that is meant, not the one that it is stored as: a timestamp is no number.
             types = {field.name: na.Schema(field).type.name for field in fields}
@@ -101,13 +102,13 @@ def from_numpy(body: bytes, signature: Signature) -> _Columns:
     return {one.name: _finite(array, one, 0)}
 
 
-def _refuse_names(names: Sequence[str], signature: Signature) -> None:
+def _refuse_names(names: Sequence[str], signature: Signature, *, strict: bool) -> None:
     wanted = {one.name for one in signature.inputs}
     if missing := sorted(wanted - set(names)):
         raise RequestError(422, "invalid_body", f"column {missing[0]!r} is missing")
-    if unknown := sorted(set(names) - wanted):
+    if strict and (unknown := sorted(set(names) - wanted)):
         raise RequestError(422, "invalid_body", f"unknown column {unknown[0][:80]!r}")
-    if len(names) > len(wanted):
+    if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise RequestError(422, "invalid_body", f"column {twice!r} is there twice")
 

@@ -1,0 +1,81 @@
+"""Records of bulk requests become counts, as lines do."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import FormatError
+from ..runtime import FORMAT, RequestError, Signature
+from ..scores import latency_histogram
+from .counts import Counts, ModelCounts
+from .lines import SECONDS, Batch, Bins, bin_features
+
+__all__ = ["count_records"]
+
+
+def count_records(content: bytes, bins: Callable[[str], Bins | None]) -> tuple[Batch, int]:
+    """Count the whole records of a bulk log into windows.
+
+    Args:
+        content: of the file, from the start of a record on.
+        bins: where the rows of a version are counted; None counts them without features.
+
+    Returns:
+        What they held, and the bytes that were read.
+
+    Raises:
+        FormatError: a record has a newer format than this version reads.
+    """
+    from ..runtime.bulk import records
+
+    batch, read = Batch({}, 0, None), 0
+    for head, given, answer, end in records(content):
+        read = end
+        try:
+            start, counts = _counted(head, given, answer, bins)
+        except (RequestError, ValueError, TypeError, KeyError):
+            batch.broken += 1
+            continue
+        batch.windows.setdefault(start, Counts()).add(counts)
+    return batch, read
+
+
+def _counted(
+    head: Mapping[str, Any], given: bytes, answer: bytes, bins: Callable[[str], Bins | None]
+) -> tuple[int, Counts]:
+    import pyarrow as pa
+
+    if int(head["format"]) > FORMAT:
+        raise FormatError(
+            f"the prediction log has records of format {head['format']}",
+            expected=f"format {FORMAT} or older",
+            hint="upgrade lepton_nb to the version that serves this deployment",
+        )
+    version = str(head["version"])
+    labels = pa.ipc.open_stream(io.BytesIO(answer)).read_all()["label"].to_pylist()
+    model = ModelCounts(len(labels), Counter(map(str, labels)))
+    if (found := bins(version)) is not None:
+        model.features = bin_features(_features(head, given, found.signature), found.reference)
+    counts = Counts(models={version: model})
+    if not head.get("shadow"):
+        counts.requests, counts.latency = 1, latency_histogram([float(head["latency_ms"])])
+    return int(float(head["time"]) // SECONDS) * SECONDS, counts
+
+
+def _features(head: Mapping[str, Any], given: bytes, signature: Signature) -> Mapping[str, Any]:
+    """The features of the columns that are on the log as they were."""
+    from ..runtime.columns import NUMPY, from_arrow, from_numpy
+    from ..runtime.summary import features_of
+
+    masked = set(head.get("masked", ()))
+    shown = dataclasses.replace(signature, inputs=tuple(one for one in signature.inputs if one.name not in masked))
+    if not shown.inputs:
+        return {}
+    if head["kind"] == NUMPY:
+        return features_of(from_numpy(given, shown), shown)
+    # Hashed columns are in the stream as well, and are not looked at.
+    return features_of(from_arrow(given, shown, strict=False), shown)
