@@ -48,7 +48,7 @@ class Table:
             "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell(v))}</td>" for v in row) + "</tr>"
             for row in self.rows
         )
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        note = f"<p style='white-space:pre-wrap'>{html.escape(self.note)}</p>" if self.note else ""
         thead = f"<thead><tr>{head}</tr></thead>" if head else ""
         caption = f"<p><b>{html.escape(self.title)}</b></p>" if self.title else ""
         return f"<div class='lepton-result'>{caption}<table>{thead}<tbody>{body}</tbody></table>{note}</div>"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,21 +78,26 @@ def hand_over(folder: Path, kind: str, parts: Mapping[str, Part]) -> tuple[Path,
     ledger = folder / f".lepton-{kind}.json"
     ours = _written_before(ledger)
     for name in {**ours, **parts}:
-        _check_place(folder, name, ours.get(name))
+        _check_place(folder, name, ours.get(name, ()))
     for name in ours.keys() - parts.keys():
         (folder / name).unlink(missing_ok=True)
+    coming = {name: hashlib.sha256(part.read()).hexdigest() for name, part in parts.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    # Before the files: whatever a kill leaves, old or new, is still known as ours.
+    _note(ledger, {name: (*ours.get(name, ()), sha256) for name, sha256 in coming.items()})
     for name, part in parts.items():
         _make_folders(folder, name)
         write_atomic(folder / name, part.read(), mode=part.mode, sync=False)
-        # Noted one by one: a file that was written before a kill is still known as ours.
-        ours[name] = file_sha256(folder / name)
-        write_json(ledger, {"files": {one: ours[one] for one in ours if one in parts}}, sync=False)
+    _note(ledger, {name: (sha256,) for name, sha256 in coming.items()})
     return tuple(folder / name for name in parts)
+
+
+def _note(ledger: Path, files: Mapping[str, Sequence[str]]) -> None:
+    write_json(ledger, {"files": {name: list(hashes) for name, hashes in files.items()}}, sync=False)
 
 
 def _make_folders(folder: Path, name: str) -> None:
     """The folders above a file; whoever may enter the first may read the others, whatever this process's umask is."""
-    folder.mkdir(parents=True, exist_ok=True)
     for above in reversed((folder / name).relative_to(folder).parents):
         place = folder / above
         if not place.is_dir():
@@ -100,15 +105,15 @@ def _make_folders(folder: Path, name: str) -> None:
             place.chmod(0o755)
 
 
-def _written_before(ledger: Path) -> dict[str, str]:
-    """SHA-256 per path of what was written, or nothing."""
+def _written_before(ledger: Path) -> dict[str, tuple[str, ...]]:
+    """What may lie at each path as it was written, by SHA-256."""
     if ledger.is_symlink():
         raise ConflictError(f"{ledger} is a link", hint="choose another folder with --out")
     try:
-        found = {str(name): str(sha) for name, sha in dict(read_json(ledger)["files"]).items()}
+        found = {str(name): tuple(map(str, hashes)) for name, hashes in dict(read_json(ledger)["files"]).items()}
     except FileNotFoundError:
         return {}
-    except (KeyError, TypeError, ValueError, json.JSONDecodeError) as cause:
+    except (KeyError, TypeError, ValueError) as cause:
         raise FormatError(
             f"{ledger} is not readable", got=str(cause), hint="choose another folder with --out"
         ) from cause
@@ -117,7 +122,7 @@ def _written_before(ledger: Path) -> dict[str, str]:
     return found
 
 
-def _check_place(folder: Path, name: str, sha256: str | None) -> None:
+def _check_place(folder: Path, name: str, ours: Sequence[str]) -> None:
     """Refuse a place that holds what was not written here."""
     path = folder / name
     for above in path.relative_to(folder).parents:
@@ -126,9 +131,9 @@ def _check_place(folder: Path, name: str, sha256: str | None) -> None:
             raise ConflictError(f"{place} is in the way", expected="a folder", hint=_ELSEWHERE)
     if not path.exists() and not path.is_symlink():
         return
-    if path.is_symlink() or not path.is_file() or sha256 is None:
+    if path.is_symlink() or not path.is_file() or not ours:
         raise ConflictError(f"{path} is there already, and was not written by lepton", hint=_ELSEWHERE)
-    if file_sha256(path) != sha256:
+    if file_sha256(path) not in ours:
         raise ConflictError(f"{path} was changed since lepton wrote it", hint=_ELSEWHERE)
 
 

@@ -10,6 +10,8 @@ from ...runtime import Input, Signature
 
 __all__ = ["example_number", "example_row", "example_text"]
 
+_LONGEST = 1000
+
 
 def example_row(signature: Signature) -> dict[str, Any]:
     """One row as JSON has it.
@@ -33,8 +35,8 @@ def example_number(one: Input) -> float:
 
 
 def example_text(one: Input) -> str | None:
-    """A value that was seen, or None where none is known."""
-    return next(filter(None, one.categories), None)
+    """A value that was seen, or None where none is known that a line of code can hold."""
+    return next((text for text in one.categories if 0 < len(text) <= _LONGEST), None)
 
 
 def _value(one: Input) -> Any:

@@ -1,5 +1,6 @@
 """Which files a client is, and what happens to files that are there already."""
 
+import dataclasses
 import json
 import shutil
 
@@ -9,8 +10,10 @@ from lepton_nb.commands import invoke
 from lepton_nb.errors import ConflictError, FormatError, NotFoundError, ServingError, UsageError
 from lepton_nb.records import Deployment
 from lepton_nb.runtime import CHAMPION, Slot, slots_object
+from lepton_nb.serving import handing
 from lepton_nb.serving.clients import LANGUAGES, make_client
 from lepton_nb.serving.deployed import write
+from lepton_nb.workspace import write_atomic
 
 
 @pytest.fixture
@@ -75,6 +78,23 @@ def test_a_file_that_was_changed_since_is_left_as_it_is(stopped, tmp_path):
     with pytest.raises(ConflictError, match=r"example\.json was changed"):
         make_client(stopped, "curl", tmp_path)
     assert written.files[1].read_text() == '{"rows": []}'
+
+
+def test_what_a_kill_left_half_done_is_done_again(stopped, tmp_path, monkeypatch):
+    make_client(stopped, "curl", tmp_path)
+    again = write(dataclasses.replace(stopped, url="http://127.0.0.1:4000"))
+
+    def killed(path, *args, **options):
+        if path.name == "example.json":
+            raise KeyboardInterrupt
+        write_atomic(path, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(handing, "write_atomic", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make_client(again, "curl", tmp_path)
+    assert "4000" in (tmp_path / "client.sh").read_text()
+    assert make_client(again, "curl", tmp_path).files[1].is_file()
 
 
 def test_links_are_not_followed(stopped, tmp_path):
