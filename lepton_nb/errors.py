@@ -11,9 +11,11 @@
     ├── TrackingError           the tracking store refused or cannot be reached
     ├── TrainingError           the trainer could not start, or ended badly
     ├── PackagingError          the model could not become a package
+    │   └── InexpressibleError      ONNX has no form for the network
     ├── ServingError            a server did not start, or a prediction was refused
     ├── PipelineError           a pipeline is wrong, or one of its steps failed
     ├── RuleError               a rule cannot be read, or not be decided with what is known
+    ├── ReplayError                 a verb that starts or changes something, where a notebook is replayed
     └── MissingError            something that must be installed is not
 
 A message is one line: what is wrong, what was expected, what came, and the next step.
@@ -36,6 +38,7 @@ __all__ = [
     "NotFoundError",
     "PackagingError",
     "PipelineError",
+    "ReplayError",
     "RuleError",
     "ServingError",
     "StorageError",
@@ -153,6 +156,10 @@ class PipelineError(LeptonError):
 
 class RuleError(LeptonError):
     """A rule cannot be read, or not be decided with what is known."""
+
+
+class ReplayError(LeptonError):
+    """A verb that starts or changes something was called where a notebook is replayed."""
 
 
 class MissingError(LeptonError):

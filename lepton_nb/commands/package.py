@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import Annotated
 
-from ..errors import InexpressibleError
+from ..errors import InexpressibleError, UsageError
 from ..records import Bento, Note
 from ..workspace import current
 from .declare import Arg, Opt
@@ -16,24 +17,38 @@ from .find import run_of
 from .host import current_host
 from .refusals import require_writable
 
+# Where a notebook's own path is known: Jupyter Server tells its kernels, and VS Code its notebooks.
+_SESSION, _CODE = "JPY_SESSION_NAME", "__vsc_ipynb_file__"
+
 
 def package(
     run: Annotated[object, Arg("id, unique prefix, name or last.", "[RUN]", completes="run")] = "last",
     *,
     name: Annotated[str | None, Opt("Name of the Bento (default: the run's).")] = None,
-    allow_code: Annotated[bool, Opt("Ship a network that ONNX cannot express as source and weights.")] = False,
     out: Annotated[Path | None, Opt("Write the Bento into this file, too, for lepton package import.", "FILE")] = None,
+    allow_code: Annotated[bool, Opt("Ship a network that ONNX cannot express as source and weights.")] = False,
+    check: Annotated[bool, Opt("Refuse when the notebook, read and not run, has something amiss.")] = False,
+    replay: Annotated[bool, Opt("Refuse when the cells above the call fail in a clean kernel.")] = False,
+    notebook: Annotated[Path | None, Opt("For --check and --replay (default: the one that asks).", "FILE")] = None,
 ) -> Bento:
     """Turn a run into a Bento that serves without torch and without this package.
 
     A run that was not evaluated yet is evaluated first, so that its card travels with the model. With --allow-code, a
     network that ONNX has no form for is shipped as Python source with its weights: such a Bento is loaded by
     lepton_nb.load_model, not served, and whoever imports it must allow the code too.
+
+    --check looks for names that no cell defines before they are used, imports that no environment file pins, and
+    secrets in outputs. --replay runs the cells above the call; those that train, serve or otherwise start or change
+    something are left out. Both take the notebook as it was saved last.
     """
     from .. import artifact, packaging
 
     if out is not None:
         require_writable(out := Path(out))
+    if check or replay:
+        _examine(_notebook(notebook), check=check, replay=replay)
+    elif notebook is not None:
+        raise UsageError(f"--notebook {notebook} is for --check and --replay", hint="add one of them")
     ws = current()
     found = run_of(ws, run)
     if not (found.path / "artifact" / "card.json").is_file():
@@ -43,7 +58,7 @@ def package(
     bento = packaging.package(ws, found, artifact.data_of(ws, found), name=name, allow_code=allow_code)
     if out is not None:
         packaging.write_archive(bento, out)
-        current_host().report(Note(time.time(), f"{bento.tag} is in {out.absolute()} ({out.stat().st_size:,} bytes)"))
+        _tell(f"{bento.tag} is in {out.absolute()} ({out.stat().st_size:,} bytes)")
     return bento
 
 
@@ -61,3 +76,36 @@ def package_import(
     from .. import packaging
 
     return packaging.import_package(current(), Path(file), name=name, allow_code=allow_code)
+
+
+def _examine(notebook: Path, *, check: bool, replay: bool) -> None:
+    from .. import packaging
+
+    if check:
+        count = packaging.check_notebook(notebook, current().root)
+        _tell(f"{notebook.name}: {count} cells read, nothing amiss")
+    if replay:
+        _tell(f"{notebook.name}: {packaging.replay(notebook)}")
+
+
+def _notebook(asked: Path | None) -> Path:
+    """The notebook that is meant, or the one that runs this verb.
+
+    Raises:
+        UsageError: it cannot be known.
+    """
+    if asked is not None:
+        return Path(asked)
+    host = current_host()
+    named = str(host.resolve(_CODE)) if host.knows(_CODE) else os.environ.get(_SESSION, "")
+    if named.endswith(".ipynb") and Path(named).is_file():
+        return Path(named)
+    raise UsageError(
+        "it is not known which notebook is meant",
+        expected="a notebook in JupyterLab or VS Code, or its path",
+        hint="--notebook FILE.ipynb",
+    )
+
+
+def _tell(text: str) -> None:
+    current_host().report(Note(time.time(), text))

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from .declare import command_of, group_of
 from .host import Host, hosted
 from .refusals import of_module, of_system
+from .replaying import in_replay
 
 __all__ = ["FUNCTIONS", "VERBS", "Outcome", "arguments_of", "face", "invoke", "root"]
 
@@ -71,7 +72,7 @@ def face(name: str) -> Callable[..., Any]:
     if name not in modules:
         raise AttributeError(name)
     function: Callable[..., Any] = getattr(importlib.import_module(f".{modules[name]}", __package__), name)
-    return function
+    return function if name in FUNCTIONS else in_replay(function)
 
 
 class _Verbs(click.Group):
