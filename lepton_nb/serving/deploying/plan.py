@@ -94,6 +94,12 @@ class Plan:
 
 
 def _check(bento: Bento) -> None:
+    if bento.code:
+        raise ServingError(
+            f"{bento.tag} cannot be deployed",
+            got="the source of a network that ONNX cannot express",
+            hint=f"lepton_nb.load_model('{bento.tag}') gives the network",
+        )
     needed = ("bento.yaml", REQUIREMENTS, "src/lepton_runtime/__main__.py")
     fault = next((f"{bento.path / name} is missing" for name in needed if not (bento.path / name).is_file()), "")
     try:

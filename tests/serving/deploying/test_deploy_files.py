@@ -1,5 +1,7 @@
 """What the verb writes, and what it refuses."""
 
+import dataclasses
+
 import pytest
 
 from lepton_nb.commands import PlainHost, invoke
@@ -85,6 +87,8 @@ def test_what_cannot_be_deployed_is_refused(bento, deployable, tmp_path):
     (changed.model / "signature.json").write_text("{}")
     with pytest.raises(ServingError, match="SHA-256"):
         deploy(changed, "systemd", out)
+    with pytest.raises(ServingError, match="load_model"):
+        deploy(dataclasses.replace(bento, code=True), "docker", out)
     assert not out.exists()
 
 
