@@ -112,7 +112,7 @@ def test_a_quantised_network_is_smaller_and_keeps_its_preprocessing_and_its_soft
 
 
 def test_a_program_of_torch_takes_raw_pictures_and_a_tables_prepared_features(pictures, mixed, tmp_path) -> None:
-    for (ws, run, data), what in ((pictures, "raw values"), (mixed, "without it")):
+    for (ws, run, data), what in ((pictures, "raw values"), (mixed, "preprocessed before")):
         (one,) = export(ws, run, data, ["pt2"], out=tmp_path / f"{data.name}.pt2").files
         assert what in one.note
         rows = read(data, "test")[0]["input"] if data.kind == "array" else features(data, "test")[0]

@@ -35,8 +35,9 @@ def make(subject: Subject) -> Made:
     Raises:
         PackagingError: ExecuTorch cannot express it.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
+    with quiet():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
 
     whole = Whole(subject)
     program = exported(whole, subject, rows=1)
@@ -54,8 +55,12 @@ def make(subject: Subject) -> Made:
 
 def _opened(content: bytes) -> Any:
     """The program in ExecuTorch's own runtime, row by row."""
+    from executorch.extension.pybindings import portable_lib
     from executorch.runtime import Runtime
 
+    # It has one pool of threads for the whole process, which runs nothing but what is measured here.
+    if (reset := getattr(portable_lib, "_unsafe_reset_threadpool", None)) is not None:
+        reset(1)
     method = Runtime.get().load_program(content).load_method("forward")
 
     def answer(rows: torch.Tensor) -> torch.Tensor:

@@ -82,7 +82,10 @@ def _prepare(path: Path, source: Path) -> list[str]:
     versions = {one.domain: one.version for one in model.opset_import}
     del model.opset_import[:]
     model.opset_import.extend(onnx.helper.make_opsetid(*one) for one in versions.items())
-    onnx.save(onnx.shape_inference.infer_shapes(model), source)
+    inferred = onnx.shape_inference.infer_shapes(model)
+    # Else the quantiser advises to do what is done here.
+    onnx.helper.set_model_props(inferred, {"onnx.infer": "onnxruntime.quant"})
+    onnx.save(inferred, source)
     return [node.name for node in model.graph.node if not _OF_NETWORK.match(node.name)]
 
 

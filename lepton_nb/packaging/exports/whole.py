@@ -59,7 +59,7 @@ class Whole(torch.nn.Module):
 def note_of(whole: Whole) -> str:
     """What the file takes."""
     shape = ", ".join(map(str, ("N", *whole.shape)))
-    what = "features as preprocessing gives them, without it" if whole.prepared else "raw values"
+    what = "features that were preprocessed before" if whole.prepared else "raw values"
     return f"takes float32 [{shape}]: {what}"
 
 
