@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from .shown import Result, Table
 
 __all__ = ["Written"]
+
+# A folder with more files than this is one line.
+_MOST = 3
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,15 @@ class Written(Result):
         return str(self.folder)
 
     def table(self) -> Table:
-        """One line per file, then the commands."""
-        rows = [
-            (str(path.relative_to(self.folder)), f"{path.stat().st_size:,}") for path in self.files if path.exists()
-        ]
+        """One line per file, or per folder of many, then the commands."""
+        places = [path.relative_to(self.folder) for path in self.files]
+        below = Counter(place.parts[0] for place in places if len(place.parts) > 1)
+        sizes: dict[str, int] = {}
+        for place in places:
+            top = place.parts[0]
+            shown = f"{top}/ ({below[top]} files)" if below[top] > _MOST else str(place)
+            file = self.folder / place
+            sizes[shown] = sizes.get(shown, 0) + (file.stat().st_size if file.is_file() else 0)
+        rows = [(name, f"{size:,}") for name, size in sizes.items()]
         steps = "\n".join(f"  {command}" for command in self.next)
         return Table(f"{self.what} in {self.folder}", ("file", "bytes"), rows, f"next:\n{steps}" if steps else "")

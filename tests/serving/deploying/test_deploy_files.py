@@ -1,6 +1,7 @@
 """What the verb writes, and what it refuses."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -23,6 +24,13 @@ def test_the_files_and_the_next_commands_are_told(bento, target, tmp_path):
     assert f"'{tmp_path}/it'\"'\"'s here'" in " ".join(written.next)
     assert written.to_json()["next"] == list(written.next)
     assert str(written) == str(written.folder)
+
+
+def test_a_folder_of_many_files_is_one_line(bento, tmp_path):
+    text = deploy(bento, "docker", tmp_path).as_text()
+    assert "Dockerfile" in text
+    assert re.search(r"^bento/ \(\d\d files\) +[\d,]+$", text, re.MULTILINE)
+    assert "lepton_runtime" not in text
 
 
 @pytest.mark.parametrize("target", TARGETS)
