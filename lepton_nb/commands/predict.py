@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..errors import NotFoundError, UsageError
-from ..records import Bento, Deployment, Predictions
+from ..records import Bento, Deployment, Predictions, Scored
 from ..runtime import CHAMPION, read_signature, read_slots
 from ..workspace import Workspace, current
 from .declare import Arg, Opt
 from .find import bento_of, named, rows_of
+from .host import current_host
 from .refusals import require_writable
 
 _MODEL = Arg("a deployment (asked over HTTP), or a Bento's tag (no server needed).", "MODEL", completes="model")
@@ -21,15 +22,23 @@ def predict(
     *,
     data: Annotated[object, Opt("File, DataFrame, arrays or data handle.", "DATA", completes="data")],
     part: Annotated[Literal["test", "validation", "train"], Opt("Which rows of a data handle.")] = "test",
-    out: Annotated[Path | None, Opt("Write the answers to this .csv or .parquet file.")] = None,
-) -> Predictions:
+    out: Annotated[Path | None, Opt("Write the answers to this .csv or .parquet file, or folder of them.")] = None,
+    on: Annotated[Literal["here", "ray"], Opt("Where a Bento answers files.")] = "here",
+) -> Predictions | Scored:
     """Predict with a deployment over HTTP, or with a Bento on a file.
 
+    A Bento answers a .parquet file, or a folder of them, bit by bit when --out says where to: the rows need not fit
+    into the memory.
+
     Returns:
-        One answer per row, in order.
+        One answer per row, in order; of .parquet files with --out what was written.
     """
     from .. import serving
 
+    if (files := _files(data, out)) is not None and isinstance(bento := _model_of(current(), model), Bento):
+        return serving.score(bento, *files, on=None if on == "here" else on, report=current_host().report)
+    if on != "here":
+        raise UsageError(f"--on {on} answers files", expected="a Bento, --data with .parquet files, and --out")
     if out is not None and out.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"--out {out} has an unknown kind", expected="a name that ends in .csv or .parquet")
     if out is not None:
@@ -44,6 +53,17 @@ def predict(
     if out is not None:
         _write(answers, out)
     return answers
+
+
+def _files(data: object, out: Path | None) -> tuple[Path, Path] | None:
+    """The .parquet files to read and to write, where these were named."""
+    if out is None or not isinstance(data, (str, Path)):
+        return None
+    source = Path(data).expanduser()
+    parquet = source.suffix.lower() == ".parquet" and out.suffix.lower() == ".parquet"
+    if not parquet and not (source.is_dir() and any(source.glob("*.parquet"))):
+        return None
+    return source, out
 
 
 def _model_of(ws: Workspace, value: object) -> Deployment | Bento:

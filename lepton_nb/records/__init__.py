@@ -31,7 +31,7 @@ from .monitoring import Drift, FeatureDrift, Health, Traffic
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .profiles import Check, ColumnProfile, Problem, Profile
 from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
-from .serving import Deployment, Deployments, Load, Logs, Predictions
+from .serving import Deployment, Deployments, Load, Logs, Predictions, Scored
 from .shown import Result, Table, plain, printable
 from .starter import Starter
 from .written import Written
@@ -83,6 +83,7 @@ __all__ = [
     "Run",
     "RunStatus",
     "Runs",
+    "Scored",
     "Started",
     "Starter",
     "Step",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from .runs import ago
 from .shown import Result, Table
 
-__all__ = ["Deployment", "Deployments", "Load", "Logs", "Predictions"]
+__all__ = ["Deployment", "Deployments", "Load", "Logs", "Predictions", "Scored"]
 
 
 @dataclass(frozen=True)
@@ -178,3 +178,32 @@ class Predictions(Result):
                 for i, label, p in zip(ids, self.labels, self.probabilities, strict=True)
             ],
         }
+
+
+@dataclass(frozen=True)
+class Scored(Result):
+    """Files of answers that were written.
+
+    Args:
+        model: tag of the Bento that answered.
+        rows: how many rows were answered.
+        files: what was written.
+        seconds: that it took.
+    """
+
+    model: str
+    rows: int
+    files: tuple[Path, ...]
+    seconds: float
+
+    def table(self) -> Table:
+        """How many, how fast, and where."""
+        shown = [str(path) for path in self.files[:10]]
+        more = len(self.files) - len(shown)
+        rows: list[tuple[object, ...]] = [
+            ("rows", f"{self.rows:,}"),
+            ("seconds", f"{self.seconds:.1f}"),
+            ("rows/s", f"{self.rows / max(self.seconds, 1e-9):,.0f}"),
+            *(("file", name) for name in shown),
+        ]
+        return Table(f"answers of {self.model}", (), rows, f"and {more} more files" if more > 0 else "")

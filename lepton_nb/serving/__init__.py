@@ -4,8 +4,10 @@ from .deployed import deployments, get, logs, stop
 from .pointing import served_runs
 from .prediction import predict, predict_bento
 from .promoting import promote, rollback
+from .scoring import score
 from .server import serve
 
 __all__ = [
-    "deployments", "get", "logs", "predict", "predict_bento", "promote", "rollback", "serve", "served_runs", "stop",
+    "deployments", "get", "logs", "predict", "predict_bento", "promote", "rollback", "score", "serve", "served_runs",
+    "stop",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ConflictError, FormatError
 
-__all__ = ["file_sha256", "locked", "read_json", "write_atomic", "write_json"]
+__all__ = ["file_sha256", "locked", "read_json", "replacing", "write_atomic", "write_json"]
 
 
 def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644, sync: bool = True) -> None:
@@ -38,6 +38,27 @@ def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644, sync: b
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
+        raise
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """Give a file beside `path` to write to, which takes its place at the end; on a failure `path` stays as it was.
+
+    Args:
+        path: the file; its folder is made when absent.
+        mode: permission bits of the new file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
         raise
 
 
