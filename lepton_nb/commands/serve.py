@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
-from ..errors import UsageError
-from ..records import Deployment, Logs
-from ..workspace import current
+from ..errors import LeptonError, UsageError
+from ..records import Deployment, Logs, Note, Report
+from ..runtime import CHALLENGER, CHAMPION, ModelError, read_object, read_slots
+from ..workspace import Workspace, current
 from .declare import Arg, Opt
 from .find import bento_of
 from .host import current_host
@@ -62,7 +64,9 @@ def promote(
     ws = current()
     found = None if bento is None else bento_of(ws, bento)
     report = current_host().report
-    return serving.promote(ws, str(deployment), found, canary=_share(canary), shadow=shadow, why=why, report=report)
+    changed = serving.promote(ws, str(deployment), found, canary=_share(canary), shadow=shadow, why=why, report=report)
+    _follow(ws, changed, report)
+    return changed
 
 
 def rollback(
@@ -73,7 +77,10 @@ def rollback(
     """Take a deployment's challenger away, or have what answered before the last promotion answer again."""
     from .. import serving
 
-    return serving.rollback(current(), str(deployment), why=why, report=current_host().report)
+    ws, report = current(), current_host().report
+    changed = serving.rollback(ws, str(deployment), why=why, report=report)
+    _follow(ws, changed, report)
+    return changed
 
 
 def logs(
@@ -85,6 +92,22 @@ def logs(
     from .. import serving
 
     return serving.logs(current(), str(deployment), lines)
+
+
+def _follow(ws: Workspace, deployment: Deployment, report: Report) -> None:
+    """Have the tracking store's aliases say what answers. The slots are the truth: a store that is away is told of."""
+    from .. import tracking
+
+    slots = read_slots(deployment.path / "slots.json")
+    try:
+        for alias in (CHAMPION, CHALLENGER):
+            if alias in slots:
+                run_id = str(read_object(slots[alias].path / "manifest.json")["run"])
+                tracking.point_alias(ws, deployment.name, alias, run_id, slots[alias].bento)
+            else:
+                tracking.remove_alias(ws, deployment.name, alias)
+    except (LeptonError, ModelError, KeyError) as cause:
+        report(Note(time.time(), f"the tracking store's aliases do not say so yet: {cause}"))
 
 
 def _share(text: str) -> float:

@@ -1,6 +1,7 @@
 """What was run, with which parameters, and how well did it do?"""
 
 from .address import uri
+from .aliases import point_alias, remove_alias
 from .deleting import delete
 from .ending import ending
 from .history import last_steps, lines
@@ -29,9 +30,11 @@ __all__ = [
     "log_metrics",
     "mark_process",
     "metric_name",
+    "point_alias",
     "process_of",
     "prune",
     "recorded",
+    "remove_alias",
     "reopen_run",
     "runs",
     "set_tags",
