@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import pytorch_lightning as pl
 import torch
 
 import lepton_nb
-from lepton_nb.artifact import build, network_probabilities
+from lepton_nb.artifact import network_probabilities
 from lepton_nb.data import features, load, read
-from lepton_nb.errors import ConflictError, DataError, MissingError, UsageError
+from lepton_nb.errors import ConflictError, DataError, MissingError, PackagingError, UsageError
 from lepton_nb.packaging import FORMATS, export
 from lepton_nb.packaging.exports.formats import Subject, exporter
 from lepton_nb.workspace import Workspace, file_sha256
@@ -63,7 +64,7 @@ def test_an_exporter_makes_bytes_that_answer_any_number_of_rows_as_the_network_d
     ws, run, data = subject
     maker = exporter(name)
     maker.require()
-    made = maker.make(Subject(run, data, build(ws, run, data)))
+    made = maker.make(Subject(ws, run, data))
     inputs = {"features": features(data, "test")[0]} if made.prepared else read(data, "test")[0]
     expected = network_probabilities(run, data, "test")
     for rows in (1, 2, 7, len(expected)):
@@ -194,6 +195,38 @@ def test_without_test_rows_nothing_can_be_measured(mixed, tmp_path) -> None:
     none = dataclasses.replace(data, rows={**data.rows, "test": 0})
     with pytest.raises(DataError, match="has no test rows"):
         export(ws, run, none, ["onnx"], out=tmp_path)
+
+
+class Looked(pl.LightningModule):
+    """Its forward has an operator that ONNX has no form for."""
+
+    def __init__(self, in_features=3, num_classes=2) -> None:
+        super().__init__()
+        self.line = torch.nn.Linear(in_features, num_classes)
+
+    def forward(self, x):
+        return torch.special.bessel_j0(self.line(x))
+
+
+def test_what_onnx_cannot_express_may_still_be_a_program_of_torch(tmp_path, quick_run) -> None:
+    rng = np.random.default_rng(5)
+    ws = Workspace(tmp_path / ".lepton")
+    data = load(ws, (rng.normal(size=(150, 3)), rng.integers(0, 2, 150)), name="small")
+    run = quick_run(ws, data, Looked, epochs=0)
+    with pytest.raises(PackagingError, match=r"ONNX cannot express network Looked.*bessel_j0"):
+        export(ws, run, data, ("pt2", "onnx"), out=tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == [".lepton"]
+    (one,) = export(ws, run, data, ["pt2"], out=tmp_path / "looked.pt2").files
+    assert one.difference < 1e-5
+
+
+@pytest.mark.parametrize("status", ["running", "failed"])
+def test_a_run_without_its_last_weights_is_refused(status, mixed, tmp_path) -> None:
+    ws, run, data = mixed
+    other = dataclasses.replace(run, status=status, path=tmp_path / "run")
+    with pytest.raises(PackagingError, match="is still training" if status == "running" else "no trained weights"):
+        export(ws, other, data, ["pt2"], out=tmp_path / "file.pt2")
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_static_ranges_lose_the_answers_the_quantisation_is_dynamic(mixed, tmp_path, monkeypatch) -> None:

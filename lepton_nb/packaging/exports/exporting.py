@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...artifact import build, network_probabilities
+from ...artifact import network_probabilities
+from ...artifact.building import weights_of
 from ...errors import ConflictError, DataError, UsageError, near
 from ...records import Data, Export, Exports, Run
 from ...workspace import Workspace, write_atomic
@@ -38,7 +39,8 @@ def export(
         ConflictError: a file is there, and `force` is not set.
         MissingError: a format needs a library that is not installed.
         DataError: the data has no test rows.
-        PackagingError: a format cannot express the network. No file is written then.
+        PackagingError: the run still trains or has no weights, or a format cannot express the network. No file is
+            written then.
     """
     chosen = _checked(formats)
     places = _places(run, chosen, out)
@@ -48,7 +50,8 @@ def export(
         maker.require()
     if not data.rows.get("test"):
         raise DataError(f"data {data.name} has no test rows", expected="rows that an export can be measured on")
-    subject = Subject(run, data, build(ws, run, data))
+    weights_of(run)
+    subject = Subject(ws, run, data)
     made = {name: maker.make(subject) for name, maker in makers.items()}
     measured = _measured(subject, made, places)
     # Once more, now that minutes may have passed; what was made is kept in memory until then.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ...artifact import build
 from ...records import Artifact, Data, Run
+from ...workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,14 +28,19 @@ class Subject:
     """What is exported.
 
     Args:
+        ws: the workspace.
         run: a run that ended with weights.
         data: the data it was trained on.
-        artifact: its artifact.
     """
 
+    ws: Workspace
     run: Run
     data: Data
-    artifact: Artifact
+
+    @functools.cached_property
+    def artifact(self) -> Artifact:
+        """Its artifact, built when a format is made of it: torch can express what ONNX cannot."""
+        return build(self.ws, self.run, self.data)
 
 
 @dataclass(frozen=True)
