@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import FormatError, NotFoundError
+from ..errors import FormatError, NotFoundError, PackagingError
 from ..records import Bento
 from ..workspace import file_sha256
 
@@ -38,6 +39,17 @@ _MOST_RATIO, _SMALL = 100, 2**16
 _MOST_DIRECTORY = 2**20
 _LARGE = (".onnx", ".safetensors")
 _CHUNK = 2**20
+# What the reader of archives raises for bytes that are none.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+)
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _LONGEST_NAME = 200
 _END = b"PK\x05\x06"
@@ -66,6 +78,9 @@ def write_archive(bento: Bento, out: Path) -> None:
     Args:
         bento: the Bento.
         out: the file; one that is there is replaced.
+
+    Raises:
+        PackagingError: a file of it is too large.
     """
     found = sorted(path for path in bento.path.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     files = {path.relative_to(bento.path).as_posix(): path for path in found}
@@ -86,9 +101,11 @@ def write_archive(bento: Bento, out: Path) -> None:
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(out)
-    except BaseException:
+    except zipfile.LargeZipFile as cause:
+        raise PackagingError(f"Bento {bento.tag} is too large for one file", expected="files up to 2 GiB") from cause
+    finally:
+        # Gone already when all went well: it bears the name that was asked for.
         Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _member(name: str, size: int = 0) -> zipfile.ZipInfo:
@@ -131,7 +148,7 @@ def unpack(file: Path, place: Path) -> Contents:
                     if name != CONTENTS:
                         target = place / name.removeprefix(MODEL) if name.startswith(MODEL) else None
                         _take(file, archive, info, contents.files[name], target)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as cause:
+        except _BROKEN as cause:
             raise _refusal(file, f"a broken archive ({cause})") from cause
     return contents
 
@@ -203,7 +220,7 @@ def _contents(file: Path, archive: zipfile.ZipFile, members: Mapping[str, zipfil
             )
         files = {str(name): (int(one["size"]), str(one["sha256"])) for name, one in value["files"].items()}
         contents = Contents(str(value["name"]), str(value["version"]), files)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as cause:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as cause:
         raise _refusal(file, f"a {CONTENTS} that cannot be read ({type(cause).__name__})") from cause
     if odd := sorted(set(files) ^ (set(members) - {CONTENTS})):
         raise _refusal(file, f"{odd[0]!r} in the archive or in its list, but not in both")

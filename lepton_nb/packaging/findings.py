@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,13 +74,15 @@ def unpinned(cells: Sequence[Cell], notebook: Path, root: Path) -> Iterator[str]
         root: of the project.
     """
     pins, own = _pins(notebook, root), (notebook.absolute().parent, root, Path.cwd())
-    known = metadata.packages_distributions()
+    known: Mapping[str, list[str]] | None = None
     told: set[str] = set()
     for cell in cells:
         for module in _imports(cell.tree) if cell.tree else ():
-            installed = known.get(module, [])
-            if module in told or module == _OURS or module in sys.stdlib_module_names:
+            if module in told or module == _OURS or module in sys.stdlib_module_names or _canonical(module) in pins:
                 continue
+            # It takes a second to read what is installed.
+            known = metadata.packages_distributions() if known is None else known
+            installed = known.get(module, [])
             if not installed and any((place / module).is_dir() or (place / f"{module}.py").is_file() for place in own):
                 continue
             told.add(module)

@@ -86,7 +86,7 @@ def _origin(file: Path, model: Path) -> tuple[str, str]:
             _check_file(model / name)
         read_object(model / GOLDEN)
         read_signature(model)
-    except (ModelError, OSError, RecursionError) as cause:
+    except (ModelError, OSError, ArithmeticError, RecursionError) as cause:
         raise FormatError(f"{file} is not a package that can be imported", got=str(cause)) from cause
     # It becomes a label, and is shown.
     for word in (manifest.run, manifest.data):

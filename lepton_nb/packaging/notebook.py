@@ -16,7 +16,7 @@ from .names import Names
 
 __all__ = ["Cell", "above_package", "check_notebook", "read_cells"]
 
-_PACKAGES = re.compile(r"%lepton\s+package\b|\blepton_nb\s*\.\s*package\s*\(|^\s*!\s*lepton\s+package\b", re.MULTILINE)
+_PACKAGES = re.compile(r"(?:%|^\s*!\s*)lepton\s+package\b(?!\s+import\b)|\blepton_nb\s*\.\s*package\s*\(", re.MULTILINE)
 # Cell magics whose body is the notebook's own code.
 _TRANSPARENT = re.compile(r"\s*%%(?:time|timeit|capture|prun|memit)\b")
 _MOST = 12
@@ -119,7 +119,9 @@ def _parsed(source: str) -> ast.Module | None:
         head, _, source = source.lstrip().partition("\n")
     with contextlib.suppress(SyntaxError, ValueError, RecursionError):
         code: str = cast("Any", TransformerManager)().transform_cell(source)
-        tree = ast.parse(code)
+        # A cell may await at its top.
+        flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        tree: ast.Module = compile(code, "<cell>", "exec", flags, dont_inherit=True)
         if head.startswith("%%capture") and (words := [word for word in head.split()[1:] if word.isidentifier()]):
             tree.body += ast.parse(f"{words[-1]} = None").body
         return tree

@@ -18,6 +18,8 @@ GOLDEN = "golden.json"
 SOURCE = "network.py"
 
 _PROCESSOR_S = 240
+# Of address space, of which far more is asked for than is used.
+_MEMORY, _TIMES = 16 * 2**30, 6
 
 
 def main(folder: Path, *, allow_code: bool = False) -> str:
@@ -31,6 +33,9 @@ def main(folder: Path, *, allow_code: bool = False) -> str:
         The largest absolute difference, as text; or the fault, behind a `!`.
     """
     resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR_S, _PROCESSOR_S))
+    if not allow_code:
+        size = _MEMORY + _TIMES * sum(path.stat().st_size for path in folder.iterdir())
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
     try:
         if (folder / SOURCE).exists():
             if not allow_code:

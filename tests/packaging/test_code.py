@@ -19,6 +19,7 @@ from lepton_nb.data import load, read
 from lepton_nb.errors import FormatError, InexpressibleError, PackagingError, ServingError
 from lepton_nb.models import specify, written
 from lepton_nb.packaging import bentos, find, import_package, load_code, package, write_archive
+from lepton_nb.packaging.archive import unpack
 from lepton_nb.runtime import verify_manifest
 from lepton_nb.workspace import Workspace, write_json
 
@@ -148,9 +149,11 @@ def test_source_that_answers_otherwise_than_its_golden_batch_is_refused(bento, r
     with pytest.raises(PackagingError, match="holds the source"):
         import_package(other, file)
     assert not canary.exists()
-    with pytest.raises(PackagingError, match="was not imported: it does not answer"):
-        import_package(other, file, allow_code=True)
     assert not other.home.exists()
+    # What the trial of an import does where code is allowed.
+    unpack(file, tmp_path / "model")
+    with pytest.raises(PackagingError, match="does not answer its golden batch"):
+        Coded.load(tmp_path / "model").check_golden(tmp_path / "model")
 
 
 def test_the_source_of_cells_is_one_module_that_stands_alone(shell):

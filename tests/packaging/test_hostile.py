@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -19,7 +20,7 @@ import torch
 
 from lepton_nb.errors import FormatError, LeptonError
 from lepton_nb.models import load_weights
-from lepton_nb.packaging import import_package, write_archive
+from lepton_nb.packaging import import_package
 from lepton_nb.runtime import ModelError, manifest_of
 from lepton_nb.runtime.model import Model
 from lepton_nb.workspace import Workspace, file_sha256
@@ -359,21 +360,22 @@ def test_a_manifest_that_is_not_of_its_folder_is_refused(change, words, package,
         (lambda contents: contents.update(name="../../evil"), "is not allowed"),
         (lambda contents: contents.update(version="../evil"), "is not allowed"),
         (lambda contents: contents.update(files=[]), "cannot be read"),
+        (lambda contents: contents.update(format=float("inf")), "cannot be read"),
     ],
 )
 def test_a_list_of_contents_that_is_not_true_is_refused(listed, words, package, refused):
     refused(package(listed=listed), words)
 
 
-def test_code_in_a_package_is_not_what_is_served(packaged, ws, canary, tmp_path):
+def test_code_in_a_package_is_not_what_is_served(packaged, repack, ws, canary, tmp_path):
     bento = packaged("breast_cancer")
-    copied = tmp_path / "copy"
-    shutil.copytree(bento.path, copied)
+    copied = dataclasses.replace(bento, path=tmp_path / "copy")
+    shutil.copytree(bento.path, copied.path)
     evil = f"open({str(canary)!r}, 'w')\n"
-    for path in [copied / "src" / "service.py", *(copied / "src" / "lepton_runtime").glob("*.py")]:
+    for path in [copied.path / "src" / "service.py", *(copied.path / "src" / "lepton_runtime").glob("*.py")]:
         path.write_text(evil + path.read_text())
-    write_archive(type(bento)(**{**vars(bento), "path": copied}), tmp_path / "evil.lepton")
-    taken = import_package(ws, tmp_path / "evil.lepton")
+    shrunk = {"src/model/model.onnx", "src/model/golden.json", "src/service.py"}
+    taken = import_package(ws, repack(copied, tmp_path / "evil.lepton", compress=shrunk))
     assert not canary.exists()
     for path in (taken.path / "src").rglob("*.py"):
         assert path.read_bytes() == (bento.path / path.relative_to(taken.path)).read_bytes()

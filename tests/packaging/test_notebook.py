@@ -102,15 +102,16 @@ def test_what_a_cell_would_give_is_known():
 
 def test_a_sound_notebook_is_read_up_to_its_package_call(book):
     path = book(
-        "%load_ext lepton_nb\n%matplotlib inline\nimport numpy as np, os, yaml\nimport lepton_nb",
+        "%load_ext lepton_nb\n%matplotlib inline\n%lepton package import churn.lepton",
+        "import numpy as np, os, yaml\nimport lepton_nb",
         "%%time\nrows = np.zeros(3)\n!ls {rows}",
         "%%bash\necho $nothing",
-        "run = %lepton train cnn --data digits",
+        "run = %lepton train cnn --data digits\nawait run",
         "bento = %lepton package {run}",
         "not_defined_but_below",
     )
-    assert [cell.number for cell in above_package(read_cells(path))] == [1, 2, 3, 4]
-    assert check(path) == 5
+    assert [cell.number for cell in above_package(read_cells(path))] == [1, 2, 3, 4, 5]
+    assert check(path) == 6
 
 
 def test_names_imports_and_unreadable_cells_are_told_with_their_cell(book):

@@ -1,5 +1,7 @@
 """A notebook's cells, run as one: networks of `__main__`, trained, stopped by a bad batch, and looked at."""
 
+import ast
+import json
 import math
 import sys
 from pathlib import Path
@@ -60,6 +62,10 @@ def main(home):
     assert run.status == "finished"
     assert set(run.metrics) == {"train_loss", "strange"}, run.metrics
     assert run.model == "Net"
+    source, names = json.loads((run.path / "job" / "source.json").read_text()), {}
+    exec(source["text"], names)
+    again = names["Net"](**ast.literal_eval(source["options"]))
+    models.load_weights(run.path / "weights.safetensors", again)
     torch.load(run.path / "checkpoints" / good_checkpoint(run.path)[0].file, weights_only=True)
     with pytest.raises(TrainingError, match="failed; got RuntimeError: a bad batch; next: lepton resume"):
         training.train(ws, Net, table, Fit(1, 64, 0, 8), options={"explode": True})
