@@ -15,10 +15,13 @@ __all__ = ["ENVIRONMENT", "PORT", "REQUIREMENTS", "Plan", "start_command"]
 
 PORT = 3000
 REQUIREMENTS = "env/python/requirements.txt"
-# What a Bento is not changed by, and what keeps worker processes from fighting over the cores.
 ENVIRONMENT = {
+    # A Bento is not changed by being served.
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
+    # ONNX Runtime would tell its maker of each session, and keep a file below the home folder for that.
+    "ORT_DISABLE_TELEMETRY": "1",
+    # Workers share the cores; thread pools of their own would only fight over them.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }

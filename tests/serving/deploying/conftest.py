@@ -25,6 +25,14 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 """
 
+# Its own view of the mounts, in which the rest of the command runs.
+SCRIPT = """\
+mount -t tmpfs none "$LEPTON_LOG_DIR" &&
+mount -o remount,bind,ro / &&
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+"""
+CONFINED = ("unshare", "-m", "sh", "-c", SCRIPT, "sh")
+
 
 @pytest.fixture(scope="module")
 def deployable(make_tiny_bento, tmp_path_factory):
@@ -49,15 +57,17 @@ def deployable(make_tiny_bento, tmp_path_factory):
 def started(tmp_path):
     """Runs a start command where neither lepton_nb nor torch can be imported; gives a client with the token.
 
-    Only the address that it listens at is another than the command says.
+    Only the address that it listens at is another than the command says. `confined`: the file system is read-only but
+    for the log, as in the container, and the process has no capabilities.
     """
 
     @contextlib.contextmanager
-    def run(command, cwd, env, *, python=None):
+    def run(command, cwd, env, *, python=None, confined=False):
         port = free_port()
         words = [{"0.0.0.0": "127.0.0.1", "3000": str(port)}.get(word, word) for word in command]
         assert words != command
         words[0] = str(python or sys.executable)
+        words = [*CONFINED, *words] if confined else words
         blocker, token, log = tmp_path / "blocker", tmp_path / "token", tmp_path / "log"
         for folder in (blocker, log):
             folder.mkdir(exist_ok=True)

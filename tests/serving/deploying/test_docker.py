@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -90,10 +91,11 @@ def test_only_the_bento_is_sent_to_the_engine_and_it_is_whole(folder, deployable
         assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644)
 
 
-def test_no_token_is_written_and_the_container_reads_it_from_a_file(folder):
+def test_no_token_is_written_and_nothing_is_told_to_others(folder):
     file = folder / "Dockerfile"
     compose = yaml.safe_load((folder / "compose.yaml").read_text())
     assert "LEPTON_TOKEN" not in environment(file)
+    assert environment(file)["ORT_DISABLE_TELEMETRY"] == "1"
     assert environment(file)["LEPTON_TOKEN_FILE"] == "/run/secrets/lepton_token"
     assert compose["services"]["tiny"]["secrets"] == ["lepton_token"]
     assert compose["secrets"] == {"lepton_token": {"file": "./secret/token"}}
@@ -108,6 +110,23 @@ def test_the_container_has_no_more_rights_than_it_needs(folder):
     assert service["restart"] == "unless-stopped"
     log = environment(folder / "Dockerfile")["LEPTON_LOG_DIR"]
     assert service["volumes"] == [f"log:{log}"]
+
+
+def can_confine():
+    return shutil.which("setpriv") and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.nightly
+def test_it_serves_where_only_the_log_can_be_written_and_without_any_capability(folder, started, tmp_path):
+    if not can_confine():
+        pytest.skip("this user may not have mounts of its own (unshare -m)")
+    file = folder / "Dockerfile"
+    place = folder / "bento" / "src"
+    with started(json.loads(last(file, "CMD")), place, environment(file), confined=True) as client:
+        assert client.post("/predict", json={"rows": ROWS}).status_code == 200
+    output = (tmp_path / "output").read_text()
+    assert "Application shutdown complete" in output
+    assert not re.search(r"\[W:|\[E:|rror", output)
 
 
 @pytest.mark.nightly
