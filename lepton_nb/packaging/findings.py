@@ -10,13 +10,11 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import LeptonError
 from ..workspace import mask, resolve_secret
-
-if TYPE_CHECKING:
-    from .notebook import Cell
+from .cells import Cell
 
 __all__ = ["secrets_in", "unpinned"]
 

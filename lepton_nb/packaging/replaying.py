@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import PackagingError
+from .cells import Cell, above_package, read_cells
 from .names import bound_by
-from .notebook import Cell, above_package, read_cells
 
 __all__ = ["REPLAY", "Replayed", "replay"]
 

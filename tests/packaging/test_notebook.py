@@ -9,8 +9,8 @@ import pytest
 
 from lepton_nb.errors import FormatError, NotFoundError, PackagingError
 from lepton_nb.packaging import check_notebook, replay
+from lepton_nb.packaging.cells import above_package, read_cells
 from lepton_nb.packaging.names import Names, bound_by
-from lepton_nb.packaging.notebook import above_package, read_cells
 
 
 @pytest.fixture
