@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from .columns import ARROW, NUMPY, arrow_answer, from_arrow, from_numpy, numpy_answer, private_arrow, rows_of
+from .columns import ARROW, NUMPY, from_arrow, from_numpy, rows_of
+from .columns_out import arrow_answer, numpy_answer, private_arrow
 from .engine import Arrival, Engine
 from .finite import refuse_not_finite
 from .formats import FORMAT, uuid7

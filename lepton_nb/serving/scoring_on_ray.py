@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import LeptonError, ServingError
 from ..records import Bento
+from .answering import score_file
 
 __all__ = ["main", "spread"]
 
@@ -32,9 +33,11 @@ def spread(bento: Bento, files: Sequence[tuple[Path, Path]], tell: Callable[[int
     Raises:
         ServingError: the cluster cannot be used, or a file could not be answered.
     """
-    from .scoring import parts_of
-
-    plan = {"tag": bento.tag, "model": str(bento.model.resolve()), "files": parts_of(files)}
+    plan = {
+        "tag": bento.tag,
+        "model": str(bento.model.resolve()),
+        "files": [(str(source.resolve()), str(target.resolve())) for source, target in files],
+    }
     package = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
     # Sockets of Ray lie below it, whose paths must be short.
@@ -98,8 +101,6 @@ def main(plan: Path) -> int:
 
 def _work(value: dict[str, Any]) -> None:
     import ray
-
-    from .scoring import score_file
 
     @ray.remote(num_cpus=1)
     def answer(source: str, target: str) -> tuple[int, str]:
