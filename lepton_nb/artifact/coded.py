@@ -70,7 +70,9 @@ class Coded:
         Raises:
             FormatError: a file is broken, or the source does not run here.
         """
-        import onnxruntime as ort
+        from ..runtime.model import onnx_runtime
+
+        ort = onnx_runtime()
 
         try:
             stated, signature = read_object(folder / _BUILT), read_signature(folder)

@@ -177,7 +177,9 @@ def _scopes(node: Any) -> list[str]:
 
 def _values(model: onnx.ModelProto, wanted: set[str], rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     """Those values of the graph, for these rows."""
-    import onnxruntime as ort
+    from ..runtime.model import onnx_runtime
+
+    ort = onnx_runtime()
 
     shown = onnx.ModelProto()
     shown.CopyFrom(model)

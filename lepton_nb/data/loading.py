@@ -74,7 +74,8 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     classes, targets = classes_of(chosen)
     parts = split_rows(targets, classes, times, plan, opened.parts)
     meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": asdict(plan)}
-    return _keep(ws, name or opened.name, meta, inputs if opened.array is None else opened.array, targets, parts)
+    rows = inputs if opened.array is None else opened.array
+    return _keep(ws, name or opened.name, meta, rows, targets, parts, pictures=opened.pictures)
 
 
 def _streams(source: Any, split: Strategy | None, choices: Choices) -> bool:
@@ -101,6 +102,8 @@ def _keep(
     inputs: list[TypedColumn] | NDArray[np.float32],
     targets: NDArray[np.int64],
     parts: dict[str, NDArray[np.int64]],
+    *,
+    pictures: bool,
 ) -> Data:
     from .rows import array_rows, table_rows
 
@@ -109,7 +112,7 @@ def _keep(
     meta |= {"kind": rows.kind, "feature_shape": list(rows.feature_shape)}
     schema = [{"name": c.name, "kind": c.kind, "shape": list(c.shape)} for c in rows.columns]
     sha = content_hash({**meta, "columns": schema}, {**rows.blocks, "targets": targets, **parts})
-    meta["columns"] = [_column_meta(column) for column in rows.columns]
+    meta["columns"] = [_column_meta(column) | ({"picture": True} if pictures else {}) for column in rows.columns]
 
     def write(folder: Path) -> None:
         rows.write(folder)

@@ -81,7 +81,8 @@ def _rows(data: Data) -> Source:
     labels = classes.take(pa.array(kept_targets(data)))
     target = TypedColumn(data.target, "category", labels, order=data.classes)
     if data.kind == "array":
-        return Source(data.name, (target,), np.array(kept_inputs(data)), data.target)
+        array, pictures = np.array(kept_inputs(data)), data.columns[0].picture
+        return Source(data.name, (target,), array, data.target, pictures=pictures)
     table = kept_table(data)
     # Text was judged when it was loaded: it is categories now, whatever it looks like.
     inputs = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
+from ..runtime.pictures import PictureError, opened, values_of
 from .memory import available_memory
 
 __all__ = ["PICTURES", "read_pictures", "size_of"]
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-# Named, so that no decoder is tried that runs another program, as Pillow's of PostScript does.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _GREY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L")
 _TURNED = (5, 6, 7, 8)
 _ORIENTATION = 0x0112
@@ -80,7 +78,7 @@ def read_pictures(
     array = np.empty((len(files), channels, height, width), np.float32)
     for index, path in enumerate(files):
         with _opened(path) as picture:
-            array[index] = _values(path, picture, (height, width), "L" if channels == 1 else "RGB")
+            array[index] = values_of(picture, (height, width), grey=channels == 1)
     return array
 
 
@@ -107,49 +105,9 @@ def _looked_at(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[tup
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The picture; whatever its decoder raises within the block names the file."""
-    from PIL import Image, UnidentifiedImageError
-
+    """The picture; whatever cannot be read of it within the block names the file."""
     try:
-        with Image.open(path, formats=_FORMATS) as picture:
-            limit = Image.MAX_IMAGE_PIXELS or 0
-            # Pillow warns from its limit on and raises from twice that on: a few bytes may stand for gigabytes.
-            if limit and picture.width * picture.height > limit:
-                raise DataError(
-                    f"{path} has {picture.width} x {picture.height} pixels",
-                    expected=f"at most {limit} pixels",
-                    hint="remove it, or scale it down",
-                )
+        with opened(path) as picture:
             yield picture
-    except Image.DecompressionBombError as cause:
-        raise DataError(f"{path} is too large a picture", got=str(cause), hint="remove it, or scale it down") from cause
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, struct.error) as cause:
-        why = "no picture of a kind that is read" if isinstance(cause, UnidentifiedImageError) else str(cause)
-        raise DataError(
-            f"{path} is not a readable picture",
-            expected=f"a whole {', '.join(map(str.lower, _FORMATS))} file",
-            got=why,
-            hint="remove it, or save it again",
-        ) from cause
-
-
-def _values(path: Path, picture: Any, size: tuple[int, int], mode: str) -> NDArray[np.float32]:
-    """float32 [channels, height, width]."""
-    from PIL import Image, ImageOps
-
-    picture = ImageOps.exif_transpose(picture)
-    deep = picture.mode.startswith("I;16")
-    if picture.mode in {"I", "F"}:
-        raise DataError(
-            f"{path} holds numbers of 32 bits", expected="8 or 16 bits per value", hint="save it again with 8 bits"
-        )
-    if deep:
-        picture = Image.fromarray(np.asarray(picture).astype(np.float32) / 257)
-    elif picture.mode != mode:
-        picture = picture.convert(mode)
-    if picture.size != (size[1], size[0]):
-        picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    values = np.asarray(picture, np.float32)
-    if values.ndim == 3:
-        return values.transpose(2, 0, 1)
-    return np.broadcast_to(values, (1 if mode == "L" else 3, *values.shape))
+    except PictureError as fault:
+        raise DataError(f"{path} {fault.what}", expected=fault.expected, got=fault.got, hint=fault.hint) from fault

@@ -44,6 +44,7 @@ class Source:
         array: float32 [N, *shape], or None for a table.
         target: name of the target where the source knows it.
         parts: row numbers of the parts that the source has split off itself.
+        pictures: whether the rows of the array are pictures, whose values go from 0 to 255.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Source:
     array: Any = None
     target: str | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def _folder(path: Path, target: str | None, choices: Choices) -> Source:
     found = read_folder(path, size_of(choices.image_size), grey=choices.grey)
     target = target or "class"
     labels = typed(target, _categorical(found.labels, found.classes))
-    return Source(source_name(path.resolve().name), (labels,), found.array, target, found.parts)
+    return Source(source_name(path.resolve().name), (labels,), found.array, target, found.parts, pictures=True)
 
 
 def _parquet(path: Path) -> tuple[TypedColumn, ...]:

@@ -100,7 +100,15 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
     try:
         names = _checked(meta, folder.name)
         columns = tuple(
-            Column(c["name"], c["kind"], tuple(c["shape"]), tuple(c["categories"]), c.get("low"), c.get("high"))
+            Column(
+                c["name"],
+                c["kind"],
+                tuple(c["shape"]),
+                tuple(c["categories"]),
+                c.get("low"),
+                c.get("high"),
+                picture=bool(c.get("picture")),
+            )
             for c in meta["columns"]
         )
         return Data(

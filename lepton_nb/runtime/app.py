@@ -34,6 +34,7 @@ from .inference import inference_routes
 from .metrics import Counters, Measured
 from .model import Model
 from .openapi import document
+from .pictures import KINDS
 from .plans import Slot
 from .predlog import PredictionLog
 from .settings import Settings
@@ -80,7 +81,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
 
 class _Predict:
-    """POST /predict: rows as JSON, or many rows as Arrow or NumPy."""
+    """POST /predict: rows as JSON, many rows as Arrow or NumPy, or a picture's file."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -89,10 +90,12 @@ class _Predict:
         worker = self._worker
 
         async def work(engine: Engine, body: bytes, kind: str, arrival: Any) -> Any:
+            if kind in KINDS:
+                return await engine.picture(body, arrival), _JSON.encode(), ()
             ask = worker.rows if kind == _JSON else partial(bulk, worker)
             return await ask(engine, body, kind, arrival)
 
-        await worker.answered(scope, receive, send, (_JSON, *BULK_KINDS), work)
+        await worker.answered(scope, receive, send, (_JSON, *BULK_KINDS, *KINDS), work)
 
 
 class _Straight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from .errors import RequestError
 from .finite import refuse_not_finite
 from .formats import Signature, uuid7
 from .model import Model
+from .pictures import decoded
 from .predlog import PredictionLog, failure_line, prediction_lines
 from .privacy import Kept
 from .rows import arrays_of, decode_rows
@@ -127,6 +129,22 @@ class Engine:
         answers = self.told(probabilities, inputs)
         content = orjson.dumps({"version": self.version, "predictions": answers})
         self.record(rows, answers, arrival, written=_written(body, rows) if self.logging.kept.is_all else None)
+        return content
+
+    async def picture(self, body: bytes, arrival: Arrival) -> bytes:
+        """The JSON answer to the bytes of one picture.
+
+        Raises:
+            RequestError: 415 when the model takes none, 422 when it cannot be read.
+        """
+        (one, *others) = self.signature.inputs
+        if not one.picture or others:
+            raise RequestError(415, "unsupported_type", "this model takes no pictures: send application/json")
+        values = await asyncio.to_thread(decoded, body, one)
+        inputs = {one.name: values[None]}
+        answers = self.told(await self.batcher.predict(inputs), inputs)
+        content = orjson.dumps({"version": self.version, "predictions": answers})
+        self.record([{one.name: values.tolist()}], answers, arrival)
         return content
 
     def told(self, probabilities: np.ndarray[Any, Any], inputs: _Arrays) -> list[dict[str, Any]]:

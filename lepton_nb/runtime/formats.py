@@ -71,6 +71,8 @@ class Input:
         high: largest value seen in training (number and array).
         unknown: whether a category that training did not see is answered or refused.
         unit: of the numbers, for people; empty when it is not known.
+        picture: whether an array [1 or 3, height, width] is a picture of numbers from 0 to 255, which may come as a
+            file.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Input:
     high: float | None = None
     unknown: Literal["answered", "refused"] = "answered"
     unit: str = ""
+    picture: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class Signature:
                     one.get("high"),
                     "refused" if one.get("unknown") == "refused" else "answered",
                     str(one.get("unit") or ""),
+                    bool(one.get("picture")),
                 )
                 for one in value["inputs"]
             )

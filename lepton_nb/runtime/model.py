@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from .errors import ModelError
 from .formats import MODEL_FILE, Manifest, Signature, read_signature, verify_manifest
 from .onnxfile import stands_alone
 
-__all__ = ["Model"]
+__all__ = ["Model", "onnx_runtime"]
 
 # What ONNX Runtime calls the type of each kind of input.
 _TYPES = {"number": "tensor(double)", "category": "tensor(string)", "array": "tensor(float)"}
@@ -43,8 +44,7 @@ class Model:
         Raises:
             ModelError: a file is missing or changed, the graph is not in one file, or it does not fit its signature.
         """
-        import onnxruntime as ort
-
+        ort = onnx_runtime()
         manifest = verify_manifest(folder)
         signature = read_signature(folder)
         path = folder / MODEL_FILE
@@ -92,6 +92,14 @@ class Model:
         feed = {one.name: _column(inputs[one.name], one.kind, one.shape) for one in self.signature.inputs}
         answer: np.ndarray[Any, np.dtype[np.float32]] = self._session.run([OUTPUT], feed)[0]
         return answer
+
+
+def onnx_runtime() -> Any:
+    """ONNX Runtime, told not to report to its makers what it does, which it must hear before it is imported."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 def _column(values: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

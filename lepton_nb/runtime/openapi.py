@@ -9,6 +9,7 @@ import orjson
 
 from .columns import ARROW, NUMPY
 from .formats import Input, Signature
+from .pictures import KINDS
 
 __all__ = ["document"]
 
@@ -63,6 +64,7 @@ def document(signature: Signature, version: str) -> bytes:
     return orjson.dumps(value)
 
 
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 _ERROR = {
     "type": "object",
     "required": ["error"],
@@ -97,9 +99,10 @@ def _predict(signature: Signature, name: str) -> dict[str, Any]:
     }
     example = {"rows": [{one.name: _example(one) for one in signature.inputs}]}
     kinds = (ARROW, *((NUMPY,) if [one.kind for one in signature.inputs] == ["array"] else ()))
-    binary = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+    binary = dict.fromkeys(kinds, _BINARY)
     operation = _operation("Predict rows", {"application/json": {"schema": body, "example": example}}, answer)
-    operation["requestBody"]["content"] |= binary
+    pictures = KINDS if len(signature.inputs) == 1 and signature.inputs[0].picture else ()
+    operation["requestBody"]["content"] |= binary | dict.fromkeys(pictures, _BINARY)
     operation["responses"]["200"]["content"] |= binary
     operation["parameters"] = [
         {
@@ -217,7 +220,9 @@ def _schema(one: Input) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
     for size in reversed(one.shape):
         schema = {"type": "array", "minItems": size, "maxItems": size, "items": schema}
-    return {**schema, "description": ", ".join([f"float32 of shape {list(one.shape)}", *unit, *seen])}
+    schema = {**schema, "description": ", ".join([f"float32 of shape {list(one.shape)}", *unit, *seen])}
+    as_file = {"type": "string", "contentEncoding": "base64", "description": "the bytes of a picture's file"}
+    return {"oneOf": [schema, as_file]} if one.picture else schema
 
 
 def _prediction(signature: Signature) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import orjson
 
 from .errors import RequestError
 from .formats import Input, Signature
+from .pictures import from_base64
 from .texts import TRUTH, plain_text
 
 __all__ = ["arrays_of", "decode_rows", "parse_json", "text_of"]
@@ -146,6 +147,12 @@ def text_of(value: str, one: Input, row: int) -> str:
 
 
 def _arrays(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
+    if one.picture and any(type(value) is str for value in values):
+        parts = [
+            from_base64(value, one, row) if type(value) is str else _arrays([value], one)[0]
+            for row, value in enumerate(values)
+        ]
+        return np.stack(parts)
     flat = [_flat(index, value, one) for index, value in enumerate(values)]
     with np.errstate(over="ignore"):
         array = np.array(flat, np.float64).astype(np.float32).reshape(len(values), *one.shape)

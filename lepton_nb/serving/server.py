@@ -141,6 +141,8 @@ def _environment(folder: Path) -> dict[str, str]:
         "LEPTON_TOKEN_FILE": str((folder / "token").resolve()),
         # A Bento is not changed by being served.
         "PYTHONDONTWRITEBYTECODE": "1",
+        # What it answers is nobody's business but its owner's.
+        "ORT_DISABLE_TELEMETRY": "1",
         # Workers share the cores; thread pools of their own would only fight over them.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
