@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -27,11 +28,14 @@ __all__ = ["IMPORTED", "build_bento", "load_code", "package"]
 _HERE = Path(__file__).resolve().parent
 _RUNTIME = _HERE.parent / "runtime"
 # What the runtime and the service import. BentoML brings Starlette, uvicorn and NumPy, but does not promise to.
-_CODE_NEEDED = ("bentoml", "numpy", "onnxruntime", "pytorch-lightning", "safetensors", "torch")
 _NEEDED = (
-    "bentoml", "fsspec", "httptools", "nanoarrow", "numpy", "onnxruntime", "orjson", "starlette", "uvicorn", "uvloop",
+    "bentoml", "fsspec", "httptools", "nanoarrow", "numpy", "onnxruntime", "orjson", "pillow", "starlette", "uvicorn",
+    "uvloop",
 )  # fmt: skip
+# What loads a network's source; what else that imports is for who loads it to read.
+_CODE_NEEDED = ("bentoml", "numpy", "onnxruntime", "pytorch-lightning", "safetensors", "torch")
 _LABEL = "lepton-run"
+_DOCTOR = "lepton doctor checks what it needs"
 
 
 def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None, allow_code: bool = False) -> Bento:
@@ -62,7 +66,7 @@ def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None, all
         model = build(ws, run, data).path
     except InexpressibleError as cause:
         if not allow_code:
-            hint = f"{cause.hint}; or ship its source: lepton package {run.name} --allow-code"
+            hint = f"{cause.hint}; or ship its source: lepton package {run.name or run.id} --allow-code"
             raise InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
         _package_code(ws, tag, run, data, about)
     else:
@@ -151,7 +155,7 @@ def build_bento(
             "build_ctx": str(source),
         }
         (Path(place) / "plan.json").write_text(json.dumps(plan))
-        _build(Path(place) / "plan.json", home=ws.bentoml.absolute())
+        _enter(ws, Path(place) / "plan.json", name, version)
 
 
 def _lay_out(source: Path, model: Path, tag: str, requirements: tuple[str, ...], *, run: str, data: str) -> None:
@@ -168,6 +172,27 @@ def _lay_out(source: Path, model: Path, tag: str, requirements: tuple[str, ...],
         return
     shutil.copytree(_RUNTIME, source / "lepton_runtime", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(_HERE / "service.py", source)
+
+
+def _enter(ws: Workspace, plan: Path, name: str, version: str) -> None:
+    """Build the Bento beside the store, and put it there in one rename: a kill leaves no half of one."""
+    home, is_new = ws.bentoml.absolute(), not ws.bentoml.exists()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=home) as place:
+            _build(plan, home=Path(place))
+            target = home / "bentos" / name / version
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (Path(place) / "bentos" / name / version).rename(target)
+            # What BentoML takes for `name:latest`.
+            write_atomic(target.parent / "latest", version, sync=False)
+    except OSError as cause:
+        raise PackagingError("BentoML could not build the Bento", got=str(cause), hint=_DOCTOR) from cause
+    finally:
+        if is_new:
+            # Nothing was put there.
+            with contextlib.suppress(OSError):
+                home.rmdir()
 
 
 def _build(plan: Path, *, home: Path) -> None:
@@ -190,4 +215,4 @@ def _build(plan: Path, *, home: Path) -> None:
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise PackagingError("BentoML could not build the Bento", got=last, hint="lepton doctor checks what it needs")
+        raise PackagingError("BentoML could not build the Bento", got=last, hint=_DOCTOR)

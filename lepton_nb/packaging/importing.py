@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from ..errors import ConflictError, FormatError, PackagingError, UsageError
 from ..records import Bento
 from ..runtime import ModelError, read_object, read_signature, verify_manifest
+from ..runtime.formats import MODEL_FILE
 from ..runtime.onnxfile import stands_alone
 from ..workspace import Workspace, check_name
 from .archive import unpack
@@ -82,8 +84,7 @@ def _origin(file: Path, model: Path) -> tuple[str, str]:
     """Run and data of a model folder that is just what its manifest says, and holds nothing but what is ours."""
     try:
         manifest = verify_manifest(model)
-        for name in manifest.files:
-            _check_file(model / name)
+        _check_files(model, manifest.files)
         read_object(model / GOLDEN)
         read_signature(model)
     except (ModelError, OSError, ArithmeticError, RecursionError) as cause:
@@ -95,12 +96,16 @@ def _origin(file: Path, model: Path) -> tuple[str, str]:
     return manifest.run, manifest.data
 
 
-def _check_file(path: Path) -> None:
+def _check_files(model: Path, names: Collection[str]) -> None:
     """Refuse a file of a kind that no package holds, and a graph that reaches for other files."""
-    if path.suffix not in _SUFFIXES and path.name != SOURCE:
-        raise ModelError(f"{path.name}, a file of a kind that no package holds")
-    if path.suffix == ".onnx" and not stands_alone(path.read_bytes()):
-        raise ModelError(f"{path.name} refers to other files; a model is one file")
+    for name in names:
+        path = model / name
+        if path.suffix not in _SUFFIXES and name != SOURCE:
+            raise ModelError(f"{name}, a file of a kind that no package holds")
+        if path.suffix == ".onnx" and not stands_alone(path.read_bytes()):
+            raise ModelError(f"{name} refers to other files; a model is one file")
+    if SOURCE in names and MODEL_FILE in names:
+        raise ModelError(f"{SOURCE} beside {MODEL_FILE}, of which a package holds one")
 
 
 def _answered(file: Path, model: Path, *, allow_code: bool) -> None:

@@ -33,11 +33,12 @@ def main(folder: Path, *, allow_code: bool = False) -> str:
         The largest absolute difference, as text; or the fault, behind a `!`.
     """
     resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR_S, _PROCESSOR_S))
-    if not allow_code:
+    is_code = (folder / SOURCE).exists()
+    if not is_code:
         size = _MEMORY + _TIMES * sum(path.stat().st_size for path in folder.iterdir())
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
     try:
-        if (folder / SOURCE).exists():
+        if is_code:
             if not allow_code:
                 return f"!{SOURCE} is not run without --allow-code"
             from ..artifact.coded import Coded

@@ -15,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from lepton_nb.artifact import network_probabilities
 from lepton_nb.artifact.coded import Coded, assemble_coded
 from lepton_nb.commands.find import bento_of
+from lepton_nb.commands.reading import load_model
 from lepton_nb.data import load, read
 from lepton_nb.errors import FormatError, InexpressibleError, PackagingError, ServingError
 from lepton_nb.models import specify, written
@@ -135,6 +136,7 @@ def test_source_is_imported_only_where_code_is_allowed(odd, bento, tmp_path):
     theirs = network_probabilities(run, data, "test")
     np.testing.assert_allclose(Coded.load(taken.model).predict(inputs), theirs, atol=1e-5)
     assert isinstance(load_code(taken), torch.nn.Module)
+    assert type(load_model(taken)).__name__ == "Odd"
 
 
 def test_source_that_answers_otherwise_than_its_golden_batch_is_refused(bento, repack, tmp_path):

@@ -115,6 +115,12 @@ def test_a_pickle_that_is_called_safetensors_is_not_opened(package, refused, can
     assert not canary.exists()
 
 
+def test_source_beside_a_model_is_refused_even_where_code_is_allowed(package, refused, canary):
+    evil = f"open({str(canary)!r}, 'w')".encode()
+    file = package(lambda files: files.update({"network.py": evil}))
+    refused(file, r"network\.py beside model\.onnx", allow_code=True)
+
+
 def test_a_program_of_torch_with_a_replaced_member_is_not_opened(package, refused, canary, tmp_path):
     path = tmp_path / "model.pt2"
     torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), path)
@@ -341,6 +347,7 @@ def manifest_with(**values):
         (manifest_with(run="<script>alert(1)</script>"), "the run or data"),
         (lambda files: files.update({"manifest.json": b"[" * 100_000}), "is not a package|cannot be read|recursion"),
         (lambda files: files.update({"signature.json": b"{}"}), "SHA-256 differs"),
+        (lambda files: files.update({"extra.json": b"{}"}), "is not listed"),
         (lambda files: files.pop("golden.json"), "missing"),
     ],
 )
