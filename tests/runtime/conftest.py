@@ -100,6 +100,12 @@ def image_model(tmp_path):
 
 
 @pytest.fixture
+def made_of_a_graph():
+    """The graph for images, and what lays out a model's folder of one."""
+    return image_graph(), write_model
+
+
+@pytest.fixture
 def table_signature():
     return TABLE
 

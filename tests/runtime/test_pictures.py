@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import pytest
 from asked import lines_of, talk_to
-from conftest import image_graph, write_model  # type: ignore[import-not-found]
 from PIL import Image
 
 from lepton_nb.data.pictures import read_pictures
@@ -20,8 +19,8 @@ SIGNATURE = Signature("classification", ("zero", "one"), (Input("input", "array"
 
 
 @pytest.fixture
-def settings(tmp_path):
-    graph = image_graph()
+def settings(tmp_path, made_of_a_graph):
+    graph, write_model = made_of_a_graph
     # Pictures go up to 255, and a softmax of that is 0 and 1: scaled as a preprocessing would.
     graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1 / 100, np.float32), "scale"))
     graph.graph.node.insert(0, onnx.helper.make_node("Mul", ["input", "scale"], ["scaled"]))
@@ -85,6 +84,7 @@ def test_what_is_no_picture_is_refused_and_says_why(settings, content, message):
         assert "field 'input'" in answer.json()["error"]["message"]
 
 
+@pytest.mark.filterwarnings("ignore:Image size")
 def test_a_picture_of_more_pixels_than_fit_is_refused_before_it_is_unpacked(settings, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
 
