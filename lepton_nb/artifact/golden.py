@@ -40,6 +40,8 @@ def is_close(answer: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
 def golden_of(signature: Signature, inputs: Mapping[str, NDArray[Any]], expected: NDArray[Any]) -> dict[str, Any]:
     """The golden batch: the first rows of some, as they are asked over HTTP, with what is to be answered.
 
+    Rows that the model refuses, for a category that it was not trained with, are passed over.
+
     Args:
         signature: of the model.
         inputs: raw inputs of N rows that the network did not learn from.
@@ -49,10 +51,15 @@ def golden_of(signature: Signature, inputs: Mapping[str, NDArray[Any]], expected
         `part`, `tolerance`, `rows` (objects) and `probabilities`; plain values, ready to be written as JSON.
     """
     numbers = sum(max(int(np.prod(one.shape)), 1) for one in signature.inputs)
-    count = min(len(expected), max(1, min(_ROWS, _MOST_NUMBERS // max(numbers, 1))))
-    columns = {one.name: _values(inputs[one.name][:count], one.kind) for one in signature.inputs}
-    rows = [{name: values[place] for name, values in columns.items()} for place in range(count)]
-    answers = expected[:count].astype(np.float64).tolist()
+    most = max(1, min(_ROWS, _MOST_NUMBERS // max(numbers, 1)))
+    answered = np.ones(len(expected), bool)
+    for one in signature.inputs:
+        if one.unknown == "refused":
+            answered &= np.isin(inputs[one.name].reshape(len(expected)).astype(str), ["", *one.categories])
+    places = np.flatnonzero(answered)[:most]
+    columns = {one.name: _values(inputs[one.name][places], one.kind) for one in signature.inputs}
+    rows = [{name: values[place] for name, values in columns.items()} for place in range(len(places))]
+    answers = expected[places].astype(np.float64).tolist()
     return {"part": "validation", "tolerance": TOLERANCE, "rows": rows, "probabilities": answers}
 
 

@@ -74,6 +74,16 @@ def test_gaps_and_categories_survive_the_way_through_json(tmp_path):
     assert asked["c"].tolist() == ["" if value is None else value for value in inputs["c"][:16]]
 
 
+def test_rows_that_the_model_refuses_are_passed_over():
+    one = Input("c", "category", categories=("a", "b"), unknown="refused")
+    signature = Signature("classification", ("x", "y"), (one,))
+    column = np.array(["a", "new", "", "b"], dtype=object)
+    golden = golden_of(signature, {"c": column}, np.array([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]))
+    assert [row["c"] for row in golden["rows"]] == ["a", None, "b"]
+    assert [row[0] for row in golden["probabilities"]] == [0.1, 0.3, 0.4]
+    assert arrays_of(golden["rows"], signature)["c"].tolist() == ["a", "", "b"]
+
+
 def test_large_pictures_make_a_small_golden_batch():
     signature = Signature("classification", ("a", "b"), (Input("input", "array", (3, 100, 100)),))
     golden = golden_of(signature, {"input": np.zeros((20, 3, 100, 100), np.float32)}, np.full((20, 2), 0.5))
