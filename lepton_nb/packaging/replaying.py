@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -68,7 +69,8 @@ def replay(path: Path) -> Replayed:
     place = {"metadata": {"path": str(path.absolute().parent)}}
     client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place)
     left, lost = [], set[str]()
-    with client.setup_kernel(env={**os.environ, REPLAY: "1"}):
+    # What cells write comes by messages; what the kernel itself has to say is not for whoever packages.
+    with client.setup_kernel(env={**os.environ, REPLAY: "1"}, stderr=subprocess.DEVNULL):
         for index, cell in enumerate(cells):
             try:
                 client.execute_cell(notebook.cells[index], index)

@@ -190,7 +190,7 @@ def test_what_is_no_notebook_is_refused(tmp_path):
         check(tmp_path / "bad.ipynb")
 
 
-def test_cells_are_run_again_without_those_that_start_something(book, monkeypatch, tmp_path):
+def test_cells_are_run_again_without_those_that_start_something(book, monkeypatch, tmp_path, capfd):
     monkeypatch.setenv("LEPTON_HOME", str(tmp_path / ".lepton"))
     path = book(
         "%load_ext lepton_nb\nimport os, lepton_nb",
@@ -210,6 +210,7 @@ def test_cells_are_run_again_without_those_that_start_something(book, monkeypatc
         "3 of 7 cells were replayed; left out, since they start or change something or need what does: 3, 4, 5, 6"
     )
     assert path.read_bytes() == before
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_cell_that_fails_by_itself_is_told(book):
