@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ _NEEDED = (
 # What loads a network's source; what else that imports is for who loads it to read.
 _CODE_NEEDED = ("bentoml", "numpy", "onnxruntime", "pytorch-lightning", "safetensors", "torch")
 _LABEL = "lepton-run"
+_BUILDING, _ABANDONED_S = ".building-", 3600
 _DOCTOR = "lepton doctor checks what it needs"
 
 
@@ -179,7 +181,11 @@ def _enter(ws: Workspace, plan: Path, name: str, version: str) -> None:
     home, is_new = ws.bentoml.absolute(), not ws.bentoml.exists()
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=home) as place:
+        for left in home.glob(f"{_BUILDING}*"):
+            # One that was killed; younger ones may be at work.
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_BUILDING, dir=home) as place:
             _build(plan, home=Path(place))
             target = home / "bentos" / name / version
             target.parent.mkdir(parents=True, exist_ok=True)

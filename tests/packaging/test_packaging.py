@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,15 @@ def test_a_changed_artifact_is_built_anew_before_it_is_packaged(trained, package
 )
 def test_a_bento_is_called_after_its_run_else_after_its_network(trained, name, model, expected):
     assert name_of(dataclasses.replace(trained("breast_cancer").run, name=name, model=model)) == expected
+
+
+def test_what_a_killed_build_left_beside_the_store_goes_with_a_later_one(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "store"))
+    for name, age in (("old", 7200), ("young", 60)):
+        left = tmp_path / "store" / f".building-{name}" / "bentos"
+        left.mkdir(parents=True)
+        os.utime(left.parent, (time.time() - age,) * 2)
+    one = trained("breast_cancer")
+    bento = package(one.ws, one.run, one.data)
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {".building-young", "bentos"}
+    assert (bento.path.parent / "latest").read_text() == bento.tag.partition(":")[2]
