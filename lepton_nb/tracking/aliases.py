@@ -9,7 +9,7 @@ from ..errors import FormatError, NotFoundError
 from ..workspace import Workspace
 from .address import uri
 from .spool import Record
-from .store import asking
+from .store import asking, quiet
 
 __all__ = ["point_alias", "remove_alias"]
 
@@ -34,7 +34,7 @@ def point_alias(ws: Workspace, model: str, alias: str, run_id: str, bento: str) 
         store_id = Record.read(ws, run_id).store_id or run_id
     except (FormatError, NotFoundError):
         store_id = run_id
-    with asking(uri(ws)) as client:
+    with asking(uri(ws)) as client, quiet():
         # Whoever registered it first is right.
         with contextlib.suppress(MlflowException):
             client.create_registered_model(model)
@@ -51,7 +51,7 @@ def remove_alias(ws: Workspace, model: str, alias: str) -> None:
     """
     from mlflow.exceptions import MlflowException
 
-    with asking(uri(ws)) as client, contextlib.suppress(MlflowException):
+    with asking(uri(ws)) as client, quiet(), contextlib.suppress(MlflowException):
         client.delete_registered_model_alias(model, alias)
 
 
