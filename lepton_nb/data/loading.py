@@ -17,7 +17,7 @@ from .columns import TypedColumn
 from .labels import classes_of
 from .opening import open_rows
 from .roles import choose_target, column_name, inputs_and_times
-from .sources import Choices
+from .sources import Choices, Source
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 from .streaming import must_stream, stream
@@ -74,8 +74,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     classes, targets = classes_of(chosen)
     parts = split_rows(targets, classes, times, plan, opened.parts)
     meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": asdict(plan)}
-    rows = inputs if opened.array is None else opened.array
-    return _keep(ws, name or opened.name, meta, rows, targets, parts, pictures=opened.pictures)
+    return _keep(ws, name or opened.name, meta, opened, inputs, targets, parts)
 
 
 def _streams(source: Any, split: Strategy | None, choices: Choices) -> bool:
@@ -99,20 +98,20 @@ def _keep(
     ws: Workspace,
     name: str,
     meta: dict[str, Any],
-    inputs: list[TypedColumn] | NDArray[np.float32],
+    opened: Source,
+    inputs: list[TypedColumn],
     targets: NDArray[np.int64],
     parts: dict[str, NDArray[np.int64]],
-    *,
-    pictures: bool,
 ) -> Data:
     from .rows import array_rows, table_rows
 
-    rows = table_rows(inputs, parts["train"]) if isinstance(inputs, list) else array_rows(inputs, parts["train"])
+    train, array = parts["train"], opened.array
+    rows = table_rows(inputs, train) if array is None else array_rows(array, train)
     meta["rows"] = {part: len(numbers) for part, numbers in parts.items()}
     meta |= {"kind": rows.kind, "feature_shape": list(rows.feature_shape)}
     schema = [{"name": c.name, "kind": c.kind, "shape": list(c.shape)} for c in rows.columns]
     sha = content_hash({**meta, "columns": schema}, {**rows.blocks, "targets": targets, **parts})
-    meta["columns"] = [_column_meta(column) | ({"picture": True} if pictures else {}) for column in rows.columns]
+    meta["columns"] = [_column_meta(column) | ({"picture": True} if opened.pictures else {}) for column in rows.columns]
 
     def write(folder: Path) -> None:
         rows.write(folder)

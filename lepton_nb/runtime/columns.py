@@ -7,12 +7,12 @@ them makes anything run.
 from __future__ import annotations
 
 import io
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from .distinct import distinct
 from .errors import RequestError
 from .formats import Input, Signature
 from .rows import text_of
@@ -153,23 +153,16 @@ def _texts(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]
     data = bytes(view.buffer(2))
     if view.length and (ends[0] < 0 or ends[-1] > len(data) or (np.diff(ends) < 0).any()):
         raise ValueError("offsets point outside of their buffer")
-    places = ends.tolist()
-    raws = [data[begin:end] for begin, end in itertools.pairwise(places)]
-    if (present := _present(view)) is not None:
-        for row in np.flatnonzero(~present).tolist():
-            raws[row] = b""
-    # Few texts stand in a column of categories, however many rows it has.
-    known = {raw: _text(raw, one, start, raws) for raw in set(raws)}
-    return np.array([known[raw] for raw in raws], dtype=object)
+    # Few texts stand in a column of categories, however many rows it has: each is looked at once.
+    first, places = distinct(data, ends.astype(np.int64), _present(view))
+    texts = [_text(data[ends[row] : ends[row + 1]], one, start + row) if row >= 0 else "" for row in first.tolist()]
+    return np.array(texts, dtype=object)[places]
 
 
-def _text(raw: bytes, one: Input, start: int, raws: Sequence[bytes]) -> str:
+def _text(raw: bytes, one: Input, row: int) -> str:
     try:
-        return text_of(raw.decode(), one, 0) if raw else ""
-    except (UnicodeDecodeError, RequestError) as cause:
-        row = start + raws.index(raw)
-        if isinstance(cause, RequestError):
-            text_of(raw.decode(), one, row)
+        return text_of(raw.decode(), one, row) if raw else ""
+    except UnicodeDecodeError:
         message = f"row {row}, field {one.name!r}: expected text in UTF-8"
         raise RequestError(422, "invalid_row", message, row=row) from None
 

@@ -52,11 +52,13 @@ def _lists_of(values: np.ndarray[Any, Any]) -> Any:
 def _strings(texts: Sequence[str]) -> Any:
     import nanoarrow as na
 
-    encoded = [text.encode() for text in texts]
-    ends = np.zeros(len(encoded) + 1, np.int32)
-    np.cumsum([len(one) for one in encoded], out=ends[1:])
-    buffers = [None, na.c_buffer(ends), na.c_buffer(b"".join(encoded))]
-    return na.c_array_from_buffers(na.string(), length=len(encoded), buffers=buffers, null_count=0)
+    whole = "".join(texts)
+    ends = np.zeros(len(texts) + 1, np.int32)
+    # Of ASCII alone as many bytes as characters.
+    sizes = map(len, texts) if whole.isascii() else (len(text.encode()) for text in texts)
+    np.cumsum(np.fromiter(sizes, np.int32, len(texts)), out=ends[1:])
+    buffers = [None, na.c_buffer(ends), na.c_buffer(whole.encode())]
+    return na.c_array_from_buffers(na.string(), length=len(texts), buffers=buffers, null_count=0)
 
 
 def private_arrow(columns: Mapping[str, np.ndarray[Any, Any]], kept: Kept) -> tuple[bytes, list[str]]:

@@ -108,8 +108,11 @@ def _column(values: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray[Any, A
         return array.astype(np.float64, copy=False).reshape(len(array), 1)
     if kind == "array":
         return np.ascontiguousarray(array, np.float32).reshape(len(array), *shape)
-    texts = ["" if value is None else str(value) for value in array.reshape(len(array))]
-    return np.array(texts, dtype=object).reshape(len(array), 1)
+    values = array.reshape(len(array))
+    if array.dtype != object or set(map(type, values.tolist())) - {str}:
+        values = np.array(["" if value is None else str(value) for value in values], dtype=object)
+    column: np.ndarray[Any, Any] = values.reshape(len(array), 1)
+    return column
 
 
 def _check_graph(path: Path, session: Any, signature: Signature) -> None:
