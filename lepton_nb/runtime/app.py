@@ -123,11 +123,11 @@ class _Straight:
 async def _lifespan(worker: Worker, given: Settings | None, app: Starlette) -> AsyncIterator[None]:
     """Load the models, then serve."""
     settings = given or Settings.from_environment(os.environ)
-    log = PredictionLog(settings.log_dir, seconds=settings.segment_s)
-    bulk_log = PredictionLog(settings.log_dir, seconds=settings.segment_s, name="bulk", suffix="records")
+    log_of = partial(PredictionLog, settings.log_dir, seconds=settings.segment_s, durable=settings.durable)
+    log, bulk_log = log_of(), log_of(name="bulk", suffix="records")
     kept = settings.kept.with_salt(settings.log_dir)
     worker.logging = Logging(log, bulk_log, kept, settings.sample, settings.durable)
-    worker.feedback = PredictionLog(settings.log_dir, seconds=settings.segment_s, name="feedback")
+    worker.feedback = log_of(name="feedback")
     follower = Follower(settings.slots, settings.champion, _load, partial(_stand, worker.logging), settings.log_dir)
     follower.start()
     worker.follower, worker.settings = follower, settings

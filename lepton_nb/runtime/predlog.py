@@ -33,6 +33,7 @@ class PredictionLog:
         folder: where the files lie; None logs nothing.
         segment: bytes after which the next file is begun.
         seconds: after which the next file is begun; None for never.
+        durable: whether a file that is closed is on the disk.
         name: of the files: `log-<pid>-<seq>.jsonl`.
         suffix: of the files.
     """
@@ -43,16 +44,19 @@ class PredictionLog:
         *,
         segment: int = SEGMENT_BYTES,
         seconds: float | None = None,
+        durable: bool = False,
         name: str = "log",
         suffix: str = "jsonl",
     ) -> None:
         self._folder, self._segment, self._seconds = folder, segment, seconds
-        self._name, self._suffix = name, suffix
+        self._name, self._suffix, self._durable = name, suffix, durable
         self._lock = threading.Lock()
         self._file: int | None = None
         self._sequence = self._written = 0
         self._begun = 0.0
         self._syncing: asyncio.Future[None] | None = None
+        # Appends so far, and how many of them are on the disk.
+        self._appended = self._synced = 0
         # Requests whose lines are not on the log.
         self.lost = 0
 
@@ -76,6 +80,7 @@ class PredictionLog:
                 self.lost += 1
                 return False
             self._written += done
+            self._appended += 1
             if done < len(lines):
                 # A torn tail: the next line must not be glued to it.
                 self._close()
@@ -83,27 +88,35 @@ class PredictionLog:
             return done == len(lines)
 
     async def sync(self) -> None:
-        """Wait until what was appended is on the disk; whoever waits at the same time shares one fsync."""
-        if self._syncing is not None:
-            # The one that runs may have begun before our line was there.
+        """Wait until what was appended is on the disk; those who wait at the same time share one fsync."""
+        wanted = self._appended
+        while self._synced < wanted:
+            # One that runs may have begun before our line was there: then another one follows it.
+            if self._syncing is None:
+                self._syncing = asyncio.get_running_loop().run_in_executor(None, self._fsync)
+                self._syncing.add_done_callback(self._forget)
             await asyncio.shield(self._syncing)
-        if self._syncing is None:
-            self._syncing = asyncio.get_running_loop().run_in_executor(None, self._fsync)
-            self._syncing.add_done_callback(self._forget)
-        await asyncio.shield(self._syncing)
 
     def _forget(self, _: object) -> None:
         self._syncing = None
 
     def _fsync(self) -> None:
         with self._lock:
+            appended = self._appended
             number = os.dup(self._file) if self._file is not None else None
         if number is not None:
             try:
-                with contextlib.suppress(OSError):
-                    os.fsync(number)
+                self._flush(number)
             finally:
                 os.close(number)
+        self._synced = max(self._synced, appended)
+
+    def _flush(self, number: int) -> None:
+        try:
+            os.fsync(number)
+        except OSError:
+            # Nobody knows what is on the disk now.
+            self.lost += 1
 
     def seal(self) -> None:
         """Begin a new file with the next line, when the current one is old enough."""
@@ -118,6 +131,9 @@ class PredictionLog:
 
     def _close(self) -> None:
         if self._file is not None:
+            if self._durable and self._synced < self._appended:
+                self._flush(self._file)
+                self._synced = self._appended
             os.close(self._file)
             self._file = None
 

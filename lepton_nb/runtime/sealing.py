@@ -46,6 +46,35 @@ def tend(settings: Settings, current: Collection[str]) -> None:
     folder = settings.log_dir
     if folder is None or not (settings.log_url or settings.keep_s):
         return
+    with _alone(folder) as is_alone:
+        if is_alone:
+            _tend(settings, folder, current)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Whether no other worker is at it; two that copy one segment would get into each other's way."""
+    number = os.open(folder / "tending.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield _is_locked(number)
+    finally:
+        os.close(number)
+
+
+def _is_locked(number: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        # Windows: there is one worker as a rule.
+        return True
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _tend(settings: Settings, folder: Path, current: Collection[str]) -> None:
     for path in sealed(folder, current):
         try:
             if settings.log_url:

@@ -114,9 +114,9 @@ class Follower:
         try:
             plan = await asyncio.to_thread(read_plan, self._path)
             self.standing = await asyncio.to_thread(self._loaded, plan)
-        except ModelError as cause:
-            # What answered before goes on answering; whoever changed the file is told.
-            _logger.error("slots.json is not followed: %s", cause)  # noqa: TRY400 - the message says it all
+        except Exception as cause:
+            # What answered before goes on answering, and the next change is followed; whoever changed the file is told.
+            _logger.exception("slots.json is not followed")
             self.acknowledge(str(cause), refused=plan.generation if plan else None)
         else:
             self.acknowledge()

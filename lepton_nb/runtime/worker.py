@@ -87,7 +87,8 @@ class Worker:
             body = await body_of(head, receive, settings)
             content, given, more = await work(engine, body, kind, arrival)
             if settings.durable:
-                await engine.logging.log.sync()
+                for log in (engine.logging.log, engine.logging.bulk, self.feedback):
+                    await log.sync()
         except Gone:
             return
         except Exception as cause:  # noqa: BLE001 - whatever it is, it is logged and answered

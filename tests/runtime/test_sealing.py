@@ -1,0 +1,86 @@
+"""Segments that are full or old are copied elsewhere and removed in time, and no others."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lepton_nb.runtime import Slot
+from lepton_nb.runtime.predlog import PredictionLog
+from lepton_nb.runtime.sealing import sealed, tend
+from lepton_nb.runtime.settings import Settings
+
+DEAD = 2**22 - 3
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / f"log-{DEAD}-1.jsonl").write_text("of one that has ended\n")
+    (tmp_path / "log" / f"log-{os.getppid()}-1.jsonl").write_text("of one that lives\n")
+    (tmp_path / "log" / "deployment.json").write_text("{}")
+    return tmp_path / "log"
+
+
+def settings_of(folder: Path, **given) -> Settings:
+    return Settings(Slot("m:1", folder), log_dir=folder, **given)
+
+
+def test_what_nobody_writes_to_any_more_is_sealed(folder):
+    log = PredictionLog(folder, seconds=0.05)
+    log.append(b"one\n")
+    first = log.current
+    log.seal()
+    assert {path.name for path in sealed(folder, {log.current})} == {f"log-{DEAD}-1.jsonl"}
+    time.sleep(0.06)
+    log.seal()
+    assert log.current == ""
+    log.append(b"two\n")
+    assert log.current != first
+    assert {path.name for path in sealed(folder, {log.current})} == {f"log-{DEAD}-1.jsonl", first}
+    log.close()
+
+
+def test_sealed_segments_are_copied_once_and_then_removed_when_they_are_old(folder, tmp_path):
+    target = tmp_path / "elsewhere"
+    settings = settings_of(folder, log_url=f"file://{target}", keep_s=3600.0)
+    for _ in range(2):
+        tend(settings, ())
+    (copied,) = target.iterdir()
+    assert copied.name.endswith(f"-log-{DEAD}-1.jsonl")
+    assert copied.read_text() == "of one that has ended\n"
+    assert (folder / f"log-{DEAD}-1.jsonl").exists()
+    os.utime(folder / f"log-{DEAD}-1.jsonl", (1, 1))
+    os.utime(folder / f"log-{os.getppid()}-1.jsonl", (1, 1))
+    tend(settings, ())
+    assert {path.name for path in folder.iterdir()} == {
+        f"log-{os.getppid()}-1.jsonl",
+        "deployment.json",
+        "tending.lock",
+    }
+    assert len(list(target.iterdir())) == 1
+
+
+def test_what_cannot_be_copied_is_kept_however_old_it_is_and_tried_again(folder, tmp_path, caplog):
+    (tmp_path / "elsewhere").write_text("a file where a folder shall be")
+    os.utime(folder / f"log-{DEAD}-1.jsonl", (1, 1))
+    settings = settings_of(folder, log_url=f"file://{tmp_path / 'elsewhere'}", keep_s=1.0)
+    tend(settings, ())
+    assert (folder / f"log-{DEAD}-1.jsonl").exists()
+    assert "a log segment could not be tended" in caplog.text
+    (tmp_path / "elsewhere").unlink()
+    tend(settings, ())
+    assert not (folder / f"log-{DEAD}-1.jsonl").exists()
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
+
+
+def test_one_worker_at_a_time_tends(folder, tmp_path):
+    import fcntl
+
+    with (folder / "tending.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        tend(settings_of(folder, log_url=f"file://{tmp_path / 'elsewhere'}"), ())
+        assert not (tmp_path / "elsewhere").exists()
+    tend(settings_of(folder, log_url=f"file://{tmp_path / 'elsewhere'}"), ())
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
