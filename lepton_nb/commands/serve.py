@@ -31,12 +31,12 @@ def serve(
     """Serve a Bento on this machine's loopback address, behind a token, until it is stopped."""
     from .. import serving
 
-    ws = current()
-    return serving.serve(
+    ws, report = current(), current_host().report
+    served = serving.serve(
         ws,
         bento_of(ws, bento),
         name=name,
-        report=current_host().report,
+        report=report,
         port=port,
         workers=workers,
         public=public,
@@ -45,6 +45,8 @@ def serve(
         log_url=log_url,
         keep=keep,
     )
+    _follow(ws, served, report)
+    return served
 
 
 def promote(

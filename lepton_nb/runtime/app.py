@@ -37,6 +37,7 @@ from .openapi import document
 from .pictures import KINDS
 from .plans import Slot
 from .predlog import PredictionLog
+from .sealing import tend
 from .settings import Settings
 from .slots import Follower
 from .upkeep import upkeep
@@ -91,7 +92,9 @@ class _Predict:
 
         async def work(engine: Engine, body: bytes, kind: str, arrival: Any) -> Any:
             if kind in KINDS:
-                return await engine.picture(body, arrival), _JSON.encode(), ()
+                content, rows = await engine.picture(body, arrival)
+                worker.shadow(engine, lambda other: other.repeat(rows, arrival))
+                return content, _JSON.encode(), ()
             ask = worker.rows if kind == _JSON else partial(bulk, worker)
             return await ask(engine, body, kind, arrival)
 
@@ -128,7 +131,8 @@ async def _lifespan(worker: Worker, given: Settings | None, app: Starlette) -> A
     kept = settings.kept.with_salt(settings.log_dir)
     worker.logging = Logging(log, bulk_log, kept, settings.sample, settings.durable)
     worker.feedback = log_of(name="feedback")
-    follower = Follower(settings.slots, settings.champion, _load, partial(_stand, worker.logging), settings.log_dir)
+    load = partial(_load, settings)
+    follower = Follower(settings.slots, settings.champion, load, partial(_stand, worker.logging), settings.log_dir)
     follower.start()
     worker.follower, worker.settings = follower, settings
     _end_with_supervisor()
@@ -147,16 +151,21 @@ async def _lifespan(worker: Worker, given: Settings | None, app: Starlette) -> A
         gc.unfreeze()
         worker.follower = None
         follower.end()
-        for one in (log, bulk_log, worker.feedback):
-            one.close()
+        worker.shadows.shutdown(wait=False, cancel_futures=True)
         worker.count_lost()
+        for one in worker.logs():
+            one.close()
         if settings.log_dir is not None:
             with contextlib.suppress(OSError):
                 worker.counters.flush(settings.log_dir)
+            # A pod's disk goes with it: what is sealed now is copied now.
+            await asyncio.to_thread(tend, settings, set().union(*(one.closed for one in worker.logs())))
+        worker.counters.close()
 
 
-def _load(slot: Slot) -> tuple[Model, Batcher]:
+def _load(settings: Settings, slot: Slot) -> tuple[Model, Batcher]:
     model = Model.load(slot.path)
+    settings.kept.check(slot.bento, [one.name for one in model.signature.inputs])
     model.warm_up()
     return model, Batcher(model)
 

@@ -11,8 +11,10 @@ from starlette.types import Receive, Scope, Send
 from .errors import RequestError
 from .settings import Settings
 
-__all__ = ["Gone", "body_of", "head_of", "kind_of", "send_content"]
+__all__ = ["INLINE_BYTES", "Gone", "body_of", "head_of", "kind_of", "send_content"]
 
+# Bodies above this are worked on in a thread: parsing them alone would hold up the other requests.
+INLINE_BYTES = 64 * 1024
 _JSON = "application/json"
 
 

@@ -58,20 +58,24 @@ class Batcher:
 
     def _begin(self) -> None:
         if not self.is_slow:
-            while self._waiting:
-                batch = self._next()
-                self._settle(batch, self._run(batch))
-            self._is_scheduled = False
+            try:
+                while self._waiting:
+                    batch = self._next()
+                    self._settle(batch, self._run(batch))
+            finally:
+                self._is_scheduled = False
             return
         task = asyncio.ensure_future(self._work())
         # The loop itself keeps no hold of a task.
         self._task = task
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch = self._next()
-            self._settle(batch, await asyncio.to_thread(self._run, batch))
-        self._is_scheduled = False
+        try:
+            while self._waiting:
+                batch = self._next()
+                self._settle(batch, await asyncio.to_thread(self._run, batch))
+        finally:
+            self._is_scheduled = False
 
     def _next(self) -> list[tuple[_Arrays, int, asyncio.Future[np.ndarray[Any, Any]]]]:
         rows, count = 0, 0
@@ -84,8 +88,8 @@ class Batcher:
 
     def _run(self, batch: list[tuple[_Arrays, int, Any]]) -> list[np.ndarray[Any, Any] | Exception]:
         if len(batch) > 1:
-            together = {name: np.concatenate([one[0][name] for one in batch]) for name in batch[0][0]}
             try:
+                together = {name: np.concatenate([one[0][name] for one in batch]) for name in batch[0][0]}
                 whole = self._model.predict(together)
             except Exception:  # noqa: BLE001 - whose fault it is shows when each runs alone
                 return [self._alone(inputs) for inputs, _, _ in batch]

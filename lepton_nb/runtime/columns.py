@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrow_frames import refuse_compressed
 from .distinct import distinct
 from .errors import RequestError
 from .formats import Input, Signature
@@ -22,7 +23,7 @@ __all__ = ["ARROW", "NUMPY", "from_arrow", "from_numpy", "rows_of"]
 ARROW, NUMPY = "application/vnd.apache.arrow.stream", "application/x-npy"
 _NUMBERS = {
     "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8, "UINT16": np.uint16,
-    "UINT32": np.uint32, "UINT64": np.uint64, "FLOAT": np.float32, "DOUBLE": np.float64,
+    "UINT32": np.uint32, "UINT64": np.uint64, "HALF_FLOAT": np.float16, "FLOAT": np.float32, "DOUBLE": np.float64,
 }  # fmt: skip
 _TEXTS = {"STRING": np.int32, "LARGE_STRING": np.int64}
 
@@ -44,11 +45,13 @@ def from_arrow(body: bytes, signature: Signature, *, strict: bool = True) -> _Co
         As `rows.arrays_of`.
 
     Raises:
-        RequestError: 400 when it is no stream, 422 naming a column or a row that does not fit.
+        RequestError: 400 when it is no stream, 415 when it is compressed, 422 naming a column or a row that does not
+            fit.
     """
     import nanoarrow as na
     from nanoarrow.ipc import InputStream
 
+    refuse_compressed(body)
     parts: list[_Columns] = []
     try:
         with InputStream.from_readable(body) as given, na.c_array_stream(given) as stream:

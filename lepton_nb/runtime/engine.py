@@ -131,8 +131,13 @@ class Engine:
         self.record(rows, answers, arrival, written=_written(body, rows) if self.logging.kept.is_all else None)
         return content
 
-    async def picture(self, body: bytes, arrival: Arrival) -> bytes:
-        """The JSON answer to the bytes of one picture.
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether a row may hold a picture's file."""
+        return any(one.picture for one in self.signature.inputs)
+
+    async def picture(self, body: bytes, arrival: Arrival) -> tuple[bytes, list[dict[str, Any]]]:
+        """The JSON answer to the bytes of one picture, and its row.
 
         Raises:
             RequestError: 415 when the model takes none, 422 when it cannot be read.
@@ -144,8 +149,9 @@ class Engine:
         inputs = {one.name: values[None]}
         answers = self.told(await self.batcher.predict(inputs), inputs)
         content = orjson.dumps({"version": self.version, "predictions": answers})
-        self.record([{one.name: values.tolist()}], answers, arrival)
-        return content
+        rows = [{one.name: values.tolist()}]
+        self.record(rows, answers, arrival)
+        return content, rows
 
     def told(self, probabilities: np.ndarray[Any, Any], inputs: _Arrays) -> list[dict[str, Any]]:
         """Id, label and probabilities of each row.
@@ -197,15 +203,18 @@ class Engine:
 
     def note(self, fault: RequestError, arrival: Arrival) -> None:
         """Log a request that failed."""
+        identifier = uuid7()
         line = failure_line(
             fault,
-            identifier=uuid7(),
+            identifier=identifier,
             time=arrival.time,
             slot=self.slot,
             version=self.version,
             ms=round(arrival.ms, 4),
         )
-        self.logging.log.append(line)
+        # Of the same share as what was answered: else every sample would be full of failures.
+        if self.logging.draws(identifier):
+            self.logging.log.append(line)
 
 
 def _written(body: bytes, rows: Sequence[Any]) -> bytes | None:
@@ -214,6 +223,9 @@ def _written(body: bytes, rows: Sequence[Any]) -> bytes | None:
     Without an escape nobody hides a second `rows` in the body, and one line stays one line.
     """
     plain = len(rows) == 1 and body.startswith(_PLAIN) and body.endswith(_PLAIN_END)
-    if plain and b"\\" not in body and b"\n" not in body and b"\r" not in body and body.count(b'"rows"') == 1:
+    if not plain or b"\\" in body or b"\n" in body or b"\r" in body or body.count(b'"rows"') != 1:
+        return None
+    # As many names as the row has: none stands there twice.
+    if body.count(b'":') == 1 + len(rows[0]):
         return body[len(_PLAIN) - 1 : -len(_PLAIN_END) + 1]
     return None

@@ -5,16 +5,19 @@ One line of `feedback-<pid>-<seq>.jsonl` per label: `{"format": 1, "id": predict
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from .asking import INLINE_BYTES
 from .engine import Arrival, Engine
 from .errors import RequestError
-from .formats import FORMAT, Signature
+from .formats import FORMAT
 
 if TYPE_CHECKING:
     from .worker import Worker
@@ -40,7 +43,13 @@ class Feedback:
         await self._worker.answered(scope, receive, send, ("application/json",), self._keep, status=202)
 
     async def _keep(self, engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
-        labels = _labels(body, engine.signature)
+        standing = self._worker.started()[1]
+        # Who answered is not known here: what any of those that stand can answer is a label.
+        classes = dict.fromkeys(name for one in standing.engines.values() for name in one.signature.classes)
+        if len(body) > INLINE_BYTES:
+            labels = await asyncio.to_thread(_labels, body, classes)
+        else:
+            labels = _labels(body, classes)
         now = time.time()
         lines = b"".join(
             orjson.dumps({"format": FORMAT, **one, "time": now}, option=orjson.OPT_APPEND_NEWLINE) for one in labels
@@ -50,7 +59,7 @@ class Feedback:
         return orjson.dumps({"accepted": len(labels)}), b"application/json", ()
 
 
-def _labels(body: bytes, signature: Signature) -> list[dict[str, Any]]:
+def _labels(body: bytes, classes: Mapping[str, None]) -> list[dict[str, Any]]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as cause:
@@ -64,7 +73,7 @@ def _labels(body: bytes, signature: Signature) -> list[dict[str, Any]]:
             raise RequestError(422, "invalid_body", 'expected {"id": prediction id, "label": class}', row=number)
         if not isinstance(item["id"], str) or not _ID.fullmatch(item["id"]):
             raise RequestError(422, "invalid_body", f"feedback {number}: id is not that of a prediction", row=number)
-        if item["label"] not in signature.classes:
-            known = ", ".join(signature.classes[:20])
+        if not isinstance(item["label"], str) or item["label"] not in classes:
+            known = ", ".join(list(classes)[:20])
             raise RequestError(422, "invalid_body", f"feedback {number}: label is not one of {known}", row=number)
     return items

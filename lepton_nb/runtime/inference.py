@@ -6,6 +6,7 @@ array is FP32 of shape [rows, *shape]. The outputs are `id`, `label` and `probab
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from itertools import chain
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .asking import INLINE_BYTES
 from .engine import Arrival, Engine
 from .errors import RequestError
 from .formats import Input, Signature
@@ -90,13 +92,15 @@ class _Infer:
         self._worker = worker
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _asked(self._worker, scope["path_params"])
+        path = scope["path_params"]
+        _asked(self._worker, path)
 
         async def work(engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
-            value = parse_json(body)
-            wanted = _wanted(value)
-            rows = _rows(value, engine.signature)
-            inputs = arrays_of(rows, engine.signature)
+            engine = _asked(self._worker, path, engine)
+            if len(body) > INLINE_BYTES or engine.takes_pictures:
+                value, wanted, rows, inputs = await asyncio.to_thread(_read, body, engine.signature)
+            else:
+                value, wanted, rows, inputs = _read(body, engine.signature)
             answers = engine.told(await engine.batcher.predict(inputs), inputs)
             engine.record(rows, answers, arrival)
             self._worker.shadow(engine, lambda other: other.repeat(rows, arrival))
@@ -105,13 +109,21 @@ class _Infer:
         await self._worker.answered(scope, receive, send, ("application/json",), work)
 
 
-def _asked(worker: Worker, path: dict[str, str]) -> Engine:
-    """The champion, when the path names it or a challenger beside it."""
+def _read(body: bytes, signature: Signature) -> tuple[dict[str, Any], list[str], list[dict[str, Any]], Any]:
+    """The request's object, the outputs that it asks for, its rows and the model's inputs."""
+    value = parse_json(body)
+    wanted = _wanted(value)
+    rows = _rows(value, signature)
+    return value, wanted, rows, arrays_of(rows, signature)
+
+
+def _asked(worker: Worker, path: dict[str, str], drawn: Engine | None = None) -> Engine:
+    """What answers for a path: the very version that it names, else the one that was drawn, else the champion."""
     _, standing = worker.started()
     for engine in standing.engines.values():
         name, _, version = engine.version.partition(":")
         if path["name"] == name and path.get("version", version) == version:
-            found: Engine = standing.champion
+            found: Engine = engine if "version" in path else drawn or standing.champion
             return found
     raise RequestError(404, "not_found", f"no model {path['name'][:80]!r} is served here")
 
@@ -157,6 +169,8 @@ def _column(given: dict[str, Any], one: Input) -> list[Any]:
     shape, kind, data = given.get("shape"), given.get("datatype"), given.get("data")
     if not isinstance(shape, list) or not shape or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
         raise RequestError(422, "invalid_body", f"input {one.name!r}: shape is not a list of sizes")
+    if not isinstance(kind, str):
+        raise RequestError(422, "invalid_body", f"input {one.name!r}: datatype is not a text")
     if not isinstance(data, list):
         raise RequestError(422, "invalid_body", f"input {one.name!r}: data is not a list")
     fits = kind == "BYTES" if one.kind == "category" else kind in _NUMBERS

@@ -26,8 +26,10 @@ _TOTAL = "bentoml_service_request_total"
 _DURATION = "bentoml_service_request_duration_seconds"
 _IN_PROGRESS = "bentoml_service_request_in_progress"
 _LOST = "lepton_predictions_not_logged_total"
+_UNSHADOWED = "lepton_shadow_answers_left_out_total"
 _OTHER = "other"
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_BLOCK = 16384
 # What the counts of the last minute are taken from.
 _RECENT_S = 60.0
 
@@ -46,6 +48,8 @@ class Counters:
         self._written: Counter[str] = Counter()
         self._name = f"metrics-{uuid7()}.json"
         self._past: deque[tuple[float, Counter[str]]] = deque([(time.time(), Counter())])
+        self._recent: dict[str, int] = {}
+        self._file: int | None = None
         self.in_progress = 0
 
     def observe(self, path: str, status: int, seconds: float) -> None:
@@ -55,6 +59,11 @@ class Counters:
             self._counts[f"requests {endpoint} {status}"] += 1
             self._counts[f"bucket {endpoint} {bisect.bisect_left(BUCKETS_S, seconds)}"] += 1
             self._counts[f"microseconds {endpoint} "] += round(seconds * 1e6)
+
+    def left_out(self) -> None:
+        """Count an answer of the shadow that was not made."""
+        with self._lock:
+            self._counts["unshadowed  "] += 1
 
     def lost(self, total: int) -> None:
         """Predictions of this worker that are not on the log."""
@@ -70,15 +79,26 @@ class Counters:
         while len(self._past) > 1 and self._past[1][0] <= now - _RECENT_S:
             self._past.popleft()
         since, before = self._past[0]
-        if counts == self._written and counts == before:
+        recent = {key: value - before[key] for key, value in counts.items() if value > before[key]}
+        if counts == self._written and not recent and not self._recent:
             return
         self._past.append((now, counts))
-        recent = {key: value - before[key] for key, value in counts.items() if value > before[key]}
-        temporary = folder / f".{self._name}"
         value = {"format": FORMAT, "counts": counts, "recent": recent, "since": since, "time": now, "pid": os.getpid()}
-        temporary.write_bytes(orjson.dumps(value))
-        temporary.replace(folder / self._name)
-        self._written = counts
+        self._leave(folder / self._name, orjson.dumps(value))
+        self._written, self._recent = counts, recent
+
+    def _leave(self, path: Path, content: bytes) -> None:
+        """Write over what is there, on space that is ours already: a disk that is full still tells what it lost."""
+        size = -(-len(content) // _BLOCK) * _BLOCK
+        if self._file is None:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.pwrite(self._file, content.ljust(max(size, _BLOCK)), 0)
+
+    def close(self) -> None:
+        """No more counts are left."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def merged(self, folder: Path | None) -> Counter[str]:
         """These counts and those of the other workers."""
@@ -121,6 +141,8 @@ def exposition(counts: Counter[str], *, service: str, version: str, in_progress:
             f"{_IN_PROGRESS}{{{common}}} {in_progress}",
             *_head(_LOST, "counter", "Requests that were answered, but could not be logged"),
             f"{_LOST}{{{common}}} {counts['lost  ']}",
+            *_head(_UNSHADOWED, "counter", "Answers of the shadow that were left out"),
+            f"{_UNSHADOWED}{{{common}}} {counts['unshadowed  ']}",
             *_head("process_cpu_seconds_total", "counter", "CPU seconds of the worker that answers this"),
             f"process_cpu_seconds_total {seconds}",
             *_head("process_resident_memory_bytes", "gauge", "Resident memory of the worker that answers this"),

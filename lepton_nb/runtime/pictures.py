@@ -20,6 +20,10 @@ __all__ = ["FORMATS", "KINDS", "PictureError", "decoded", "from_base64", "opened
 
 # Named, so that no decoder is tried that runs another program, as Pillow's of PostScript does.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+# Of a side of a picture the formats have 32 bits.
+_LARGEST = 2**62
+# Of a picture that is sent: a few kilobytes may stand for many, and several are read at once.
+_MOST_PIXELS = 16_000_000
 KINDS = tuple(f"image/{name.lower()}" for name in FORMATS)
 
 
@@ -39,8 +43,12 @@ class PictureError(Exception):
 
 
 @contextlib.contextmanager
-def opened(source: Path | io.BytesIO) -> Iterator[Any]:
+def opened(source: Path | io.BytesIO, most: int | None = None) -> Iterator[Any]:
     """The picture of a file; whatever its decoder raises within the block is one fault.
+
+    Args:
+        source: the file, or its bytes.
+        most: pixels at most; default: as many as Pillow takes for no attack.
 
     Raises:
         PictureError: it is broken, too large, or no picture.
@@ -49,9 +57,9 @@ def opened(source: Path | io.BytesIO) -> Iterator[Any]:
 
     try:
         with Image.open(source, formats=FORMATS) as picture:
-            limit = Image.MAX_IMAGE_PIXELS or 0
+            limit = min(one for one in (most, Image.MAX_IMAGE_PIXELS, _LARGEST) if one)
             # Pillow warns from its limit on and raises from twice that on: a few bytes may stand for gigabytes.
-            if limit and picture.width * picture.height > limit:
+            if picture.width * picture.height > limit:
                 raise PictureError(
                     f"has {picture.width} x {picture.height} pixels",
                     f"at most {limit} pixels",
@@ -117,7 +125,7 @@ def decoded(content: bytes, one: Input, row: int = 0) -> np.ndarray[Any, np.dtyp
     """
     channels, height, width = one.shape
     try:
-        with opened(io.BytesIO(content)) as picture:
+        with opened(io.BytesIO(content), _MOST_PIXELS) as picture:
             return np.ascontiguousarray(values_of(picture, (height, width), grey=channels == 1))
     except PictureError as fault:
         rest = "".join(f"; {name} {text}" for name, text in (("expected", fault.expected), ("got", fault.got)) if text)

@@ -8,6 +8,7 @@ import os
 import threading
 import time as clock
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,13 @@ class PredictionLog:
         self._sequence = self._written = 0
         self._begun = 0.0
         self._syncing: asyncio.Future[None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
         # Appends so far, and how many of them are on the disk.
         self._appended = self._synced = 0
         # Requests whose lines are not on the log.
         self.lost = 0
-
-    @property
-    def current(self) -> str:
-        """The name of the file that is written to; empty when there is none."""
-        return self._file_name() if self._file is not None else ""
+        # Names of the files that are done.
+        self.closed: set[str] = set()
 
     def append(self, lines: bytes) -> bool:
         """Write whole lines, or count them as lost.
@@ -93,7 +92,9 @@ class PredictionLog:
         while self._synced < wanted:
             # One that runs may have begun before our line was there: then another one follows it.
             if self._syncing is None:
-                self._syncing = asyncio.get_running_loop().run_in_executor(None, self._fsync)
+                # A thread of its own: behind the work of others it would wait for that, too.
+                self._thread = self._thread or ThreadPoolExecutor(1, "lepton-sync")
+                self._syncing = asyncio.get_running_loop().run_in_executor(self._thread, self._fsync)
                 self._syncing.add_done_callback(self._forget)
             await asyncio.shield(self._syncing)
 
@@ -118,6 +119,15 @@ class PredictionLog:
             # Nobody knows what is on the disk now.
             self.lost += 1
 
+    @staticmethod
+    def _sync_folder(folder: Path) -> None:
+        """A new file is on the disk when its folder is."""
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
     def seal(self) -> None:
         """Begin a new file with the next line, when the current one is old enough."""
         with self._lock:
@@ -128,6 +138,9 @@ class PredictionLog:
         """Close the current file; a later line begins the next one."""
         with self._lock:
             self._close()
+        if self._thread is not None:
+            self._thread.shutdown(wait=False)
+            self._thread = None
 
     def _close(self) -> None:
         if self._file is not None:
@@ -136,6 +149,7 @@ class PredictionLog:
                 self._synced = self._appended
             os.close(self._file)
             self._file = None
+            self.closed.add(self._file_name())
 
     def _file_name(self) -> str:
         return f"{self._name}-{os.getpid()}-{self._sequence}.{self._suffix}"
@@ -151,6 +165,8 @@ class PredictionLog:
                 self._file = os.open(
                     folder / self._file_name(), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600
                 )
+                if self._durable:
+                    self._sync_folder(folder)
         return self._file
 
 

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from typing import Any
 import orjson
 
 from .errors import ModelError
+from .texts import plain_text
 
 __all__ = ["Kept"]
 
 _WAYS = ("yes", "no", "hash")
-_HASH_BYTES = 16
+_HASH_BYTES, _SALT_BYTES = 16, 32
 SALT_FILE = "salt"
 
 
@@ -64,18 +65,35 @@ class Kept:
         """Whether rows are logged as they are."""
         return self.every == "yes" and all(way == "yes" for way in self.columns.values())
 
+    def check(self, model: str, names: Sequence[str]) -> None:
+        """Refuse columns that a model does not have: a slip of the pen would leave the true one in the open.
+
+        Raises:
+            ModelError: one is unknown.
+        """
+        if unknown := sorted(set(self.columns) - set(names)):
+            known = ", ".join(names[:20])
+            raise ModelError(f"LEPTON_LOG_INPUTS names {unknown[0]!r}, but the columns of {model} are {known}")
+
     def with_salt(self, folder: Path | None) -> Kept:
         """The same with the salt of a log's folder, which is made when there is none."""
         if folder is None or self.is_all:
             return self
-        path = folder / SALT_FILE
-        with contextlib.suppress(FileExistsError):
-            number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        path, temporary = folder / SALT_FILE, folder / f".{SALT_FILE}-{os.getpid()}"
+        if not path.exists():
+            number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
-                os.write(number, os.urandom(32))
+                os.write(number, os.urandom(_SALT_BYTES))
             finally:
                 os.close(number)
-        return Kept(self.every, self.columns, path.read_bytes())
+            # Whole or not at all, and the first one stays.
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+            temporary.unlink()
+        salt = path.read_bytes()
+        if len(salt) != _SALT_BYTES:
+            raise ModelError(f"{path} is not a salt of {_SALT_BYTES} bytes; remove it, and hashes begin anew")
+        return Kept(self.every, self.columns, salt)
 
     def way(self, name: str) -> str:
         """How a column is logged."""
@@ -94,8 +112,12 @@ class Kept:
         return shown, sorted(name for name, way in ways.items() if way != "yes")
 
     def hashed(self, value: Any) -> str | None:
-        """A keyed hash of a value, hexadecimal; a missing value stays missing."""
-        if value is None or value == "":
+        """A keyed hash of a value as the model sees it, hexadecimal; a missing value stays missing."""
+        if isinstance(value, (str, bool)):
+            value = plain_text(str(value))
+        if value is None or value == "" or value != value:  # noqa: PLR0124 - NaN alone differs from itself
             return None
+        if isinstance(value, (int, float)):
+            value = float(value)
         text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else orjson.dumps(value)
         return hmac.new(self.salt, text, hashlib.sha256).digest()[:_HASH_BYTES].hex()

@@ -23,6 +23,8 @@ _NUMBERS = frozenset({int, float, type(None)})
 _TEXTS = frozenset({str, type(None)})
 _TEXTS_AND_TRUTH = _TEXTS | {bool}
 _VALUES = frozenset({int, float})
+# An integer of more digits may be larger than any double.
+_DIGITS = 300
 
 
 def decode_rows(body: bytes) -> list[dict[str, Any]]:
@@ -57,10 +59,13 @@ def parse_json(body: bytes) -> Any:
                 infinite.append(value)
             return value
 
+        def whole(text: str) -> float:
+            return int(text) if len(text) <= _DIGITS else number(text)
+
         # NaN and Infinity are not JSON, but Python writes them, and 1e999 is, but no double: read them all the same,
         # so that the fault can name row and field.
         with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(body, parse_constant=number, parse_float=number, parse_int=number)
+            value = json.loads(body, parse_constant=number, parse_float=number, parse_int=whole)
             if infinite:
                 return value
         raise RequestError(400, "invalid_json", f"the body is not JSON: {cause}") from None

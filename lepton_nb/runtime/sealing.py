@@ -20,35 +20,35 @@ _logger = logging.getLogger(__name__)
 _said: set[str] = set()
 
 
-def sealed(folder: Path, current: Collection[str] = ()) -> Iterator[Path]:
+def sealed(folder: Path, closed: Collection[str] = ()) -> Iterator[Path]:
     """The segments of processes that have ended, and those of this one that it has closed.
 
     Args:
         folder: of the log.
-        current: names of the files that this process writes to.
+        closed: names of the files that this process is done with; one that it has just begun is not among them.
     """
     for path in sorted(folder.iterdir()):
         found = _SEGMENT.fullmatch(path.name)
-        if not found or path.name in current:
+        if not found:
             continue
         pid = int(found[2])
-        if pid == os.getpid() or not _lives(pid):
+        if path.name in closed if pid == os.getpid() else not _lives(pid):
             yield path
 
 
-def tend(settings: Settings, current: Collection[str]) -> None:
+def tend(settings: Settings, closed: Collection[str]) -> None:
     """Copy sealed segments to where they shall lie, and remove those that are too old. Failures are tried again.
 
     Args:
         settings: of the server.
-        current: names of the files that this process writes to.
+        closed: names of the files that this process is done with.
     """
     folder = settings.log_dir
     if folder is None or not (settings.log_url or settings.keep_s):
         return
     with _alone(folder) as is_alone:
         if is_alone:
-            _tend(settings, folder, current)
+            _tend(settings, folder, closed)
 
 
 @contextlib.contextmanager
@@ -74,8 +74,8 @@ def _is_locked(number: int) -> bool:
     return True
 
 
-def _tend(settings: Settings, folder: Path, current: Collection[str]) -> None:
-    for path in sealed(folder, current):
+def _tend(settings: Settings, folder: Path, closed: Collection[str]) -> None:
+    for path in sealed(folder, closed):
         try:
             if settings.log_url:
                 _copy(path, settings.log_url)

@@ -20,7 +20,6 @@ from typing import Any
 
 import orjson
 
-from .errors import ModelError
 from .formats import FORMAT
 from .plans import CHALLENGER, CHAMPION, Plan, Slot, read_plan
 
@@ -96,24 +95,27 @@ class Follower:
         """
         self._seen = self._look()
         plan = read_plan(self._path) if self._path else Plan({CHAMPION: self._first})
-        self.standing = self._loaded(plan)
+        self.standing, self._loaded_before = self._loaded(plan)
         self.acknowledge()
 
     async def follow(self) -> None:
         """Look for changes until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
-            if self._path is None or (seen := self._look()) == self._seen:
-                continue
-            self._seen = seen
-            await self._change()
+            if self._path is not None and self._look() != self._seen:
+                await self._change()
 
     async def _change(self) -> None:
         assert self._path is not None  # noqa: S101 - only what has a path is followed
-        plan = None
+        plan, self._seen = None, self._look()
         try:
             plan = await asyncio.to_thread(read_plan, self._path)
-            self.standing = await asyncio.to_thread(self._loaded, plan)
+            standing, loaded = await asyncio.to_thread(self._loaded, plan)
+            if self._look() != self._seen:
+                # It was changed, or taken back, while this was loading: what it says now is loaded next.
+                self._seen = ()
+                return
+            self.standing, self._loaded_before = standing, loaded
         except Exception as cause:
             # What answered before goes on answering, and the next change is followed; whoever changed the file is told.
             _logger.exception("slots.json is not followed")
@@ -121,11 +123,11 @@ class Follower:
         else:
             self.acknowledge()
 
-    def _loaded(self, plan: Plan) -> Standing:
+    def _loaded(self, plan: Plan) -> tuple[Standing, dict[Slot, Any]]:
         known = self._loaded_before
         loaded = {slot: known[slot] if slot in known else self._load(slot) for slot in plan.slots.values()}
-        self._loaded_before = loaded
-        return Standing(plan, {name: self._stand(name, slot, loaded[slot]) for name, slot in plan.slots.items()})
+        engines = {name: self._stand(name, slot, loaded[slot]) for name, slot in plan.slots.items()}
+        return Standing(plan, engines), loaded
 
     def acknowledge(self, error: str = "", refused: int | None = None) -> None:
         """Say which generation answers here, and which one cannot."""

@@ -45,10 +45,9 @@ async def upkeep(worker: Worker) -> None:
                 usage.append(usage_line())
             if now - tended >= _TEND_S or (settings.segment_s < _TEND_S and now - tended >= settings.segment_s):
                 tended = now
-                logs = [one for one in (worker.logging and worker.logging.log, worker.logging and worker.logging.bulk,
-                                        worker.feedback) if one]  # fmt: skip
-                for one in logs:
+                for one in worker.logs():
                     one.seal()
-                await asyncio.to_thread(tend, settings, {one.current for one in (*logs, usage)})
+                closed = set().union(*(one.closed for one in worker.logs()))
+                await asyncio.to_thread(tend, settings, closed)
     finally:
         usage.close()

@@ -6,7 +6,9 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,20 +16,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .asking import Gone, body_of, head_of, kind_of, send_content
+from .asking import INLINE_BYTES, Gone, body_of, head_of, kind_of, send_content
 from .engine import Arrival, Engine, Logging
 from .errors import RequestError
 from .formats import uuid7
 from .gate import refusal
 from .metrics import Counters, exposition
+from .predlog import PredictionLog
 from .settings import Settings
 from .slots import Follower, Standing
 
 __all__ = ["Worker", "broken"]
 
-# Bodies above this are answered in a thread: parsing and predicting them would hold up the other requests.
-INLINE_BYTES = 64 * 1024
 KEY_HEADER = b"lepton-key"
+# So many times the queue may bodies be arriving.
+_UPLOADS = 8
 _logger = logging.getLogger(__name__)
 
 
@@ -40,9 +43,12 @@ class Worker:
     follower: Follower | None = None
     logging: Logging | None = None
     feedback: Any = None
+    # Bodies that are arriving, requests that are worked on, and answers of the shadow that are to be made.
+    uploading: int = 0
     waiting: int = 0
-    # Tasks of the shadow: the loop itself keeps no hold of them.
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    shadowing: int = 0
+    # The shadow has a thread of its own: what waits in it holds up nobody.
+    shadows: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1, "lepton-shadow"))
 
     def started(self) -> tuple[Settings, Standing]:
         """The settings and what answers.
@@ -77,17 +83,12 @@ class Worker:
         settings, standing = self.started()
         head = head_of(scope)
         engine = standing.engine(head.get(KEY_HEADER))
-        if self.waiting >= settings.queue:
-            busy = RequestError(429, "busy", f"{settings.queue} requests are waiting already; come again")
-            await refusal(busy)(scope, receive, send)
-            return
-        self.waiting += 1
         try:
             kind = kind_of(head, legal)
-            body = await body_of(head, receive, settings)
-            content, given, more = await work(engine, body, kind, arrival)
+            body = await self._body(head, receive, settings)
+            content, given, more = await self._worked(settings, work, engine, body, kind, arrival)
             if settings.durable:
-                for log in (engine.logging.log, engine.logging.bulk, self.feedback):
+                for log in self.logs():
                     await log.sync()
         except Gone:
             return
@@ -97,12 +98,34 @@ class Worker:
             await refusal(fault)(scope, receive, send)
         else:
             await send_content(send, content, given, status, more)
+
+    async def _body(self, head: dict[bytes, bytes], receive: Receive, settings: Settings) -> bytes:
+        """Read a body; many that never come to their end do not take the place of those that do."""
+        if self.uploading >= _UPLOADS * settings.queue:
+            raise RequestError(429, "busy", "too many bodies are arriving; come again")
+        self.uploading += 1
+        try:
+            return await body_of(head, receive, settings)
+        finally:
+            self.uploading -= 1
+
+    async def _worked(self, settings: Settings, work: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+        if self.waiting >= settings.queue:
+            raise RequestError(429, "busy", f"{settings.queue} requests are waiting already; come again")
+        self.waiting += 1
+        try:
+            return await work(*given)
         finally:
             self.waiting -= 1
 
+    def logs(self) -> list[PredictionLog]:
+        """What is written to."""
+        return [self.logging.log, self.logging.bulk, self.feedback] if self.logging else []
+
     async def rows(self, engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
         """The answer to rows in JSON."""
-        if len(body) > INLINE_BYTES:
+        # A few bytes of a picture stand for many numbers.
+        if len(body) > INLINE_BYTES or engine.takes_pictures:
             content, rows = await asyncio.to_thread(engine.answer, body, arrival)
         else:
             content, rows = await engine.reply(body, arrival)
@@ -113,13 +136,19 @@ class Worker:
         other.repeat(rows, arrival)
 
     def shadow(self, engine: Engine, repeat: Callable[[Engine], None]) -> None:
-        """Have the challenger answer the same, behind the answer and in a thread."""
+        """Have the challenger answer the same, behind the answer; more than can wait are left out and counted."""
         settings, standing = self.started()
         other = standing.shadow
-        if other is not None and other is not engine and len(self.tasks) < settings.queue:
-            task = asyncio.ensure_future(asyncio.to_thread(repeat, other))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        if other is None or other is engine:
+            return
+        if self.shadowing >= settings.queue:
+            self.counters.left_out()
+            return
+        self.shadowing += 1
+        asyncio.get_running_loop().run_in_executor(self.shadows, repeat, other).add_done_callback(self._shadowed)
+
+    def _shadowed(self, _: object) -> None:
+        self.shadowing -= 1
 
     # ---- routes that ask for nothing but words
 
@@ -153,8 +182,7 @@ class Worker:
 
     def count_lost(self) -> None:
         """Tell the counters what could not be logged."""
-        if self.logging is not None:
-            self.counters.lost(self.logging.log.lost + self.logging.bulk.lost)
+        self.counters.lost(sum(log.lost for log in self.logs()))
 
 
 def _json(value: object) -> Response:

@@ -42,7 +42,9 @@ def score_file(tag: str, folder: Path, source: Path, target: Path, tell: Callabl
     except ModelError as cause:
         raise ServingError(f"{tag} cannot be asked", got=str(cause), hint="package the run again") from cause
     classes = model.signature.classes
-    schema = pa.schema([("label", pa.string()), *((name, pa.float32()) for name in classes)])
+    # A class may be called as the first column is.
+    names = [f"probability {name}" if name == "label" else name for name in classes]
+    schema = pa.schema([("label", pa.string()), *((name, pa.float32()) for name in names)])
     rows = 0
     with replacing(target) as temporary, contextlib.closing(pq.ParquetWriter(temporary, schema)) as writer:
         for inputs in _batches(source, model.signature):
@@ -79,11 +81,21 @@ def _inputs(batch: Any, signature: Signature) -> dict[str, Any] | None:
     if [one.kind for one in signature.inputs] != ["array"]:
         return None
     (one,) = signature.inputs
-    values = batch.column(0)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values, size = batch.column(0), int(np.prod(one.shape))
+    wrong = DataError(f"column {one.name!r} does not fit", expected=f"lists of {size} finite numbers")
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    inner = values.type.value_type if any(fits(values.type) for fits in kinds) else pa.null()
+    if not (pa.types.is_integer(inner) or pa.types.is_floating(inner)) or values.null_count:
+        raise wrong
+    # Row by row: lists of other lengths may have the same sum.
+    if not pc.all(pc.equal(pc.list_value_length(values), size)).as_py():
+        raise wrong
     flat = np.asarray(values.flatten().to_numpy(zero_copy_only=False), dtype=np.float32)
-    size = int(np.prod(one.shape))
-    if values.null_count or flat.size != size * batch.num_rows or not np.isfinite(flat).all():
-        raise DataError(f"column {one.name!r} does not fit", expected=f"lists of {size} finite numbers")
+    if not np.isfinite(flat).all():
+        raise wrong
     return {one.name: flat.reshape(batch.num_rows, *one.shape)}
 
 

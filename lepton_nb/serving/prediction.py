@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DataError, ServingError
 from ..records import Bento, Deployment, Predictions
-from ..runtime import ModelError, RequestError, Signature
+from ..runtime import ModelError, RequestError, Signature, uuid7
 from ..workspace import Workspace
 from .deployed import get
 
@@ -51,7 +51,8 @@ def predict(ws: Workspace, deployment: Deployment, inputs: Inputs) -> Prediction
     answers: list[dict[str, Any]] = []
     version = ""
     try:
-        headers = {"authorization": f"Bearer {deployment.token_file.read_text().strip()}"}
+        # One key, so that one version answers all of it.
+        headers = {"authorization": f"Bearer {deployment.token_file.read_text().strip()}", "lepton-key": uuid7()}
         # Loopback is never asked through a proxy.
         with httpx.Client(base_url=deployment.url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
             signature = Signature.from_dict(_answer(client.get("/signature"), deployment))

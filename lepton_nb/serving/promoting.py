@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError, ServingError, UsageError
 from ..records import Bento, Deployment, Note, Report, silent
-from ..runtime import CHALLENGER, CHAMPION, ModelError, Plan, Slot, read_object, read_plan, verify_manifest
+from ..runtime import (
+    CHALLENGER,
+    CHAMPION,
+    ModelError,
+    Plan,
+    Slot,
+    read_object,
+    read_plan,
+    read_signature,
+    verify_manifest,
+)
 from ..workspace import Workspace, write_json
 from .deployed import get, get_held, hold, write
 
 __all__ = ["promote", "rollback"]
 
 HISTORY = "slots-history.jsonl"
-_PATIENCE_S = 30.0
+# A large model takes a while to load.
+_PATIENCE_S = 120.0
 _EVERY_S = 0.01
 
 
@@ -56,6 +66,8 @@ def promote(
         _check(bento)
 
     def change(plan: Plan) -> tuple[Plan, str]:
+        if bento is not None:
+            _check_inputs(plan.slots[CHAMPION], bento, name)
         chosen = plan.slots.get(CHALLENGER) if bento is None else Slot(bento.tag, bento.model.resolve())
         if chosen is None:
             raise UsageError(
@@ -104,6 +116,25 @@ def _check(bento: Bento) -> None:
         raise ServingError(f"{bento.tag} cannot be served", got=str(cause), hint="package the run again") from cause
 
 
+def _check_inputs(champion: Slot, bento: Bento, name: str) -> None:
+    """Whoever asks knows nothing of a change, so what is asked must stay right."""
+    try:
+        now, then = (
+            {one.name: (one.kind, one.shape) for one in read_signature(folder).inputs}
+            for folder in (champion.path, bento.model)
+        )
+    except ModelError as cause:
+        raise ServingError(f"{bento.tag} cannot be served", got=str(cause), hint="package the run again") from cause
+    if now != then:
+        different = min(set(now.items()) ^ set(then.items()))[0]
+        raise UsageError(
+            f"{bento.tag} takes other inputs than deployment {name!r}",
+            expected=f"the inputs of {champion.bento}",
+            got=f"a difference in {different!r}",
+            hint="serve it under another name",
+        )
+
+
 def _changed(ws: Workspace, name: str, change: Any, why: str, report: Report) -> Deployment:
     get(ws, name)
     with hold(ws, name) as folder:
@@ -119,9 +150,12 @@ def _changed(ws: Workspace, name: str, change: Any, why: str, report: Report) ->
         begun = time.monotonic()
         write_json(path, new.to_dict())
         try:
-            _await(folder, new.generation, name)
+            _await(deployment, new.generation)
         except BaseException:
             write_json(path, dataclasses.replace(old, generation=new.generation + 1).to_dict())
+            # A worker that is still loading comes back to what stood before.
+            with contextlib.suppress(ServingError):
+                _await(deployment, new.generation + 1)
             raise
         entry = {
             "format": 1,
@@ -149,31 +183,38 @@ def _told(action: str, plan: Plan) -> str:
     return f"{plan.slots[CHAMPION].bento} answers"
 
 
-def _await(folder: Path, generation: int, name: str) -> None:
-    """Wait until every living worker answers from a generation."""
+def _await(deployment: Deployment, generation: int) -> None:
+    """Wait until every worker answers from a generation, those too that are only being started."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
-        workers = list(_workers(folder))
+        workers = list(_workers(deployment))
         if refused := [one for one in workers if one.get("refused") == generation]:
             raise ServingError(
-                f"deployment {name!r} did not change", got=str(refused[0]["error"]), hint=f"lepton logs {name}"
+                f"deployment {deployment.name!r} did not change",
+                got=str(refused[0]["error"]),
+                hint=f"lepton logs {deployment.name}",
             )
-        if workers and all(int(one["generation"]) >= generation for one in workers):
+        followed = [int(one["generation"]) >= generation for one in workers]
+        if all(followed) and len(followed) >= deployment.workers:
             return
         time.sleep(_EVERY_S)
     raise ServingError(
-        f"deployment {name!r} did not change",
+        f"deployment {deployment.name!r} did not change",
         got=f"its workers did not follow within {_PATIENCE_S:g} s",
-        hint=f"lepton logs {name}",
+        hint=f"lepton logs {deployment.name}",
     )
 
 
-def _workers(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in folder.glob("worker-*.json"):
+def _workers(deployment: Deployment) -> Iterator[dict[str, Any]]:
+    """What the living workers say; the number of one that was killed may be another process's by now."""
+    import psutil
+
+    for path in deployment.path.glob("worker-*.json"):
         try:
             found = read_object(path)
-            # The number of a worker that was killed may be gone, and its file is not.
-            os.kill(int(found["pid"]), 0)
-        except (ModelError, ProcessLookupError, KeyError, ValueError):
+            process = psutil.Process(int(found["pid"]))
+            # It has said so since it began.
+            if process.ppid() == deployment.pid and process.create_time() <= float(found["time"]) + 1.0:
+                yield found
+        except (ModelError, psutil.Error, KeyError, ValueError):
             continue
-        yield found

@@ -26,6 +26,8 @@ def files_of(source: Path, out: Path) -> list[tuple[Path, Path]]:
         NotFoundError: there is no such file, or no .parquet file in the folder.
         UsageError: a folder shall be answered into a file.
     """
+    if out.resolve() == source.resolve():
+        raise UsageError(f"--out {out} is what is read", expected="another place: the rows would be lost")
     if source.is_dir():
         if out.suffix:
             raise UsageError(f"--out {out} is a file", expected=f"a folder, for the files of {source}")

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Unpack
 
-from ..errors import ConflictError, ServingError
+from ..errors import ConflictError, ServingError, UsageError
 from ..processes import Identity, free_port, is_alive, port_owner
 from ..processes import start as start_process
 from ..processes import stop as stop_process
 from ..records import Bento, Deployment, Note, Report, silent
-from ..runtime import CHAMPION, ModelError, Slot, slots_object, verify_manifest
+from ..runtime import CHAMPION, ModelError, Slot, read_signature, slots_object, verify_manifest
 from ..workspace import Workspace, check_name, write_atomic, write_json
 from .deployed import LOG_FILE, get, get_held, hold, recorded, write
 from .options import Serve, ServeOptions
@@ -62,6 +62,7 @@ def serve(
     how = Serve(**options)
     how.check()
     _check_package(bento)
+    _check_log(bento, how)
     host, port = how.host, how.port
     # Once before anything is made on disk, and once more when nobody else can get in between.
     _check_free(get(ws, name) if recorded(ws, name) else None, host, port)
@@ -92,6 +93,26 @@ def _check_package(bento: Bento) -> None:
         raise ServingError(f"{bento.tag} cannot be served", got=fault, hint="package the run again")
 
 
+def _check_log(bento: Bento, how: Serve) -> None:
+    """Refuse columns that the model does not have, and a place that segments cannot be copied to."""
+    from ..runtime.privacy import Kept
+
+    try:
+        Kept.read(how.log_inputs).check(bento.tag, [one.name for one in read_signature(bento.model).inputs])
+    except ModelError as cause:
+        raise UsageError(str(cause).replace("LEPTON_LOG_INPUTS", "--log-inputs")) from cause
+    if how.log_url:
+        import fsspec
+
+        try:
+            fsspec.core.url_to_fs(how.log_url)
+        except (ImportError, ValueError, OSError) as cause:
+            scheme = how.log_url.partition("://")[0]
+            raise UsageError(
+                f"--log-url {scheme}://... cannot be used", got=str(cause), hint="install the driver that it names"
+            ) from cause
+
+
 def _check_free(present: Deployment | None, host: str, port: int) -> None:
     if present and present.status == "running":
         raise ConflictError(
@@ -117,6 +138,9 @@ def _start(ws: Workspace, bento: Bento, name: str, url: str, how: Serve) -> Depl
     command = [sys.executable, "-m", "lepton_runtime", "--host", how.address, "--port", port]
     command += ["--workers", str(how.workers)]
     environment = _environment(folder) | how.environment()
+    if how.log_url:
+        # What opens that place, and nothing else.
+        environment |= {key: value for key, value in os.environ.items() if _OF_STORES.fullmatch(key)}
     identity = start_process(command, log=log, cwd=bento.path / "src", env=environment)
     return write(
         Deployment(
@@ -187,6 +211,7 @@ def _is_ready(deployment: Deployment) -> bool:
         connection.close()
 
 
+_OF_STORES = re.compile(r"(AWS|GOOGLE|GCS|AZURE|FSSPEC)_\w+|\w+_proxy|\w+_PROXY")
 _PORT_TAKEN = re.compile(r"Errno (98|48)\b|address already in use")
 _REASON = re.compile(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Interrupt)\b.*)|^ERROR:\s+(\[Errno.*)", re.MULTILINE)
 

@@ -1,6 +1,8 @@
 """A model that learnt from pictures takes pictures, and reads them as they were read for its training."""
 
+import asyncio
 import base64
+import dataclasses
 import io
 import json
 
@@ -11,7 +13,7 @@ from asked import lines_of, talk_to
 from PIL import Image
 
 from lepton_nb.data.pictures import read_pictures
-from lepton_nb.runtime import Input, Signature, Slot
+from lepton_nb.runtime import CHALLENGER, CHAMPION, Input, Plan, Signature, Slot
 from lepton_nb.runtime.model import Model
 from lepton_nb.runtime.settings import Settings
 
@@ -105,6 +107,21 @@ def test_a_model_without_pictures_takes_none(table_model):
         return await client.post("/predict", content=saved(), headers={"content-type": "image/png"})
 
     assert talk_to(Settings(Slot("m:1", table_model)), talk).status_code == 415
+
+
+def test_a_shadow_sees_pictures_too(settings, tmp_path):
+    both = {CHAMPION: settings.champion, CHALLENGER: Slot("p:2", settings.champion.path)}
+    (tmp_path / "slots.json").write_text(json.dumps(Plan(both, shadow=True).to_dict()))
+
+    async def talk(client):
+        await client.post("/predict", content=saved(), headers={"content-type": "image/png"})
+        for _ in range(200):
+            if len(lines_of(settings.log_dir)) == 2:
+                return
+            await asyncio.sleep(0.01)
+
+    talk_to(dataclasses.replace(settings, slots=tmp_path / "slots.json"), talk)
+    assert sorted(line["version"] for line in lines_of(settings.log_dir)) == ["p:1", "p:2"]
 
 
 def test_the_document_and_the_signature_say_that_pictures_are_taken(settings):

@@ -1,6 +1,7 @@
 """Segments that are full or old are copied elsewhere and removed in time, and no others."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -30,16 +31,44 @@ def settings_of(folder: Path, **given) -> Settings:
 def test_what_nobody_writes_to_any_more_is_sealed(folder):
     log = PredictionLog(folder, seconds=0.05)
     log.append(b"one\n")
-    first = log.current
     log.seal()
-    assert {path.name for path in sealed(folder, {log.current})} == {f"log-{DEAD}-1.jsonl"}
+    assert {path.name for path in sealed(folder, log.closed)} == {f"log-{DEAD}-1.jsonl"}
     time.sleep(0.06)
     log.seal()
-    assert log.current == ""
+    (first,) = log.closed
+    # What is begun between the look at what is closed and the look at the folder is not sealed.
+    closed = set(log.closed)
     log.append(b"two\n")
-    assert log.current != first
-    assert {path.name for path in sealed(folder, {log.current})} == {f"log-{DEAD}-1.jsonl", first}
+    assert {path.name for path in sealed(folder, closed)} == {f"log-{DEAD}-1.jsonl", first}
     log.close()
+    assert len(list(sealed(folder, log.closed))) == 3
+
+
+def test_under_load_every_line_is_copied(tmp_path):
+    (tmp_path / "log").mkdir()
+    log = PredictionLog(tmp_path / "log", seconds=0.005)
+    settings = settings_of(tmp_path / "log", log_url=f"file://{tmp_path / 'elsewhere'}", keep_s=3600.0)
+    stop, count = threading.Event(), [0]
+
+    def write():
+        while not stop.is_set():
+            log.append(b"line\n")
+            count[0] += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(40):
+            time.sleep(0.01)
+            log.seal()
+            tend(settings, set(log.closed))
+    finally:
+        stop.set()
+        writer.join()
+    log.close()
+    tend(settings, log.closed)
+    copied = sum(path.read_bytes().count(b"\n") for path in (tmp_path / "elsewhere").iterdir())
+    assert copied == count[0] > 100
 
 
 def test_sealed_segments_are_copied_once_and_then_removed_when_they_are_old(folder, tmp_path):

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from lepton_nb.errors import ServingError, UsageError
+from lepton_nb.runtime import manifest_of
 from lepton_nb.serving import deployments, get, logs, promote, rollback, serve, stop
 
 ROW = {"age": 1.0, "height": None, "color": "red"}
@@ -63,6 +64,30 @@ def test_promoting_and_rolling_back_fails_no_request_under_load(ws, bento, other
     assert {one["why"] for one in history} == {"better", "worse"}
     versions = {json.loads(line)["version"] for file in deployment.path.glob("log-*") for line in file.open()}
     assert versions == {bento.tag, other_bento.tag}
+
+
+def test_a_model_with_other_inputs_does_not_take_the_place(ws, bento, other_bento):
+    deployment = serve(ws, bento)
+    signature = json.loads((other_bento.model / "signature.json").read_text())
+    signature["inputs"][0]["name"] = "years"
+    (other_bento.model / "signature.json").write_text(json.dumps(signature))
+    (other_bento.model / "manifest.json").unlink()
+    manifest = manifest_of(other_bento.model, run="r", data="d").to_dict()
+    (other_bento.model / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError, match="takes other inputs than deployment 'tiny'"):
+        promote(ws, deployment.name, other_bento, canary=0.1)
+
+
+def test_behind_a_promotion_nobody_is_answered_by_what_was_there_before(ws, bento, other_bento):
+    deployment = serve(ws, bento, workers=3)
+    # Some of the workers may still be starting.
+    promote(ws, deployment.name, other_bento)
+    headers, seen = headers_of(deployment), set()
+    for _ in range(60):
+        with httpx.Client(base_url=deployment.url, headers=headers, trust_env=False) as client:
+            seen.add(client.post("/predict", json={"rows": [ROW]}).json()["version"])
+        time.sleep(0.02)
+    assert seen == {other_bento.tag}
 
 
 def test_a_challenger_is_tried_promoted_and_gone_back_from(ws, bento, other_bento):
@@ -220,6 +245,8 @@ def test_a_public_server_listens_to_other_machines_and_answers_to_its_names_alon
         ({"log": "sample=2"}, "--log has 'sample=2'"),
         ({"log_inputs": "maybe"}, "--log-inputs has 'maybe', expected yes, no, hash"),
         ({"keep": "forever"}, "'forever' is no length of time"),
+        ({"log_inputs": "hash:colour"}, "--log-inputs names 'colour', but the columns of tiny:v1 are"),
+        ({"log_url": "nothing://x"}, "--log-url nothing://... cannot be used"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_before_anything_starts(ws, bento, options, message):

@@ -74,6 +74,16 @@ def test_a_row_that_does_not_fit_is_named_and_what_was_there_stays(bento, tmp_pa
     assert score(bento, tmp_path / "in.parquet", out).rows == 20_000
 
 
+def test_what_is_read_is_never_written_to(bento, tmp_path):
+    (tmp_path / "in").mkdir()
+    frame(10).to_parquet(tmp_path / "in" / "a.parquet")
+    before = (tmp_path / "in" / "a.parquet").read_bytes()
+    for path in (tmp_path / "in", tmp_path / "in" / "a.parquet"):
+        with pytest.raises(UsageError, match="is what is read"):
+            score(bento, path, path)
+    assert (tmp_path / "in" / "a.parquet").read_bytes() == before
+
+
 def test_what_is_no_file_of_rows_is_refused(bento, tmp_path):
     with pytest.raises(NotFoundError, match="does not exist"):
         score(bento, tmp_path / "absent.parquet", tmp_path / "out.parquet")
