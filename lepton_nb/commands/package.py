@@ -26,6 +26,8 @@ def package(
     *,
     name: Annotated[str | None, Opt("Name of the Bento (default: the run's).")] = None,
     out: Annotated[Path | None, Opt("Write the Bento into this file, too, for lepton package import.", "FILE")] = None,
+    closed: Annotated[str, Opt("Columns whose categories may not be others than training saw.", "COLUMN,...")] = "",
+    unit: Annotated[tuple[str, ...], Opt("Unit of a number, for the signature.", "COLUMN=UNIT")] = (),
     allow_code: Annotated[bool, Opt("Ship a network that ONNX cannot express as source and weights.")] = False,
     check: Annotated[bool, Opt("Refuse when the notebook, read and not run, has something amiss.")] = False,
     replay: Annotated[bool, Opt("Refuse when the cells above the call fail in a clean kernel.")] = False,
@@ -55,11 +57,27 @@ def package(
         # A network that is shipped as source gets its card where it is packaged.
         with contextlib.suppress(InexpressibleError):
             evaluate(found)
-    bento = packaging.package(ws, found, artifact.data_of(ws, found), name=name, allow_code=allow_code)
+    bento = packaging.package(
+        ws,
+        found,
+        artifact.data_of(ws, found),
+        name=name,
+        allow_code=allow_code,
+        closed=[part.strip() for part in closed.split(",") if part.strip()],
+        units=_units(unit),
+    )
     if out is not None:
         packaging.write_archive(bento, out)
         _tell(f"{bento.tag} is in {out.absolute()} ({out.stat().st_size:,} bytes)")
     return bento
+
+
+def _units(texts: tuple[str, ...]) -> dict[str, str]:
+    """Units by column, from `COLUMN=UNIT`."""
+    parted = [text.partition("=") for text in texts]
+    if wrong := [name for name, equals, unit in parted if not (name and equals and unit)]:
+        raise UsageError(f"--unit {wrong[0]} is no unit", expected="COLUMN=UNIT, such as age=years")
+    return {name: unit for name, _, unit in parted}
 
 
 def package_import(

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..runtime import ModelError, manifest_of, verify_manifest
 from ..workspace import Workspace, write_atomic, write_json
 from .naming import checked, name_of, new_tag
 from .sbom import SBOM
+from .stating import stated
 from .store import IMPORTED, find
 from .trial import SOURCE
 
@@ -40,7 +41,16 @@ _BUILDING, _ABANDONED_S = ".building-", 3600
 _DOCTOR = "lepton doctor checks what it needs"
 
 
-def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None, allow_code: bool = False) -> Bento:
+def package(
+    ws: Workspace,
+    run: Run,
+    data: Data,
+    *,
+    name: str | None = None,
+    allow_code: bool = False,
+    closed: Collection[str] = (),
+    units: Mapping[str, str] | None = None,
+) -> Bento:
     """Package a run: build its artifact when there is none yet, then a Bento around it.
 
     The Bento holds `src/service.py`, `src/lepton_runtime/` and `src/model/`; it is served by `lepton serve` and by
@@ -53,12 +63,14 @@ def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None, all
         data: the data it was trained on.
         name: of the Bento (default: the run's name, else the network's).
         allow_code: ship a network that ONNX cannot express as source and weights.
+        closed: columns whose categories may not be others than training saw.
+        units: of numbers, by column, for whoever reads the signature.
 
     Returns:
         The Bento, with a version of its own: packaging twice gives two.
 
     Raises:
-        UsageError: the name is not allowed, or `data` is not what the run was trained on.
+        UsageError: the name is not allowed, `data` is not what the run was trained on, or a column is not there.
         InexpressibleError: ONNX has no form for the network, and `allow_code` is not given.
         PackagingError: there is no artifact and none can be built, or BentoML refused.
     """
@@ -72,7 +84,10 @@ def package(ws: Workspace, run: Run, data: Data, *, name: str | None = None, all
             raise InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
         _package_code(ws, tag, run, data, about)
     else:
-        build_bento(ws, model, tag, run=run.id, data=data.id, about=about)
+        with tempfile.TemporaryDirectory(prefix="lepton-stated-") as place:
+            if closed or units:
+                model = stated(model, Path(place) / "model", closed, units or {})
+            build_bento(ws, model, tag, run=run.id, data=data.id, about=about)
     return find(ws, tag)
 
 
