@@ -2,7 +2,8 @@
 
 Beside each log segment (`log-*.jsonl`, `bulk-*.records`) lies `windows/<segment>.json`, which holds how far the segment
 was read together with what was counted so far, replaced in one step under a lock: the two can never disagree. Whoever
-looks brings the windows up to date; no process has to stay for that.
+looks brings the windows up to date; no process has to stay for that. What `--keep` removes before anybody has looked is
+not counted.
 """
 
 from __future__ import annotations

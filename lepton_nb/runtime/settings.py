@@ -4,7 +4,7 @@ LEPTON_SLOTS           the slots.json to serve (default: the folder `model` besi
 LEPTON_LOG_DIR         where predictions are logged (default: nowhere)
 LEPTON_LOG             durable: each answer waits for the disk; sample=0.1: a share of the rows; comma-separated
 LEPTON_LOG_INPUTS      yes, no or hash; for single columns `hash:ssn,email;no:name` (default: yes)
-LEPTON_LOG_URL         where sealed segments are copied, any URL of fsspec (default: nowhere)
+LEPTON_LOG_URL         where sealed segments are copied, a URL of fsspec whose driver is there (default: nowhere)
 LEPTON_LOG_KEEP        seconds that sealed segments are kept (default: for ever)
 LEPTON_SEGMENT_S       seconds after which a segment is sealed (default 3600)
 LEPTON_TOKEN_FILE      file that holds the token; or LEPTON_TOKEN, the token itself
