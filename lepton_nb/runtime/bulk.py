@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -27,7 +28,7 @@ from .formats import FORMAT, uuid7
 if TYPE_CHECKING:
     from .worker import Worker
 
-__all__ = ["BULK_KINDS", "bulk", "records"]
+__all__ = ["BULK_KINDS", "bulk", "heads", "records"]
 
 BULK_KINDS = (ARROW, NUMPY)
 _MAGIC = b"LPR1"
@@ -123,4 +124,29 @@ def records(content: bytes) -> Iterator[tuple[dict[str, Any], bytes, bytes, int]
         first = at + _HEAD.size + sizes[0]
         head = orjson.loads(content[at + _HEAD.size : first])
         yield head, content[first : first + sizes[1]], content[first + sizes[1] : end], end
+        at = end
+
+
+def heads(stream: BinaryIO) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """The heads of a log file's whole records; what they stand before is skipped, not read.
+
+    Args:
+        stream: of the file, at the start of a record; it may be moved while this is read.
+
+    Yields:
+        The head, and where its record begins and ends.
+    """
+    at = stream.tell()
+    size = stream.seek(0, os.SEEK_END)
+    while at + _HEAD.size <= size:
+        stream.seek(at)
+        magic, *sizes, _ = _HEAD.unpack(stream.read(_HEAD.size))
+        end = at + _HEAD.size + sum(sizes)
+        if magic != _MAGIC or end > size:
+            return
+        try:
+            head = orjson.loads(stream.read(sizes[0]))
+        except orjson.JSONDecodeError:
+            return
+        yield head, at, end
         at = end

@@ -1,0 +1,239 @@
+"""Predictions by their ids: an id begins with its time, and each file of the log is in the order of its ids.
+
+So the stretch of a file that may hold an id is found by halving, and of that stretch only the lines that are wanted
+are parsed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import orjson
+
+from ...runtime import Signature
+
+__all__ = ["Predicted", "moment_of", "predicted"]
+
+# Lines of one worker are in the order of their ids, but for requests that were worked on at the same time.
+_SLACK_MS = 60_000
+# More stretches would cost more to find than they spare.
+_STRETCHES = 32
+_CHUNK_BYTES = 4 * 1024 * 1024
+_LINE_BYTES = 64 * 1024
+_BEFORE_ID = b'"id":"'
+_ID_BYTES = 36
+
+
+class Predicted(NamedTuple):
+    """One prediction that is on the log.
+
+    Args:
+        id: of the prediction.
+        time: when its request came, seconds since the epoch.
+        version: the model that answered.
+        label: the predicted class.
+        probabilities: one per class of that version.
+        inputs: the row as it was logged, without columns that are private.
+        masked: columns whose values are hashed or left out.
+    """
+
+    id: str
+    time: float
+    version: str
+    label: str
+    probabilities: Sequence[float]
+    inputs: Mapping[str, Any]
+    masked: Sequence[str]
+
+
+def moment_of(identifier: str) -> float:
+    """When an id was made, in seconds since the epoch.
+
+    Raises:
+        ValueError: it is no UUIDv7.
+
+    Example:
+        >>> moment_of("018bcfe5-6800-7000-8000-000000000000")
+        1700000000.0
+    """
+    return _milliseconds(identifier.encode()) / 1e3
+
+
+def predicted(
+    folder: Path, ids: Collection[str], signature_of: Callable[[str], Signature | None]
+) -> Iterator[Predicted]:
+    """The predictions of these ids that are on a deployment's log, in no order; what nobody was shown is left out.
+
+    Args:
+        folder: of the deployment.
+        ids: of the predictions.
+        signature_of: what a version takes; None where its model is gone.
+    """
+    if not ids:
+        return
+    wanted = {one.encode() for one in ids}
+    stretches = _stretches(sorted(_milliseconds(one) for one in wanted))
+    for path in sorted(folder.glob("log-*.jsonl")):
+        # Old segments are removed while somebody reads.
+        try:
+            with path.open("rb") as stream:
+                yield from _of_lines(stream, wanted, stretches)
+        except FileNotFoundError:
+            continue
+    rows: defaultdict[str, set[int]] = defaultdict(set)
+    for one in ids:
+        whole, dot, row = one.partition(".")
+        if dot:
+            rows[whole].add(int(row))
+    for path in sorted(folder.glob("bulk-*.records")) if rows else ():
+        try:
+            with path.open("rb") as stream:
+                yield from _of_records(stream, rows, signature_of)
+        except FileNotFoundError:
+            continue
+
+
+def _milliseconds(identifier: bytes) -> int:
+    return int(identifier[:8] + identifier[9:13], 16)
+
+
+def _stretches(moments: Sequence[int]) -> list[tuple[int, int]]:
+    """Times in milliseconds, ascending, as a few stretches that hold them all."""
+    gap = max(2 * _SLACK_MS, (moments[-1] - moments[0]) // _STRETCHES)
+    found = [[moments[0], moments[0]]]
+    for moment in moments:
+        if moment - found[-1][1] > gap:
+            found.append([moment, moment])
+        found[-1][1] = moment
+    return [(first - _SLACK_MS, last + _SLACK_MS) for first, last in found]
+
+
+def _of_lines(stream: BinaryIO, wanted: set[bytes], stretches: Sequence[tuple[int, int]]) -> Iterator[Predicted]:
+    size = os.fstat(stream.fileno()).st_size
+    behind = 0
+    for first, last in stretches:
+        at = max(_place(stream, first, size), behind)
+        for chunk in _chunks(stream, at):
+            behind = at = at + len(chunk)
+            yield from _parsed(chunk, wanted)
+            final = _moment(chunk[chunk.rfind(b"\n", 0, len(chunk) - 1) + 1 :])
+            if final is not None and final > last:
+                break
+
+
+def _place(stream: BinaryIO, moment: int, size: int) -> int:
+    """Where a line begins, before which all lines are older than `moment`."""
+    low, high = 0, size
+    while high - low > _LINE_BYTES:
+        middle = (low + high) // 2
+        stream.seek(middle)
+        stream.readline()
+        found = _moment(stream.readline())
+        # What is no line of ours may lie anywhere: what is before it is read as well.
+        if found is not None and found < moment:
+            low = middle
+        else:
+            high = middle
+    stream.seek(low)
+    if low:
+        stream.readline()
+    return stream.tell()
+
+
+def _moment(line: bytes) -> int | None:
+    start = line.find(_BEFORE_ID, 0, 64)
+    try:
+        return _milliseconds(line[start + len(_BEFORE_ID) :]) if start >= 0 else None
+    except ValueError:
+        return None
+
+
+def _chunks(stream: BinaryIO, at: int) -> Iterator[bytes]:
+    """The whole lines from `at` on, in pieces."""
+    stream.seek(at)
+    rest = b""
+    while block := stream.read(_CHUNK_BYTES):
+        whole, end, tail = block.rpartition(b"\n")
+        if end:
+            yield rest + whole + end
+            rest = tail
+        else:
+            rest += block
+
+
+def _parsed(chunk: bytes, wanted: set[bytes]) -> Iterator[Predicted]:
+    for line in chunk.split(b"\n"):
+        start = line.find(_BEFORE_ID, 0, 64) + len(_BEFORE_ID)
+        if line[start : line.find(b'"', start + _ID_BYTES)] not in wanted:
+            continue
+        try:
+            entry = orjson.loads(line)
+            if "error" in entry or entry.get("shadow"):
+                continue
+            given, masked = entry["inputs"], entry.get("masked", ())
+            outputs = entry["outputs"]
+            yield Predicted(
+                *(str(entry["id"]), float(entry["time"]), str(entry["version"]), str(outputs["label"])),
+                *(outputs["probabilities"], given, masked),
+            )
+        except (ValueError, TypeError, KeyError):
+            # Whoever counts lines counts it as broken.
+            continue
+
+
+def _of_records(
+    stream: BinaryIO, rows: Mapping[str, Collection[int]], signature_of: Callable[[str], Signature | None]
+) -> Iterator[Predicted]:
+    """The wanted rows of a file of bulk requests; what is in between is skipped, not read."""
+    from ...runtime.bulk import heads, records
+
+    for head, at, end in heads(stream):
+        wanted = rows.get(str(head.get("id")))
+        if not wanted or head.get("shadow"):
+            continue
+        stream.seek(at)
+        for _, given, answer, _ in records(stream.read(end - at)):
+            try:
+                yield from _of_record(head, given, answer, sorted(wanted), signature_of(str(head["version"])))
+            except (ValueError, TypeError, KeyError):
+                # Whoever counts records counts it as broken.
+                continue
+
+
+def _of_record(
+    head: Mapping[str, Any], given: bytes, answer: bytes, wanted: Sequence[int], signature: Signature | None
+) -> Iterator[Predicted]:
+    import pyarrow as pa
+
+    answers = pa.ipc.open_stream(io.BytesIO(answer)).read_all()
+    known = [row for row in wanted if row < answers.num_rows]
+    inputs = _inputs(head, given, known, signature)
+    masked = list(head.get("masked") or ())
+    for row, one in zip(inputs, answers.take(known).to_pylist(), strict=True):
+        yield Predicted(
+            *(one["id"], float(head["time"]), str(head["version"]), one["label"]),
+            *(one["probabilities"], row, masked),
+        )
+
+
+def _inputs(
+    head: Mapping[str, Any], given: bytes, rows: Sequence[int], signature: Signature | None
+) -> list[dict[str, Any]]:
+    import numpy as np
+    import pyarrow as pa
+
+    from ...runtime.columns import NUMPY
+
+    if head["kind"] == NUMPY:
+        if signature is None:
+            raise KeyError("the model that knows the input's name is gone")
+        values = np.load(io.BytesIO(given), allow_pickle=False)
+        return [{signature.inputs[0].name: values[row].tolist()} for row in rows]
+    table = pa.ipc.open_stream(io.BytesIO(given)).read_all()
+    found: list[dict[str, Any]] = table.take(rows).to_pylist()
+    return found

@@ -1,0 +1,69 @@
+"""What `/feedback` and `lepton feedback` wrote: one label a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from ...errors import FormatError
+from ...runtime import FORMAT
+from .finding import moment_of
+
+__all__ = ["FEEDBACK", "Told", "told"]
+
+FEEDBACK = "feedback-*.jsonl"
+
+
+class Told(NamedTuple):
+    """A label.
+
+    Args:
+        id: of the prediction that it belongs to.
+        label: the class that was right.
+        time: when it was told, seconds since the epoch.
+    """
+
+    id: str
+    label: str
+    time: float
+
+
+def told(path: Path, offset: int = 0) -> tuple[list[Told], int, int]:
+    """The labels of a file behind `offset`; a line that is still being written waits for its end.
+
+    Returns:
+        The labels, where the last whole line ends, and how many lines are none of ours.
+
+    Raises:
+        FormatError: a line has a newer format than this version reads.
+    """
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        content = stream.read()
+    whole, end, _ = content.rpartition(b"\n")
+    lines = whole.split(b"\n") if end else []
+    found = list(_parsed(lines, path))
+    return found, offset + len(whole) + len(end), len(lines) - len(found)
+
+
+def _parsed(lines: list[bytes], path: Path) -> Iterator[Told]:
+    for line in lines:
+        try:
+            entry = orjson.loads(line)
+            number = int(entry["format"])
+            one = Told(str(entry["id"]), str(entry["label"]), float(entry["time"]))
+            sound = math.isfinite(moment_of(one.id)) and math.isfinite(one.time)
+        except (ValueError, TypeError, KeyError):
+            continue
+        if number > FORMAT:
+            raise FormatError(
+                f"{path} has lines of format {number}",
+                expected=f"format {FORMAT} or older",
+                hint="upgrade lepton_nb to the version that serves this deployment",
+            )
+        if sound:
+            yield one
