@@ -12,7 +12,7 @@ from ..errors import FormatError
 from ..runtime import FORMAT, RequestError, Signature
 from ..scores import latency_histogram
 from .counts import Counts, ModelCounts
-from .lines import SECONDS, Batch, Bins, bin_features
+from .lines import SECONDS, Batch, Bins, bin_answers, bin_features
 
 __all__ = ["count_records"]
 
@@ -56,9 +56,11 @@ def _counted(
             hint="upgrade lepton_nb to the version that serves this deployment",
         )
     version = str(head["version"])
-    labels = pa.ipc.open_stream(io.BytesIO(answer)).read_all()["label"].to_pylist()
-    model = ModelCounts(len(labels), Counter(map(str, labels)))
+    answers = pa.ipc.open_stream(io.BytesIO(answer)).read_all()
+    labels = answers["label"].to_pylist() if "label" in answers.column_names else []
+    model = ModelCounts(answers.num_rows, Counter(map(str, labels)))
     if (found := bins(version)) is not None:
+        model.answers = bin_answers(answers.column(1).to_pylist(), found.reference)
         model.features = bin_features(_features(head, given, found.signature), found.reference)
     counts = Counts(models={version: model})
     if not head.get("shadow"):

@@ -26,11 +26,13 @@ class ModelCounts:
         rows: predictions.
         labels: predictions per class name.
         features: per feature the rows per bin of that version's training reference, the missing ones last, int64.
+        answers: where the answer is a number, the predictions per bin in the same way; else None.
     """
 
     rows: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    answers: NDArray[np.int64] | None = None
 
     def add(self, other: ModelCounts) -> None:
         """Count what `other` counted as well."""
@@ -38,6 +40,8 @@ class ModelCounts:
         self.labels.update(other.labels)
         for name, counts in other.features.items():
             self.features[name] = counts + self.features.get(name, 0)
+        if other.answers is not None:
+            self.answers = other.answers + (0 if self.answers is None else self.answers)
 
     def like(self, reference: Reference) -> Reference:
         """The same counts in the form of the training reference, to compare the two.
@@ -49,10 +53,19 @@ class ModelCounts:
             if (counts := self.features.get(name)) is not None:
                 bins = tuple(counts[:-1].tolist())
                 features[name] = Distribution(before.kind, bins, before.edges, before.categories, int(counts[-1]))
-        classes = reference.prediction.categories
+        return Reference(features, self._predicted(reference.prediction), self.rows)
+
+    def _predicted(self, before: Distribution | None) -> Distribution | None:
+        """What was predicted, counted as the reference counts it."""
+        if before is None:
+            return None
+        if before.kind == "number":
+            counts = np.zeros(len(before.counts) + 1, np.int64) if self.answers is None else self.answers
+            return Distribution("number", tuple(counts[:-1].tolist()), before.edges, missing=int(counts[-1]))
+        classes = before.categories
         known = [self.labels[name] for name in classes]
         unseen = self.labels.total() - sum(known)
-        return Reference(features, Distribution("category", (*known, unseen), categories=classes), self.rows)
+        return Distribution("category", (*known, unseen), categories=classes)
 
 
 @dataclass
@@ -100,6 +113,7 @@ class Counts:
                     "rows": model.rows,
                     "labels": dict(model.labels),
                     "features": {name: counts.tolist() for name, counts in model.features.items()},
+                    **({} if model.answers is None else {"answers": model.answers.tolist()}),
                 }
                 for version, model in self.models.items()
             },
@@ -113,7 +127,8 @@ class Counts:
             counts.latency[int(place)] = number
         for version, model in value["models"].items():
             features = {name: np.array(bins, dtype=np.int64) for name, bins in model["features"].items()}
-            counts.models[version] = ModelCounts(int(model["rows"]), Counter(model["labels"]), features)
+            answers = np.array(model["answers"], dtype=np.int64) if "answers" in model else None
+            counts.models[version] = ModelCounts(int(model["rows"]), Counter(model["labels"]), features, answers)
         return counts
 
 

@@ -119,7 +119,8 @@ def _drift(ws: Workspace, name: str, counts: Counts) -> tuple[Drift, list[tuple[
         return _no_drift(), [("warning", f"drift is unknown: {cause}")]
     seen = counts.models.get(champion.bento, ModelCounts())
     # Rows that are counted without features were read while their model could not be.
-    found = drift(reference, seen.like(reference)) if seen.features else _no_drift()
+    counted = bool(seen.features) or (not reference.features and seen.rows > 0)
+    found = drift(reference, seen.like(reference)) if counted else _no_drift()
     if found.drifted:
         moved = [one.name for one in found.features if one.drifted]
         more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""

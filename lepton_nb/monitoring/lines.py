@@ -18,7 +18,7 @@ from ..runtime import FORMAT, Reference, RequestError, Signature
 from ..scores import count_category, count_number, latency_histogram
 from .counts import Counts, ModelCounts
 
-__all__ = ["SECONDS", "Batch", "Bins", "bin_features", "count_lines"]
+__all__ = ["SECONDS", "Batch", "Bins", "bin_answers", "bin_features", "count_lines"]
 
 # The length of a window. Others are whole multiples of it.
 SECONDS = 60
@@ -72,7 +72,7 @@ def count_lines(
     rows: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
     latencies: dict[int, list[float]] = {}
     for line in lines:
-        entry = _parse(line)
+        entry = parse_line(line)
         if entry is None:
             batch.broken += 1
             continue
@@ -107,7 +107,7 @@ def _shown(bins: Bins | None, masked: Sequence[str]) -> Bins | None:
     return Bins(dataclasses.replace(bins.signature, inputs=inputs), bins.reference) if inputs else None
 
 
-def _parse(line: bytes) -> dict[str, Any] | None:
+def parse_line(line: bytes) -> dict[str, Any] | None:
     """The entry of one line, or None when it is broken."""
     try:
         entry = orjson.loads(line)
@@ -116,7 +116,10 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         if "error" in entry:
             sound = sound and isinstance(entry["status"], int)
         else:
-            sound = sound and isinstance(entry["inputs"], dict) and isinstance(entry["outputs"]["label"], str)
+            outputs = entry["outputs"]
+            # A model that tells no class answers numbers by their names.
+            sound = sound and isinstance(entry["inputs"], dict) and isinstance(outputs, dict) and bool(outputs)
+            sound = sound and isinstance(outputs.get("label", ""), str)
     except (ValueError, TypeError, KeyError):
         return None
     if number > FORMAT:
@@ -147,8 +150,10 @@ def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bi
     cuts = np.flatnonzero(np.diff(starts[order])) + 1
     for part in np.split(order, cuts):
         model = ModelCounts(len(part))
-        model.labels.update(entries[place]["outputs"]["label"] for place in part)
+        outputs = [entries[place]["outputs"] for place in part]
+        model.labels.update(one["label"] for one in outputs if "label" in one)
         if bins is not None:
+            model.answers = bin_answers([next(iter(one.values())) for one in outputs], bins.reference)
             model.features = bin_features({name: values[part] for name, values in features.items()}, bins.reference)
         batch.windows.setdefault(int(starts[part[0]]), Counts()).add(Counts(models={version: model}))
 
@@ -162,6 +167,23 @@ def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, 
     if "masked" in entries[0]:
         rows = [{name: value for name, value in row.items() if name in names} for row in rows]
     return features_of(arrays_of(rows, bins.signature), bins.signature)
+
+
+def bin_answers(values: Sequence[Any], reference: Reference) -> NDArray[np.int64] | None:
+    """Count answers into the bins of a training reference whose prediction is a number; None for any other.
+
+    Args:
+        values: the first output of each row.
+        reference: the bins.
+
+    Returns:
+        int64 [bins + 1], what is no number last.
+    """
+    if reference.prediction is None or reference.prediction.kind != "number":
+        return None
+    numbers = np.array([one if isinstance(one, (int, float)) else math.nan for one in values], dtype=np.float64)
+    counts = count_number(numbers, np.array(reference.prediction.edges, dtype=np.float64))
+    return np.append(counts, len(numbers) - counts.sum())
 
 
 def bin_features(features: Mapping[str, NDArray[Any]], reference: Reference) -> dict[str, NDArray[np.int64]]:

@@ -68,6 +68,9 @@ def drift(reference: Reference, current: Reference) -> Drift:
     from scipy.stats import false_discovery_control
 
     measured = {name: _compare(before, now) for name, before, now in _pairs(reference, current)}
+    if not measured:
+        # Text in and tensors out: nothing of it is counted.
+        return Drift(None, current.rows, MINIMUM_ROWS, ())
     adjusted = false_discovery_control([p for _, _, _, p in measured.values()], method="bh")
     enough = current.rows >= MINIMUM_ROWS
     features = [
@@ -80,7 +83,8 @@ def drift(reference: Reference, current: Reference) -> Drift:
 
 
 def _pairs(reference: Reference, current: Reference) -> Iterator[tuple[str, Distribution, Distribution]]:
-    for name, before in {**reference.features, PREDICTION: reference.prediction}.items():
+    predicted = {} if reference.prediction is None else {PREDICTION: reference.prediction}
+    for name, before in {**reference.features, **predicted}.items():
         now = current.prediction if name == PREDICTION else current.features.get(name)
         if now is None or len(counts_of(now)) != len(counts_of(before)):
             raise FormatError(

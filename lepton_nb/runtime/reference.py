@@ -56,18 +56,21 @@ class Reference:
 
     Args:
         features: one distribution per feature of `features_of`.
-        prediction: predicted classes on the training data.
+        prediction: what was predicted: classes, or numbers where the answer is one number; None where it is neither.
         rows: rows counted.
     """
 
     features: Mapping[str, Distribution]
-    prediction: Distribution
+    prediction: Distribution | None
     rows: int
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, with its format number."""
         features = {name: one.to_dict() for name, one in self.features.items()}
-        prediction = {"categories": list(self.prediction.categories), "counts": list(self.prediction.counts)}
+        told = self.prediction
+        prediction = told.to_dict() if told and told.kind == "number" else None
+        if told and told.kind == "category":
+            prediction = {"categories": list(told.categories), "counts": list(told.counts)}
         return {"format": FORMAT, "features": features, "prediction": prediction, "rows": self.rows}
 
     @classmethod
@@ -79,7 +82,8 @@ class Reference:
         """
         try:
             features = {str(name): Distribution.from_dict(one) for name, one in value["features"].items()}
-            return cls(features, Distribution.from_dict(value["prediction"]), int(value["rows"]))
+            told = value["prediction"]
+            return cls(features, None if told is None else Distribution.from_dict(told), int(value["rows"]))
         except (KeyError, TypeError, ValueError, AttributeError) as cause:
             raise ModelError(f"not a training reference: {type(cause).__name__} {cause}") from cause
 
