@@ -1,7 +1,23 @@
 """How is it drawn? Values in, SVG text out, readable on light and on dark ground."""
 
 from .curves import curves, is_loss, overlay
-from .drift import drift
+from .drift import drift, heat, histograms
+from .events import Event
 from .traffic import latency, mix, requests
+from .trends import Track, bars, trends
 
-__all__ = ["curves", "drift", "is_loss", "latency", "mix", "overlay", "requests"]
+__all__ = [
+    "Event",
+    "Track",
+    "bars",
+    "curves",
+    "drift",
+    "heat",
+    "histograms",
+    "is_loss",
+    "latency",
+    "mix",
+    "overlay",
+    "requests",
+    "trends",
+]

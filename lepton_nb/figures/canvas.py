@@ -27,6 +27,8 @@ __all__ = [
     "WIDTH",
     "axes",
     "canvas",
+    "css",
+    "element",
     "label",
     "say",
     "svg",
@@ -127,10 +129,26 @@ def svg(figure: Figure, title: str, description: str) -> str:
     # An attribute cannot refer to a variable, a style can.
     body = re.sub(r'\b(fill|stroke)="(var\([^"]*)"', r'style="\1: \2"', body)
     body = re.sub(r"font: ([\d.]+)px [^;\"]*", lambda found: f"font: {found[1]}px {_FONT}", body)
-    height = figure.get_figheight() * 72
+    return element(figure.get_figheight() * 72, title, description, body.removesuffix("</svg>\n"))
+
+
+def css(colour: str) -> str:
+    """What a style says for one of the colours."""
+    return _CSS[colour]
+
+
+def element(height: float, title: str, description: str, body: str) -> str:
+    """What was drawn as one `<svg>` element, `WIDTH` wide, that fits the width it is given.
+
+    Args:
+        height: in units of the figure.
+        title: what it shows; said by screen readers and on hovering.
+        description: what can be read from it, in words.
+        body: the elements of the drawing; every text in them is escaped already.
+    """
     said, more = html.escape(title), html.escape(_CONTROL.sub(" ", description))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img" '
         f'viewBox="0 0 {WIDTH} {height:g}" style="width: 100%; height: auto; stroke-linejoin: round" '
-        f'aria-label="{said}. {more}"><title>{said}</title><desc>{more}</desc>{body}'
+        f'aria-label="{said}. {more}"><title>{said}</title><desc>{more}</desc>{body}</svg>\n'
     )

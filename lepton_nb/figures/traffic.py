@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..records import Traffic
-from .canvas import ACCENT, ALARM, GRID, GROUND, INK, MUTED, SOFT, axes, canvas, label, say, svg
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from .canvas import ACCENT, ALARM, GROUND, INK, MUTED, SOFT, WIDTH, css, element, say
+from .events import Event, marked
+from .plot import Panel, key, line, rectangle, write
 
 __all__ = ["latency", "mix", "requests"]
 
@@ -19,64 +16,65 @@ _HEIGHT = 200
 _CLASSES = 12
 
 
-def requests(steps: Sequence[Traffic]) -> str:
-    """Requests per second over time, failed ones on top and hatched.
+def requests(steps: Sequence[Traffic], events: Sequence[Event] = ()) -> str:
+    """Requests per second over time, failed ones on top with a dashed edge.
 
     Args:
         steps: consecutive stretches of time, oldest first.
+        events: what happened meanwhile.
 
     Returns:
         One `<svg>` element.
     """
     answered = [(step.requests - step.errors) / step.seconds for step in steps]
     every = [step.requests / step.seconds for step in steps]
-    figure = canvas(_HEIGHT)
-    area = axes(figure, left=46, top=30)
-    _time_axis(area, steps)
+    highest = max([*every, 0.01])
+    panel = Panel.over(_HEIGHT, _reach(steps), (0, highest * 1.12))
+    body = panel.axes() if steps else ""
     if steps:
         edges = [step.start for step in steps] + [steps[-1].start + _length(steps)]
-        area.stairs(answered, edges, fill=True, color=SOFT)
-        area.stairs(answered, edges, color=ACCENT, linewidth=1.5)
-        area.stairs(every, edges, baseline=answered, fill=True, facecolor=GROUND, edgecolor=ALARM, hatch="////", lw=0)
-    area.set_ylim(0, max([*every, 0.01]) * 1.12)
-    _key(area, (("answered", ACCENT, "-"), ("failed (hatched)", ALARM, ":")))
+        area = panel.stairs(edges, answered)
+        body += f'<path d="{area}" style="fill: {css(SOFT)}; stroke: {css(ACCENT)}; stroke-width: 1.2"/>'
+        for i, step in enumerate(steps):
+            if step.errors:
+                left, top = panel.x(edges[i]), panel.y(every[i])
+                tall = panel.y(answered[i]) - top
+                body += rectangle(left, top, panel.x(edges[i + 1]) - left, max(tall, 1.5), GROUND, edge=ALARM)
+        body += marked(panel, events)
+    body += key((("answered", ACCENT, ""), ("failed (dashed)", ALARM, "3 2")))
     count, failed = sum(step.requests for step in steps), sum(step.errors for step in steps)
-    return svg(
-        figure,
-        "Requests per second",
-        f"{count} requests, {failed} of them failed; at most {max([*every, 0]):.3g} per second",
-    )
+    said = f"{count} requests, {failed} of them failed; at most {max([*every, 0]):.3g} per second"
+    return element(_HEIGHT, "Requests per second", said, body)
 
 
-def latency(steps: Sequence[Traffic]) -> str:
+def latency(steps: Sequence[Traffic], events: Sequence[Event] = ()) -> str:
     """Median, 95th and 99th percentile of the latency over time.
 
     Args:
         steps: consecutive stretches of time, oldest first.
+        events: what happened meanwhile.
 
     Returns:
         One `<svg>` element.
     """
-    figure = canvas(_HEIGHT)
-    area = axes(figure, left=46, top=30)
-    _time_axis(area, steps)
-    lines = (
-        ("p50", [step.p50_ms for step in steps], ACCENT, "-"),
-        ("p95", [step.p95_ms for step in steps], INK, "--"),
-        ("p99", [step.p99_ms for step in steps], ALARM, ":"),
+    tracks = (
+        ("p50", [step.p50_ms for step in steps], ACCENT, ""),
+        ("p95", [step.p95_ms for step in steps], INK, "6 3"),
+        ("p99", [step.p99_ms for step in steps], ALARM, "2 2"),
     )
+    highest = max((value for _, values, _, _ in tracks for value in values if value is not None), default=1.0)
+    panel = Panel.over(_HEIGHT, _reach(steps), (0, highest * 1.15))
+    body = panel.axes() if steps else ""
     middles = [step.start + _length(steps) / 2 for step in steps]
-    for _, values, colour, dashes in lines:
-        known = [float("nan") if value is None else value for value in values]
-        area.plot(middles, known, color=colour, linestyle=dashes, linewidth=1.8, marker="o", markersize=2.6)
-    highest = max((value for _, values, _, _ in lines for value in values if value is not None), default=1.0)
-    area.set_ylim(0, highest * 1.15)
-    _key(area, tuple((f"{name} ms", colour, dashes) for name, _, colour, dashes in lines))
+    for _, values, colour, dashes in tracks:
+        for piece in panel.course(middles, values):
+            body += line(piece, colour, 1.8, dashes) + _dots(piece, colour)
+    body += marked(panel, events) + key(tuple((f"{name} ms", colour, dashes) for name, _, colour, dashes in tracks))
     latest = next((step for step in reversed(steps) if step.p50_ms is not None), None)
     said = "no answers yet"
     if latest is not None:
         said = f"last known: p50 {latest.p50_ms:.3g}, p95 {latest.p95_ms:.3g}, p99 {latest.p99_ms:.3g} milliseconds"
-    return svg(figure, "Latency in milliseconds", said)
+    return element(_HEIGHT, "Latency in milliseconds", said, body)
 
 
 def mix(steps: Sequence[Traffic]) -> str:
@@ -97,21 +95,17 @@ def mix(steps: Sequence[Traffic]) -> str:
     if rest:
         shown.append((f"{len(rest)} more classes", sum(number for _, number in rest)))
     count = labels.total()
-    figure = canvas(20 + 24 * max(len(shown), 2))
-    area = axes(figure, left=190, right=110, top=6, bottom=14)
-    places = range(len(shown))
-    area.barh(places, [number for _, number in shown], height=0.62, color=ACCENT)
-    area.set_xlim(0, max([number for _, number in shown], default=1))
-    area.set_ylim(max(len(shown), 2) - 0.5, -0.5)
-    area.set_xticks([])
-    area.set_yticks([])
-    area.spines["bottom"].set_visible(False)
-    widest = area.get_xlim()[1]
-    for place, (name, number) in zip(places, shown, strict=True):
-        label(area, -0.02 * widest, place, say(name, 26), ha="right")
-        label(area, number + 0.02 * widest, place, f"{number:,} ({number / count:.1%})", color=MUTED)
+    slots = max(len(shown), 2)
+    widest = max([number for _, number in shown], default=1)
+    body = ""
+    for place, (name, number) in enumerate(shown):
+        middle = 18 + 24 * place
+        long = (WIDTH - 190 - 110) * number / widest
+        body += write(184, middle, say(name, 26), anchor="end", colour=INK)
+        body += rectangle(190, middle - 7.5, long, 15, ACCENT)
+        body += write(196 + long, middle, f"{number:,} ({number / count:.1%})", colour=MUTED)
     said = ", ".join(f"{name}: {number} ({number / count:.1%})" for name, number in shown) or "no predictions yet"
-    return svg(figure, "Predictions per class", said)
+    return element(20 + 24 * slots, "Predictions per class", said, body)
 
 
 def _length(steps: Sequence[Traffic]) -> float:
@@ -119,39 +113,13 @@ def _length(steps: Sequence[Traffic]) -> float:
     return max((step.seconds for step in steps), default=1.0)
 
 
-def _time_axis(area: Axes, steps: Sequence[Traffic]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    area.grid(axis="y", color=GRID, linewidth=1)
-    area.yaxis.set_major_locator(MaxNLocator(4))
-    if not steps:
-        area.set_xticks([])
-        return
-    begin, end = steps[0].start, steps[-1].start + _length(steps)
-    area.set_xlim(begin, end)
-    minutes = (end - begin) / 60
-    apart = next((m for m in (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720) if minutes / m <= 7), 1440) * 60
-    # Whole hours and quarters of the local clock, not of Greenwich's.
-    offset = time.localtime(begin).tm_gmtoff
-    first = int((begin + offset) // apart + 1) * apart - offset
-    # A tick at the very edge would be cut off.
-    ticks = [tick for tick in range(int(first), int(end), int(apart)) if end - tick > 0.03 * (end - begin)]
-    form = "%H:%M" if end - begin <= 2 * 86_400 else "%d %b"
-    area.set_xticks(ticks, [time.strftime(form, time.localtime(tick)) for tick in ticks])
+def _reach(steps: Sequence[Traffic]) -> tuple[float, float]:
+    return (steps[0].start, steps[-1].start + _length(steps)) if steps else (0.0, 1.0)
 
 
-def _key(area: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
-    """What each line is, written in a row above the axes."""
-    place = 0.0
-    for text, colour, dashes in entries:
-        area.plot(
-            [place, place + 0.045],
-            [1.1, 1.1],
-            color=colour,
-            linestyle=dashes,
-            linewidth=2.4,
-            transform=area.transAxes,
-            clip_on=False,
-        )
-        label(area, place + 0.06, 1.1, text, transform=area.transAxes, color=MUTED)
-        place += 0.1 + 0.0155 * len(text)
+def _dots(piece: Sequence[tuple[float, float]], colour: str) -> str:
+    """A dot where a point stands alone between gaps: a line through it would not be seen."""
+    if len(piece) > 1:
+        return ""
+    x, y = piece[0]
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.4" style="fill: {css(colour)}"/>'
