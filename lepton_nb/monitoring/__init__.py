@@ -3,7 +3,8 @@
 from .health import health, traffic
 from .labels import labelled
 from .offline import check_drift
+from .reading import predictions
 from .verdict import drift
-from .windows import observe
+from .windows import as_counted, observe
 
-__all__ = ["check_drift", "drift", "health", "labelled", "observe", "traffic"]
+__all__ = ["as_counted", "check_drift", "drift", "health", "labelled", "observe", "predictions", "traffic"]

@@ -10,21 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from ..errors import FormatError
-from ..runtime import FORMAT, Reference, RequestError, Signature
+from ..runtime import Reference, RequestError, Signature
 from ..scores import count_category, count_number, latency_histogram
 from .counts import Counts, ModelCounts
+from .entries import parse_line
 
 __all__ = ["SECONDS", "Batch", "Bins", "bin_answers", "bin_features", "count_lines"]
 
 # The length of a window. Others are whole multiples of it.
 SECONDS = 60
-
-# Seconds since the epoch that a clock can show: to the year 9999.
-_LATEST = 253_402_300_800.0
 
 
 @dataclass(frozen=True)
@@ -105,30 +101,6 @@ def _shown(bins: Bins | None, masked: Sequence[str]) -> Bins | None:
         return bins
     inputs = tuple(one for one in bins.signature.inputs if one.name not in masked)
     return Bins(dataclasses.replace(bins.signature, inputs=inputs), bins.reference) if inputs else None
-
-
-def parse_line(line: bytes) -> dict[str, Any] | None:
-    """The entry of one line, or None when it is broken."""
-    try:
-        entry = orjson.loads(line)
-        number, time, latency = int(entry["format"]), float(entry["time"]), float(entry["latency_ms"])
-        sound = isinstance(entry["version"], str) and 0 <= time < _LATEST and math.isfinite(latency)
-        if "error" in entry:
-            sound = sound and isinstance(entry["status"], int)
-        else:
-            outputs = entry["outputs"]
-            # A model that tells no class answers numbers by their names.
-            sound = sound and isinstance(entry["inputs"], dict) and isinstance(outputs, dict) and bool(outputs)
-            sound = sound and isinstance(outputs.get("label", ""), str)
-    except (ValueError, TypeError, KeyError):
-        return None
-    if number > FORMAT:
-        raise FormatError(
-            f"the prediction log has lines of format {number}",
-            expected=f"format {FORMAT} or older",
-            hint="upgrade lepton_nb to the version that serves this deployment",
-        )
-    return entry if sound else None
 
 
 def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bins: Bins | None) -> None:

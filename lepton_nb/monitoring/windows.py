@@ -8,29 +8,30 @@ not counted.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import FormatError, NotFoundError
-from ..runtime import ModelError, read_reference, read_signature, read_slots
+from ..errors import FormatError
+from ..runtime import ModelError, read_reference, read_signature
 from ..workspace import Workspace, locked, read_json, write_atomic
 from .bulk import count_records
 from .counts import Counts, total
+from .entries import whole_lines
 from .lines import SECONDS, Bins, count_lines
+from .places import LOGS, RECORDS, folder_of, model_folder
 
-__all__ = ["Observed", "Span", "folder_of", "model_folder", "observe"]
+__all__ = ["Observed", "Span", "as_counted", "folder_of", "model_folder", "observe"]
 
-# About ten thousand lines at a time: enough for counting them together, little enough to hold in memory.
-_CHUNK_BYTES = 8 * 1024 * 1024
-_RECORDS = ".records"
-_LOGS = ("log-*.jsonl", f"bulk-*{_RECORDS}")
 # Minutes older than this are joined to hours, so that a slow log's windows stay few.
 _KEPT_SECONDS = 24 * 3600
 _JOINED_SECONDS = 3600
+_reads_logs: ContextVar[bool] = ContextVar("_reads_logs", default=True)
 
 
 class Span(NamedTuple):
@@ -75,6 +76,19 @@ class _Segment(NamedTuple):
 _UNREAD = _Segment(0, 0, 0, None, {})
 
 
+@contextlib.contextmanager
+def as_counted() -> Iterator[None]:
+    """Within the block nothing reads a log: `observe`, and what stands on it, takes the windows as they lie there.
+
+    For a page that many look at, while another process or thread keeps the windows up to date.
+    """
+    token = _reads_logs.set(False)
+    try:
+        yield
+    finally:
+        _reads_logs.reset(token)
+
+
 def observe(ws: Workspace, name: str) -> Observed:
     """Read what is new in a deployment's prediction log, and return everything counted of it.
 
@@ -89,50 +103,18 @@ def observe(ws: Workspace, name: str) -> Observed:
         FormatError: the log or its windows are newer than this version reads, or a window file is broken.
     """
     folder = folder_of(ws, name)
-    found = {path.stem: path for kind in _LOGS for path in folder.glob(kind)}
+    found = {path.stem: path for kind in LOGS for path in folder.glob(kind)}
     stored = {path.stem: path for path in (folder / "windows").glob("*-*.json")}
     merged: dict[Span, Counts] = {}
     broken = 0
     for stem in sorted(found.keys() | stored.keys()):
         window_file = folder / "windows" / f"{stem}.json"
-        segment = _catch_up(ws, folder, found[stem], window_file) if stem in found else _read(window_file)
+        is_new = stem in found and _reads_logs.get()
+        segment = _catch_up(ws, folder, found[stem], window_file) if is_new else _read(window_file)
         broken += segment.broken
         for span, counts in segment.windows.items():
             merged.setdefault(span, Counts()).add(counts)
     return Observed(dict(sorted(merged.items())), broken)
-
-
-def folder_of(ws: Workspace, name: str) -> Path:
-    """The folder of a deployment.
-
-    Raises:
-        NotFoundError: there is none; the message lists those that there are.
-    """
-    folder = ws.deployment(name)
-    if not folder.is_dir():
-        names = sorted(path.name for path in ws.deployments.glob("*") if path.is_dir())
-        raise NotFoundError(
-            f"there is no deployment {name!r}",
-            expected=f"one of {', '.join(names)}" if names else "",
-            hint="lepton deployments" if names else "lepton serve BENTO",
-        )
-    return folder
-
-
-def model_folder(ws: Workspace, folder: Path, version: str) -> Path | None:
-    """Where the model of a version lies: in a slot of the deployment, else in the Bento store, else nowhere."""
-    try:
-        slots = read_slots(folder / "slots.json").values()
-    except ModelError:
-        slots = {}.values()
-    for slot in slots:
-        if slot.bento == version:
-            return slot.path
-    name, _, tag = version.partition(":")
-    if name and tag and Path(name).name == name and Path(tag).name == tag:
-        path = ws.bentoml / "bentos" / name / tag / "src" / "model"
-        return path if path.is_dir() else None
-    return None
 
 
 def _catch_up(ws: Workspace, folder: Path, log: Path, window_file: Path) -> _Segment:
@@ -151,11 +133,11 @@ def _catch_up(ws: Workspace, folder: Path, log: Path, window_file: Path) -> _Seg
 def _continue(ws: Workspace, folder: Path, log: Path, before: _Segment) -> _Segment:
     """Count the whole lines of `log` behind `before.offset`."""
     bins = functools.cache(functools.partial(_bins_of, ws, folder))
-    if log.suffix == _RECORDS:
+    if log.suffix == RECORDS:
         return _continue_records(log, before, bins)
     windows = {span: total([counts]) for span, counts in before.windows.items()}
     offset, lines, broken, last = before.offset, before.lines, before.broken, before.last
-    for chunk in _whole_lines(log, offset):
+    for chunk in whole_lines(log, offset):
         found = chunk.split(b"\n")[:-1]
         batch = count_lines(found, bins, last)
         for start, counts in batch.windows.items():
@@ -173,20 +155,6 @@ def _continue_records(log: Path, before: _Segment, bins: Any) -> _Segment:
     for start, counts in batch.windows.items():
         windows.setdefault(Span(start, SECONDS), Counts()).add(counts)
     return _Segment(before.offset + read, 0, before.broken + batch.broken, None, _join_old(windows))
-
-
-def _whole_lines(log: Path, offset: int) -> Iterator[bytes]:
-    """The bytes behind `offset` up to the last line's end, in pieces that end with a line each."""
-    with log.open("rb") as stream:
-        stream.seek(offset)
-        rest = b""
-        while block := stream.read(_CHUNK_BYTES):
-            whole, end, tail = block.rpartition(b"\n")
-            if end:
-                yield rest + whole + end
-                rest = tail
-            else:
-                rest += block
 
 
 def _bins_of(ws: Workspace, folder: Path, version: str) -> Bins | None:

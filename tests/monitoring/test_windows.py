@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lepton_nb.errors import FormatError, NotFoundError, UsageError
-from lepton_nb.monitoring import observe
+from lepton_nb.monitoring import entries, observe
 from lepton_nb.monitoring import windows as windows_module
 from lepton_nb.workspace import Workspace
 
@@ -58,14 +58,14 @@ def test_reading_again_reads_only_what_is_new(logged, monkeypatch):
     one.answer(one.rows(50))
     observe(one.ws, one.name)
     read: list[int] = []
-    plain = windows_module._whole_lines
+    plain = windows_module.whole_lines
 
     def spy(log, offset):
         for chunk in plain(log, offset):
             read.append(len(chunk))
             yield chunk
 
-    monkeypatch.setattr(windows_module, "_whole_lines", spy)
+    monkeypatch.setattr(windows_module, "whole_lines", spy)
     assert observe(one.ws, one.name).since(None).rows == 50
     assert read == []
     before = one.segments[0].stat().st_size
@@ -175,7 +175,7 @@ def test_a_segment_read_in_many_chunks_counts_the_same(logged, monkeypatch):
     one = logged()
     for i in range(40):
         one.answer(one.rows(3, seed=i), at=NOON + i, ms=float(i))
-    monkeypatch.setattr(windows_module, "_CHUNK_BYTES", 700)
+    monkeypatch.setattr(entries, "_CHUNK_BYTES", 700)
     counts = observe(one.ws, one.name).since(None)
     assert (counts.rows, counts.requests, int(counts.latency.sum())) == (120, 40, 40)
 
