@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import pytest
 
 from lepton_nb import processes
@@ -239,6 +240,34 @@ def packaged(trained: Callable[[str], Trained]) -> Callable[[str], Bento]:
         return package(one.ws, one.run, one.data, name=name.replace("_", "-"))
 
     return make
+
+
+def _running_children(pid: int, word: str, *, at_least: int = 0, recursive: bool = False) -> list[psutil.Process]:
+    """The living children of `pid` whose command has `word`, once there are `at_least` so many.
+
+    What was just killed is a child until its parent has looked, and has no command; what has just been forked still
+    has its parent's. Neither counts.
+    """
+    deadline, found = time.monotonic() + 20, []
+    while True:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found = [one for one in psutil.Process(pid).children(recursive) if word in _command_of(one)]
+        if len(found) >= at_least:
+            return found
+        assert time.monotonic() < deadline, f"{len(found)} children of {pid} run {word}, expected {at_least}"
+        time.sleep(0.02)
+
+
+def _command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+@pytest.fixture(scope="session")
+def running_children() -> Callable[..., list[psutil.Process]]:
+    return _running_children
 
 
 @pytest.fixture(scope="session")

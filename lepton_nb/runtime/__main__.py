@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from socket import socket
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 __all__ = ["main"]
 
@@ -49,19 +52,49 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 class _Supervisor(Multiprocess):
-    """Starts a worker again that dies, unless one fails before any has ever been ready: it would fail for ever."""
+    """Starts a worker again that dies, unless one fails before any has ever been ready: it would fail for ever.
+
+    Uvicorn's own waits for the answer of one worker before it looks at the next: one that is killed while it starts
+    never answers, and for a minute none would be started again.
+    """
 
     has_answered = has_failed = False
 
+    def __init__(self, config: uvicorn.Config, sockets: list[socket]) -> None:
+        super().__init__(config, sockets)
+        # When each worker was asked whether it is ready, and has not answered yet.
+        self._asked: dict[Process, float] = {}
+
     def keep_subprocess_alive(self) -> None:
         """Look after the workers."""
-        if not self.has_answered:
-            self.has_answered = any(process.is_ready(timeout=0.5) for process in self.processes)
-            if not self.has_answered and any((process.exitcode or 0) > 0 for process in self.processes):
+        answering = [self._answers(process) for process in self.processes]
+        for place, process in enumerate(self.processes):
+            if answering[place]:
+                continue
+            process.kill()
+            process.join()
+            if not self.has_answered and (process.exitcode or 0) > 0:
                 self.has_failed = True
                 self.should_exit.set()
                 return
-        super().keep_subprocess_alive()
+            self._asked.pop(process, None)
+            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place].start()
+
+    def _answers(self, process: Process) -> bool:
+        """Whether a worker lives and does not hang; its answer is not waited for."""
+        if not process.process.is_alive():
+            return False
+        try:
+            if process in self._asked and process.parent_conn.poll():
+                self.has_answered |= process.parent_conn.recv()
+                del self._asked[process]
+            if process not in self._asked:
+                process.parent_conn.send(b"ping")
+                self._asked[process] = time.monotonic()
+        except (OSError, EOFError):
+            return False
+        return time.monotonic() - self._asked[process] < self.config.timeout_worker_healthcheck
 
 
 if __name__ == "__main__":

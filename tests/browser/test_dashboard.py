@@ -7,7 +7,6 @@ import time
 from collections import Counter
 
 import numpy as np
-import psutil
 import pytest
 from playwright.sync_api import expect
 
@@ -173,30 +172,29 @@ def test_nothing_ran_that_was_not_ours_and_no_source_is_in_the_page(page):
 
 
 @pytest.mark.nightly
-def test_the_kernel_of_a_closed_page_ends(browser, monkeypatch, tmp_path):
+def test_the_kernel_of_a_closed_page_ends(browser, monkeypatch, tmp_path, running_children):
     culling = {**launcher._SETTINGS["MappingKernelManager"], "cull_idle_timeout": 25, "cull_interval": 1}
     monkeypatch.setitem(launcher._SETTINGS, "MappingKernelManager", culling)
     ws = Workspace(tmp_path / ".lepton")
     opened = launch(ws)
+
+    def kernels():
+        return running_children(opened.pid, "ipykernel_launcher", recursive=True)
+
     try:
         context = browser.new_context()
         page = context.new_page()
         page.goto(opened.open_url, timeout=LONG_MS)
         expect(_said(page, "nothing")).to_be_visible(timeout=LONG_MS)
         page.wait_for_timeout(30_000)
-        assert len(_kernels(opened)) == 1
+        assert len(kernels()) == 1
         context.close()
         deadline = time.monotonic() + 60
-        while _kernels(opened) and time.monotonic() < deadline:
+        while kernels() and time.monotonic() < deadline:
             time.sleep(0.5)
-        assert _kernels(opened) == []
+        assert kernels() == []
     finally:
         stop(ws)
-
-
-def _kernels(dashboard):
-    family = psutil.Process(dashboard.pid).children(recursive=True)
-    return [process.pid for process in family if "ipykernel_launcher" in " ".join(process.cmdline())]
 
 
 def test_without_the_token_there_is_no_page(browser, dashboard):

@@ -190,7 +190,7 @@ def test_both_workers_see_the_sum_of_all_answers(served):
     assert seen == {20}
 
 
-def test_what_a_killed_worker_answered_is_on_the_log(served):
+def test_what_a_killed_worker_answered_is_on_the_log(served, running_children):
     answered, stop = [], threading.Event()
 
     def ask():
@@ -208,9 +208,7 @@ def test_what_a_killed_worker_answered_is_on_the_log(served):
     try:
         for _ in range(3):
             time.sleep(0.4)
-            children = psutil.Process(served.process.pid).children()
-            workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-            workers[0].kill()
+            running_children(served.process.pid, "spawn_main", at_least=1)[0].kill()
             time.sleep(0.6)
     finally:
         stop.set()
@@ -221,6 +219,22 @@ def test_what_a_killed_worker_answered_is_on_the_log(served):
         logged |= {line.split('"id":"')[1][:36] for line in whole.splitlines()}
     assert len(answered) > 10
     assert set(answered) <= logged
+
+
+def test_workers_that_are_killed_while_they_start_are_started_again(
+    tmp_path, bare, make_source, start_server, running_children
+):
+    source = make_source(tmp_path / "bento")
+    command = [sys.executable, "-m", "lepton_runtime", "--port", "PORT", "--workers", "2"]
+    server = start_server(command, source, tmp_path / "log", {**bare, "LEPTON_OPEN": "1"})
+    for _ in range(3):
+        # Those that take their place are killed as soon as they are there: none of them has answered anything.
+        workers = running_children(server.process.pid, "spawn_main", at_least=2)
+        for worker in workers:
+            worker.kill()
+        psutil.wait_procs(workers, timeout=10)
+    with server.client() as client:
+        assert client.post("/predict", json={"rows": [ROW]}).status_code == 200
 
 
 def test_workers_end_with_a_killed_supervisor(tmp_path, bare, make_source, start_server, uvicorn_command):

@@ -118,7 +118,7 @@ def test_a_bento_that_cannot_be_loaded_leaves_all_as_it_was(ws, bento, other_ben
     assert promote(ws, deployment.name, other_bento).bento == other_bento.tag
 
 
-def kill_one(ws, bento, turn: int) -> None:
+def kill_one(ws, bento, turn: int, running_children) -> None:
     """A worker, and each fifth time the whole server, which is then started anew."""
     current = get(ws, bento.tag.partition(":")[0])
     if turn % 5 == 4:
@@ -127,8 +127,7 @@ def kill_one(ws, bento, turn: int) -> None:
             psutil.Process(current.pid).wait(10)
         serve(ws, bento, workers=2)
         return
-    children = psutil.Process(current.pid).children()
-    workers = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    workers = running_children(current.pid, "spawn_main", at_least=1)
     workers[turn % len(workers)].kill()
     time.sleep(0.7)
 
@@ -149,7 +148,7 @@ async def acknowledged_of(ws, name: str, found: set[str], stopped: asyncio.Event
             await asyncio.sleep(0.02)
 
 
-def all_on_the_log(ws, bento, times: int) -> None:
+def all_on_the_log(ws, bento, times: int, running_children) -> None:
     """Kill under load: what was acknowledged is on the log, and it answers again."""
     deployment, found = serve(ws, bento, workers=2), set()
 
@@ -159,7 +158,7 @@ def all_on_the_log(ws, bento, times: int) -> None:
         try:
             for turn in range(times):
                 await asyncio.sleep(0.3)
-                await asyncio.to_thread(kill_one, ws, bento, turn)
+                await asyncio.to_thread(kill_one, ws, bento, turn, running_children)
         finally:
             stopped.set()
             await asyncio.gather(*askers)
@@ -173,18 +172,18 @@ def all_on_the_log(ws, bento, times: int) -> None:
     assert found <= logged
 
 
-def test_what_was_answered_is_on_the_log_whatever_is_killed(ws, bento):
-    all_on_the_log(ws, bento, 10)
+def test_what_was_answered_is_on_the_log_whatever_is_killed(ws, bento, running_children):
+    all_on_the_log(ws, bento, 10, running_children)
 
 
 @pytest.mark.nightly
-def test_what_was_answered_is_on_the_log_after_a_thousand_kills(ws, bento):
-    all_on_the_log(ws, bento, 1000)
+def test_what_was_answered_is_on_the_log_after_a_thousand_kills(ws, bento, running_children):
+    all_on_the_log(ws, bento, 1000, running_children)
 
 
-def test_a_server_of_one_worker_starts_it_again(ws, bento):
+def test_a_server_of_one_worker_starts_it_again(ws, bento, running_children):
     deployment = serve(ws, bento, workers=1)
-    (worker,) = [one for one in psutil.Process(deployment.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    (worker,) = running_children(deployment.pid, "spawn_main", at_least=1)
     worker.kill()
     deadline = time.monotonic() + 20
     with httpx.Client(base_url=deployment.url, headers=headers_of(deployment), trust_env=False) as client:
@@ -223,13 +222,14 @@ def test_the_list_tells_what_is_answered_now_and_the_log_its_last_lines(ws, bent
     assert stop(ws, deployment.name).load is None
 
 
-def test_a_public_server_listens_to_other_machines_and_answers_to_its_names_alone(ws, bento, monkeypatch):
+def test_a_public_server_listens_to_other_machines_and_answers_to_its_names_alone(
+    ws, bento, monkeypatch, running_children
+):
     monkeypatch.setenv("LEPTON_ALLOWED_HOSTS", "models.example")
     deployment = serve(ws, bento, public=True)
     port = int(deployment.url.rpartition(":")[2])
-    listening = {
-        one.laddr for process in psutil.Process(deployment.pid).children() for one in process.net_connections()
-    }
+    workers = running_children(deployment.pid, "spawn_main", at_least=1)
+    listening = {one.laddr for process in workers for one in process.net_connections()}
     assert any(address.port == port and address.ip == "0.0.0.0" for address in listening)
     with httpx.Client(base_url=deployment.url, headers=headers_of(deployment), trust_env=False) as client:
         statuses = [

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -89,6 +90,12 @@ def test_serving_a_bento_does_not_change_its_files(served, bento):
     assert not list(bento.path.rglob("__pycache__"))
 
 
+def lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def test_a_deployment_outlives_its_starter_and_stop_ends_it_with_its_workers(ws, bento):
     script = f"""
         from pathlib import Path
@@ -106,7 +113,7 @@ def test_a_deployment_outlives_its_starter_and_stop_ends_it_with_its_workers(ws,
     assert len(family) >= 2
     assert stop(ws, "left-behind").status == "stopped"
     assert not is_alive(Identity(deployment.pid, deployment.started))
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+    assert not any(lives(process) for process in family)
     assert get(ws, "left-behind").status == "stopped"
     with pytest.raises(ServingError, match="'left-behind' is stopped"):
         predict(ws, deployment, ROWS)
@@ -114,9 +121,10 @@ def test_a_deployment_outlives_its_starter_and_stop_ends_it_with_its_workers(ws,
 
 def test_a_killed_deployment_is_found_failed_leaves_no_worker_and_can_be_served_again(ws, bento):
     first = serve(ws, bento, workers=2)
-    family = psutil.Process(first.pid).children(recursive=True)
+    server = psutil.Process(first.pid)
+    family = server.children(recursive=True)
     os.kill(first.pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(first.pid)], timeout=10)
+    psutil.wait_procs([server], timeout=10)
     found = get(ws, "tiny")
     assert found.status == "failed"
     assert f"process {first.pid} has ended" in found.cause
@@ -157,9 +165,9 @@ def test_a_server_is_not_handed_the_secrets_of_its_starter(ws, bento, monkeypatc
     assert token not in environment.values()
 
 
-def test_a_killed_worker_is_replaced(ws, bento):
+def test_a_killed_worker_is_replaced(ws, bento, running_children):
     deployment = serve(ws, bento, workers=2)
-    workers = [one for one in psutil.Process(deployment.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+    workers = running_children(deployment.pid, "spawn_main", at_least=2)
     for worker in workers:
         worker.kill()
     psutil.wait_procs(workers, timeout=10)
