@@ -259,10 +259,9 @@ def _running_children(pid: int, word: str, *, at_least: int = 0, recursive: bool
 
 
 def _command_of(process: psutil.Process) -> str:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
+    return ""
 
 
 @pytest.fixture(scope="session")
