@@ -1,17 +1,32 @@
 """How good is a model, and how are its inputs and latencies spread? Pure functions of arrays."""
 
 from .classification import calibration_error, classification_scores, confusion
+from .distance import divergence, excess_distance, kolmogorov_smirnov, stability_index
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
+from .paired import difference_interval, mcnemar, share_fell
+from .tally import CONFIDENCE_BINS, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
 
 __all__ = [
+    "CONFIDENCE_BINS",
     "LATENCY_EDGES_MS",
+    "MISSING_SEGMENT",
+    "UNSEEN_SEGMENT",
+    "Tally",
     "calibration_error",
     "classification_scores",
     "confusion",
     "count_category",
+    "count_confidence",
     "count_number",
+    "difference_interval",
+    "divergence",
     "edges_of",
+    "excess_distance",
+    "kolmogorov_smirnov",
     "latency_histogram",
+    "mcnemar",
     "quantile",
+    "share_fell",
+    "stability_index",
 ]

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 import orjson
 
 from ...records import Deployment
-from ...runtime import ModelError, Signature, read_signature
 from ...workspace import Workspace
-from ..windows import folder_of, model_folder
-from .finding import Predicted, moment_of, predicted
-from .told import FEEDBACK, told
+from ..windows import folder_of
+from .finding import Predicted, predicted
+from .joining import join
+from .ledger import reading, truths_between
+from .signatures import signature_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
 
-__all__ = ["labelled", "signature_of"]
+__all__ = ["labelled"]
+
+_LAST_ID = "g"
 
 
 def labelled(
@@ -47,26 +48,19 @@ def labelled(
         FormatError: labels have a newer format than this version reads.
     """
     folder, now = folder_of(ws, str(deployment)), time.time()
-    first = -1.0 if since is None else now - since
-    last = float("inf") if until is None else now - until
-    known: dict[str, tuple[float, str]] = {}
-    for path in sorted(folder.glob(FEEDBACK)):
-        for one in told(path)[0]:
-            if first <= moment_of(one.id) <= last and one.time >= known.get(one.id, (0.0, ""))[0]:
-                known[one.id] = (one.time, one.label)
-    rows = sorted(
-        predicted(folder, known, functools.partial(signature_of, ws, folder)), key=lambda row: (row.time, row.id)
-    )
-    return _table([(row, known[row.id][1]) for row in rows])
+    join(ws, folder, now)
+    first = "" if since is None else _first_id(now - since)
+    last = _LAST_ID if until is None else _first_id(now - until)
+    known = reading(folder, lambda ledger: truths_between(folder, ledger.parts, first, last))
+    signatures = functools.cache(functools.partial(signature_of, ws, folder))
+    rows = sorted(predicted(folder, known, signatures), key=lambda row: (row.time, row.id))
+    return _table([(row, known[row.id].label) for row in rows])
 
 
-def signature_of(ws: Workspace, folder: Path, version: str) -> Signature | None:
-    """What a version takes and answers; None when its model is gone."""
-    path = model_folder(ws, folder, version)
-    try:
-        return None if path is None else read_signature(path)
-    except ModelError:
-        return None
+def _first_id(moment: float) -> str:
+    """What no id of that moment or later comes before."""
+    text = f"{max(int(moment * 1e3), 0):012x}"
+    return f"{text[:8]}-{text[8:]}"
 
 
 def _table(rows: list[tuple[Predicted, str]]) -> pa.Table:

@@ -13,7 +13,7 @@ from ...errors import FormatError
 from ...runtime import FORMAT
 from .finding import moment_of
 
-__all__ = ["FEEDBACK", "Told", "told"]
+__all__ = ["FEEDBACK", "Step", "Told", "told"]
 
 FEEDBACK = "feedback-*.jsonl"
 
@@ -32,22 +32,40 @@ class Told(NamedTuple):
     time: float
 
 
-def told(path: Path, offset: int = 0) -> tuple[list[Told], int, int]:
+class Step(NamedTuple):
+    """What a stretch of a file said.
+
+    Args:
+        labels: in the order of the file.
+        end: where the last whole line ends.
+        broken: lines that are none of ours.
+    """
+
+    labels: list[Told]
+    end: int
+    broken: int
+
+
+def told(path: Path, offset: int, most: int) -> Step:
     """The labels of a file behind `offset`; a line that is still being written waits for its end.
 
-    Returns:
-        The labels, where the last whole line ends, and how many lines are none of ours.
+    Args:
+        path: the file.
+        offset: bytes that were read before.
+        most: bytes to read now, up to the end of the line that they end in.
 
     Raises:
         FormatError: a line has a newer format than this version reads.
     """
     with path.open("rb") as stream:
         stream.seek(offset)
-        content = stream.read()
+        content = stream.read(most)
+        if len(content) == most:
+            content += stream.readline()
     whole, end, _ = content.rpartition(b"\n")
     lines = whole.split(b"\n") if end else []
     found = list(_parsed(lines, path))
-    return found, offset + len(whole) + len(end), len(lines) - len(found)
+    return Step(found, offset + len(whole) + len(end), len(lines) - len(found))
 
 
 def _parsed(lines: list[bytes], path: Path) -> Iterator[Told]:

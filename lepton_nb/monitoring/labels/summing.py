@@ -1,0 +1,119 @@
+"""Labelled predictions become sums per window and model version."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ...runtime import Signature
+from ...runtime.texts import plain_text
+from ...scores import MISSING_SEGMENT, UNSEEN_SEGMENT, Tally
+from ..lines import SECONDS
+from .finding import Predicted
+
+__all__ = ["Judged", "Sums", "judged", "merged", "summed"]
+
+# Of each window by version, start and seconds: a JSON object of `scores.Tally`.
+Sums = dict[tuple[str, int, int], dict[str, Any]]
+
+# Windows that are older than a day when the newest begins are joined to hours, those older than a month to days.
+_JOINED = ((30 * 24 * 3600, 24 * 3600), (24 * 3600, 3600))
+# A column of more categories has hardly one that is large enough to speak of.
+_CATEGORIES = 50
+
+
+class Judged(NamedTuple):
+    """As much of a labelled prediction as is counted.
+
+    Args:
+        version: of the model.
+        start: of its window, seconds since the epoch.
+        probabilities: one per class.
+        truth: index of the class that was right; one more than the last for a class that the model does not have.
+        segments: category column to value.
+        sign: 1, or -1 for what is taken off.
+    """
+
+    version: str
+    start: int
+    probabilities: Sequence[float]
+    truth: int
+    segments: Mapping[str, str]
+    sign: int
+
+
+def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signature | None, sign: int) -> Judged:
+    """What is counted of a prediction.
+
+    Args:
+        row: the prediction.
+        truth: the class that was right.
+        classes: of the version that answered.
+        signature: what it takes; None counts no segments.
+        sign: 1, or -1 to take it off.
+    """
+    segments = {
+        one.name: _value(row.inputs[one.name], one.categories)
+        for one in (signature.inputs if signature else ())
+        if one.kind == "category"
+        and len(one.categories) <= _CATEGORIES
+        and one.name not in row.masked
+        and one.name in row.inputs
+    }
+    place = classes.index(truth) if truth in classes else len(classes)
+    start = int(row.time // SECONDS) * SECONDS
+    return Judged(row.version, start, row.probabilities, place, segments, sign)
+
+
+def _value(value: Any, categories: Sequence[str]) -> str:
+    text = plain_text(str(value)) if isinstance(value, (str, bool)) else MISSING_SEGMENT
+    return text if text in categories or text == MISSING_SEGMENT else UNSEEN_SEGMENT
+
+
+def summed(rows: Iterable[Judged]) -> Sums:
+    """The sums of rows per window and version."""
+    groups: defaultdict[tuple[str, int], defaultdict[tuple[int, tuple[str, ...]], list[Judged]]]
+    groups = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        groups[row.version, row.start][row.sign, tuple(row.segments)].append(row)
+    found: Sums = {}
+    for (version, start), parts in groups.items():
+        total: Tally | None = None
+        for (sign, columns), some in parts.items():
+            tally = Tally.of(
+                [row.probabilities for row in some],
+                [row.truth for row in some],
+                {column: [row.segments[column] for row in some] for column in columns},
+            )
+            total = total or Tally(tally.classes)
+            total.add(tally, sign)
+        if total is not None:
+            found[version, start, SECONDS] = total.to_dict()
+    return found
+
+
+def merged(windows: Iterable[tuple[str, int, int, dict[str, Any]]]) -> Sums:
+    """The windows of several parts as one, the older ones joined to longer ones."""
+    every = list(windows)
+    newest = max((start for _, start, _, _ in every), default=0)
+    places: defaultdict[tuple[str, int, int], list[dict[str, Any]]] = defaultdict(list)
+    for version, start, seconds, tally in every:
+        places[version, *_longer(start, seconds, newest)].append(tally)
+    return {place: _total(tallies) for place, tallies in sorted(places.items())}
+
+
+def _longer(start: int, seconds: int, newest: int) -> tuple[int, int]:
+    for age, width in _JOINED:
+        if seconds <= width and start < newest - age - (newest - age) % width:
+            return start - start % width, width
+    return start, seconds
+
+
+def _total(tallies: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if len(tallies) == 1:
+        return tallies[0]
+    total = Tally(int(tallies[0]["classes"]))
+    for one in tallies:
+        total.add_dict(one)
+    return total.to_dict()
