@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..records import Data
 from ..runtime import Distribution, Reference, Signature
+from ..runtime.embedding import answer_features
 from ..runtime.summary import feature_kinds, features_of
 from ..scores import count_category, count_number, edges_of
 
@@ -41,6 +42,7 @@ def reference_of(
         name: _numbers(values) if kinds[name] == "number" else _categories(values, categories[name])
         for name, values in features_of(training, signature).items()
     }
+    features |= {name: _numbers(values) for name, values in answer_features(held_out).items()}
     predicted = np.bincount(held_out.argmax(axis=1), minlength=len(signature.classes))
     counts = Distribution("category", tuple(map(int, predicted)), categories=signature.classes)
     return Reference(features, counts, rows=len(next(iter(training.values()))))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FormatError
 from ..runtime import FORMAT, RequestError, Signature
 from ..scores import latency_histogram
+from .batches import shown
+from .binning import Bins, bin_answers, bin_features, count_outside
 from .counts import Counts, ModelCounts
-from .lines import SECONDS, Batch, Bins, bin_answers, bin_features
+from .lines import SECONDS, Batch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["count_records"]
 
@@ -57,27 +61,44 @@ def _counted(
         )
     version = str(head["version"])
     answers = pa.ipc.open_stream(io.BytesIO(answer)).read_all()
-    labels = answers["label"].to_pylist() if "label" in answers.column_names else []
-    model = ModelCounts(answers.num_rows, Counter(map(str, labels)))
+    model = ModelCounts(answers.num_rows, _labels(answers))
     if (found := bins(version)) is not None:
-        model.answers = bin_answers(answers.column(1).to_pylist(), found.reference)
-        model.features = bin_features(_features(head, given, found.signature), found.reference)
+        if not model.labels:
+            model.answers = bin_answers(answers.column(1).to_pylist(), found.reference)
+        features = _features(head, given, found.signature) | _answered(answers)
+        model.features = bin_features(features, found.reference)
+        model.outside = count_outside(features, found.signature)
     counts = Counts(models={version: model})
     if not head.get("shadow"):
         counts.requests, counts.latency = 1, latency_histogram([float(head["latency_ms"])])
     return int(float(head["time"]) // SECONDS) * SECONDS, counts
 
 
-def _features(head: Mapping[str, Any], given: bytes, signature: Signature) -> Mapping[str, Any]:
+def _labels(answers: pa.Table) -> Counter[str]:
+    if "label" not in answers.column_names:
+        return Counter()
+    counted = answers.column("label").value_counts().to_pylist()
+    return Counter({str(one["values"]): int(one["counts"]) for one in counted})
+
+
+def _answered(answers: pa.Table) -> dict[str, Any]:
+    from ..runtime.embedding import answer_features
+
+    if not answers.num_rows or "probabilities" not in answers.column_names:
+        return {}
+    probabilities = answers.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return answer_features(probabilities.reshape(answers.num_rows, -1))
+
+
+def _features(head: Mapping[str, Any], given: bytes, signature: Signature) -> dict[str, Any]:
     """The features of the columns that are on the log as they were."""
     from ..runtime.columns import NUMPY, from_arrow, from_numpy
     from ..runtime.summary import features_of
 
-    masked = set(head.get("masked", ()))
-    shown = dataclasses.replace(signature, inputs=tuple(one for one in signature.inputs if one.name not in masked))
-    if not shown.inputs:
+    seen = shown(signature, head.get("masked", ()))
+    if not seen.inputs:
         return {}
     if head["kind"] == NUMPY:
-        return features_of(from_numpy(given, shown), shown)
+        return features_of(from_numpy(given, seen), seen)
     # Hashed columns are in the stream as well, and are not looked at.
-    return features_of(from_arrow(given, shown, strict=False), shown)
+    return features_of(from_arrow(given, seen, strict=False), seen)

@@ -27,12 +27,14 @@ class ModelCounts:
         labels: predictions per class name.
         features: per feature the rows per bin of that version's training reference, the missing ones last, int64.
         answers: where the answer is a number, the predictions per bin in the same way; else None.
+        outside: per feature the rows below or above all that training saw, where that is known.
     """
 
     rows: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     answers: NDArray[np.int64] | None = None
+    outside: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: ModelCounts) -> None:
         """Count what `other` counted as well."""
@@ -40,6 +42,7 @@ class ModelCounts:
         self.labels.update(other.labels)
         for name, counts in other.features.items():
             self.features[name] = counts + self.features.get(name, 0)
+        self.outside.update(other.outside)
         if other.answers is not None:
             self.answers = other.answers + (0 if self.answers is None else self.answers)
 
@@ -52,7 +55,10 @@ class ModelCounts:
         for name, before in reference.features.items():
             if (counts := self.features.get(name)) is not None:
                 bins = tuple(counts[:-1].tolist())
-                features[name] = Distribution(before.kind, bins, before.edges, before.categories, int(counts[-1]))
+                features[name] = Distribution(
+                    *(before.kind, bins, before.edges, before.categories, int(counts[-1])),
+                    outside=self.outside.get(name),
+                )
         return Reference(features, self._predicted(reference.prediction), self.rows)
 
     def _predicted(self, before: Distribution | None) -> Distribution | None:
@@ -114,6 +120,7 @@ class Counts:
                     "labels": dict(model.labels),
                     "features": {name: counts.tolist() for name, counts in model.features.items()},
                     **({} if model.answers is None else {"answers": model.answers.tolist()}),
+                    "outside": dict(model.outside),
                 }
                 for version, model in self.models.items()
             },
@@ -128,7 +135,8 @@ class Counts:
         for version, model in value["models"].items():
             features = {name: np.array(bins, dtype=np.int64) for name, bins in model["features"].items()}
             answers = np.array(model["answers"], dtype=np.int64) if "answers" in model else None
-            counts.models[version] = ModelCounts(int(model["rows"]), Counter(model["labels"]), features, answers)
+            known, outside = Counter(model["labels"]), Counter(model.get("outside", {}))
+            counts.models[version] = ModelCounts(int(model["rows"]), known, features, answers, outside)
         return counts
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,28 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime import Reference, RequestError, Signature
-from ..scores import count_category, count_number, latency_histogram
+from ..runtime import RequestError
+from ..scores import latency_histogram
+from .batches import shown
+from .binning import Bins, bin_answers, bin_features, count_outside
 from .counts import Counts, ModelCounts
 from .entries import parse_line
 
-__all__ = ["SECONDS", "Batch", "Bins", "bin_answers", "bin_features", "count_lines"]
+__all__ = ["SECONDS", "Batch", "count_lines"]
 
 # The length of a window. Others are whole multiples of it.
 SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Bins:
-    """Where the rows of one model version are counted.
-
-    Args:
-        signature: its inputs.
-        reference: its training reference, whose bins are used.
-    """
-
-    signature: Signature
-    reference: Reference
 
 
 @dataclass
@@ -99,8 +86,7 @@ def _shown(bins: Bins | None, masked: Sequence[str]) -> Bins | None:
     """The bins of the columns that are on the log as they were."""
     if bins is None or not masked:
         return bins
-    inputs = tuple(one for one in bins.signature.inputs if one.name not in masked)
-    return Bins(dataclasses.replace(bins.signature, inputs=inputs), bins.reference) if inputs else None
+    return Bins(shown(bins.signature, masked), bins.reference)
 
 
 def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bins: Bins | None) -> None:
@@ -126,11 +112,14 @@ def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bi
         model.labels.update(one["label"] for one in outputs if "label" in one)
         if bins is not None:
             model.answers = bin_answers([next(iter(one.values())) for one in outputs], bins.reference)
-            model.features = bin_features({name: values[part] for name, values in features.items()}, bins.reference)
+            chosen = {name: values[part] for name, values in features.items()}
+            model.features = bin_features(chosen, bins.reference)
+            model.outside = count_outside(chosen, bins.signature)
         batch.windows.setdefault(int(starts[part[0]]), Counts()).add(Counts(models={version: model}))
 
 
 def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, NDArray[Any]]:
+    from ..runtime.embedding import answer_features
     from ..runtime.rows import arrays_of
     from ..runtime.summary import features_of
 
@@ -138,45 +127,7 @@ def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, 
     rows = [entry["inputs"] for entry in entries]
     if "masked" in entries[0]:
         rows = [{name: value for name, value in row.items() if name in names} for row in rows]
-    return features_of(arrays_of(rows, bins.signature), bins.signature)
-
-
-def bin_answers(values: Sequence[Any], reference: Reference) -> NDArray[np.int64] | None:
-    """Count answers into the bins of a training reference whose prediction is a number; None for any other.
-
-    Args:
-        values: the first output of each row.
-        reference: the bins.
-
-    Returns:
-        int64 [bins + 1], what is no number last.
-    """
-    if reference.prediction is None or reference.prediction.kind != "number":
-        return None
-    numbers = np.array([one if isinstance(one, (int, float)) else math.nan for one in values], dtype=np.float64)
-    counts = count_number(numbers, np.array(reference.prediction.edges, dtype=np.float64))
-    return np.append(counts, len(numbers) - counts.sum())
-
-
-def bin_features(features: Mapping[str, NDArray[Any]], reference: Reference) -> dict[str, NDArray[np.int64]]:
-    """Count values into the bins of a training reference.
-
-    Args:
-        features: per feature N values, as `features_of` makes them.
-        reference: the bins.
-
-    Returns:
-        Per feature that is there int64 [bins + 1], the missing values last.
-    """
-    counted = {}
-    for name, distribution in reference.features.items():
-        if name not in features:
-            # Its column is private: nobody can tell.
-            continue
-        values = features[name]
-        if distribution.kind == "number":
-            counts = count_number(values, np.array(distribution.edges, dtype=np.float64))
-        else:
-            counts = count_category(values, distribution.categories)
-        counted[name] = np.append(counts, len(values) - counts.sum())
-    return counted
+    features: Mapping[str, NDArray[Any]] = features_of(arrays_of(rows, bins.signature), bins.signature)
+    if "label" in entries[0]["outputs"]:
+        features = {**features, **answer_features(np.array([entry["outputs"]["probabilities"] for entry in entries]))}
+    return features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 
 from ..errors import DataError, FormatError
 from ..records import Drift
-from ..runtime import ModelError, Reference, read_reference
-from .lines import bin_features
+from ..runtime import ModelError, Reference, Signature, read_reference
+from .binning import bin_features, count_outside
 from .verdict import drift
 
 __all__ = ["check_drift", "reference_of"]
@@ -28,6 +29,7 @@ def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drif
         FormatError: the model folder cannot be read.
         DataError: an input is missing or has another shape.
     """
+    from ..runtime.embedding import answer_features
     from ..runtime.model import Model
     from ..runtime.summary import features_of
 
@@ -39,16 +41,19 @@ def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drif
     if missing := [one.name for one in loaded.signature.inputs if one.name not in inputs]:
         raise DataError(f"input {missing[0]!r} is missing", expected=f"the inputs of {model}")
     try:
-        features = features_of(inputs, loaded.signature)
-        answers = loaded.predict(inputs).argmax(axis=1)
+        answers = loaded.predict(inputs)
+        features = {**features_of(inputs, loaded.signature), **answer_features(answers)}
     except ValueError as cause:
         raise DataError(f"the rows do not fit the model {model}", got=str(cause)) from cause
-    labels = np.array(loaded.signature.classes, dtype=object)[answers]
-    return drift(reference, reference_of(features, labels, reference))
+    labels = np.array(loaded.signature.classes, dtype=object)[answers.argmax(axis=1)]
+    return drift(reference, reference_of(features, labels, reference, loaded.signature))
 
 
 def reference_of(
-    features: Mapping[str, np.ndarray[Any, Any]], labels: np.ndarray[Any, Any], like: Reference
+    features: Mapping[str, np.ndarray[Any, Any]],
+    labels: np.ndarray[Any, Any],
+    like: Reference,
+    signature: Signature | None = None,
 ) -> Reference:
     """Count rows in the bins of a reference.
 
@@ -56,10 +61,12 @@ def reference_of(
         features: per feature N values, as `features_of` makes them.
         labels: N predicted class names.
         like: the bins.
+        signature: tells the range that training saw; None counts nothing as outside of it.
     """
     from .counts import ModelCounts
 
     model = ModelCounts(len(labels))
     model.labels.update(labels.tolist())
     model.features = bin_features(features, like)
+    model.outside = count_outside(features, signature) if signature else Counter()
     return model.like(like)

@@ -2,12 +2,14 @@
 
 Two samples are compared, not a sample with a law: the reference was counted from training rows, in bins cut at
 their own quantiles, so its counts are as noisy as those of the traffic. A feature has drifted when chance does not
-explain the difference (chi-square, corrected over the features) and the difference matters (effect size).
+explain the difference (chi-square, and for numbers Kolmogorov and Smirnov, corrected over the features) and the
+difference matters (effect size).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from ..records import Drift, FeatureDrift
 from ..runtime import Distribution, Reference
+from ..scores import divergence, excess_distance, kolmogorov_smirnov, stability_index
 
 __all__ = ["ALPHA", "EFFECT", "MINIMUM_ROWS", "PREDICTION", "counts_of", "drift"]
 
@@ -28,8 +31,6 @@ PREDICTION = "prediction"
 
 # Pearson's approximation holds from about five expected rows in each cell (Cochran 1954).
 _EXPECTED = 5.0
-# What an empty bin counts as in the PSI, whose logarithm has no value there.
-_EMPTY = 1e-4
 
 
 def counts_of(distribution: Distribution) -> NDArray[np.int64]:
@@ -67,15 +68,15 @@ def drift(reference: Reference, current: Reference) -> Drift:
     """
     from scipy.stats import false_discovery_control
 
-    measured = {name: _compare(before, now) for name, before, now in _pairs(reference, current)}
+    measured = [_compare(name, before, now) for name, before, now in _pairs(reference, current)]
     if not measured:
         # Text in and tensors out: nothing of it is counted.
         return Drift(None, current.rows, MINIMUM_ROWS, ())
-    adjusted = false_discovery_control([p for _, _, _, p in measured.values()], method="bh")
+    adjusted = false_discovery_control([one.p_value for one in measured], method="bh")
     enough = current.rows >= MINIMUM_ROWS
     features = [
-        FeatureDrift(name, psi, js, effect, p, float(q), bool(enough and q < ALPHA and effect >= EFFECT))
-        for (name, (psi, js, effect, p)), q in zip(measured.items(), adjusted, strict=True)
+        replace(one, adjusted=float(q), drifted=bool(enough and q < ALPHA and one.effect >= EFFECT))
+        for one, q in zip(measured, adjusted, strict=True)
     ]
     features.sort(key=lambda one: (-one.drifted, -one.effect, one.adjusted, one.name))
     drifted = any(one.drifted for one in features) if enough else None
@@ -86,31 +87,49 @@ def _pairs(reference: Reference, current: Reference) -> Iterator[tuple[str, Dist
     predicted = {} if reference.prediction is None else {PREDICTION: reference.prediction}
     for name, before in {**reference.features, **predicted}.items():
         now = current.prediction if name == PREDICTION else current.features.get(name)
-        if now is None or len(counts_of(now)) != len(counts_of(before)):
+        if now is None:
+            # Its column is private, or it was not yet counted when these rows were.
+            continue
+        if len(counts_of(now)) != len(counts_of(before)):
             raise FormatError(
                 f"feature {name!r} was not counted in the bins of the training reference",
                 expected=f"{len(before.counts)} bins",
-                got="none" if now is None else f"{len(now.counts)}",
+                got=f"{len(now.counts)}",
                 hint="delete the deployment's windows folder; it is counted again from the prediction log",
             )
         yield name, before, now
 
 
-def _compare(before: Distribution, now: Distribution) -> tuple[float, float, float, float]:
-    """PSI, Jensen-Shannon distance, effect size and p-value of two samples counted in the same bins."""
+def _compare(name: str, before: Distribution, now: Distribution) -> FeatureDrift:
+    """One feature, counted in the same bins in both; not yet corrected over the features."""
     table = np.stack([counts_of(before), counts_of(now)])
     rows = table.sum(axis=1)
     if not rows.all():
-        return 0.0, 0.0, 0.0, 1.0
-    shares = table / rows[:, None]
+        return FeatureDrift(name, 0.0, 0.0, 0.0, 1.0, 1.0, drifted=False)
     tests = [_pool(table)]
     # Values that are missing, or that training never saw, are too rare in the reference to be a bin that Pearson's
     # test can use, and too telling to be pooled with others: they are tested by themselves as well.
     strange = table[:, -2:] if before.kind == "category" else table[:, -1:]
     if strange.any():
         tests.append(np.stack([strange.sum(axis=1), rows - strange.sum(axis=1)], axis=1))
-    p_value = min(1.0, len(tests) * min(_p_value(one) for one in tests))
-    return _psi(*shares), float(np.sqrt(_divergence(*shares))), max(_effect(one) for one in tests), p_value
+    p_values = [_p_value(one) for one in tests]
+    ks = kolmogorov_smirnov(*table[:, :-1]) if before.kind == "number" and len(before.counts) > 1 else None
+    if ks is not None:
+        p_values.append(ks[1])
+    return FeatureDrift(
+        name,
+        stability_index(*table),
+        float(np.sqrt(divergence(*table))),
+        max(excess_distance(*one) for one in tests),
+        min(1.0, len(p_values) * min(p_values)),
+        1.0,
+        drifted=False,
+        ks=None if ks is None else ks[0],
+        ks_p_value=None if ks is None else ks[1],
+        unseen=float(table[1, -2] / rows[1]) if before.kind == "category" else None,
+        missing=float(table[1, -1] / rows[1]),
+        out_of_range=None if now.outside is None else float(now.outside / rows[1]),
+    )
 
 
 def _p_value(table: NDArray[np.int64]) -> float:
@@ -121,34 +140,6 @@ def _p_value(table: NDArray[np.int64]) -> float:
     if _smallest_expected(table) < _EXPECTED:
         return float(fisher_exact(table).pvalue)
     return float(chi2_contingency(table, correction=False).pvalue)
-
-
-def _effect(table: NDArray[np.int64]) -> float:
-    """Jensen-Shannon distance less what chance adds to it.
-
-    Near equality the divergence is an eighth of chi-square's statistic per row (in nats), whose mean under chance
-    alone is (bins - 1) (1/n + 1/m).
-    """
-    rows = table.sum(axis=1)
-    chance = (table.shape[1] - 1) * (1 / rows).sum() / (8 * np.log(2))
-    return float(np.sqrt(max(_divergence(*(table / rows[:, None])) - chance, 0.0)))
-
-
-def _psi(before: NDArray[np.float64], now: NDArray[np.float64]) -> float:
-    """Population stability index: sum of (q - p) ln(q / p) over the bins that either sample has."""
-    seen = (before > 0) | (now > 0)
-    p, q = np.maximum(before[seen], _EMPTY), np.maximum(now[seen], _EMPTY)
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def _divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
-    """Jensen-Shannon divergence in bits (Lin 1991)."""
-    middle = (p + q) / 2
-    total = 0.0
-    for one in (p, q):
-        seen = one > 0
-        total += 0.5 * float((one[seen] * np.log2(one[seen] / middle[seen])).sum())
-    return max(total, 0.0)
 
 
 def _smallest_expected(table: NDArray[np.int64]) -> float:

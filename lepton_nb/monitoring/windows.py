@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 from ..errors import FormatError
 from ..runtime import ModelError, read_reference, read_signature
 from ..workspace import Workspace, locked, read_json, write_atomic
+from .binning import Bins
 from .bulk import count_records
 from .counts import Counts, total
 from .entries import whole_lines
-from .lines import SECONDS, Bins, count_lines
+from .lines import SECONDS, count_lines
 from .places import LOGS, RECORDS, folder_of, model_folder
 
 __all__ = ["Observed", "Span", "as_counted", "folder_of", "model_folder", "observe"]

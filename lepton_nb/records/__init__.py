@@ -25,14 +25,15 @@ from .events import (
 )
 from .exports import Export, Exports
 from .layers import layered
+from .loop import Decision, Stage, Watch, Watches
 from .metrics import better, monitored
 from .models import Artifact, Bento, Card
-from .monitoring import Drift, FeatureDrift, Health, Traffic
+from .monitoring import Drift, DriftStep, FeatureDrift, FeatureHistogram, Health, Traffic, UsageStep
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .profiles import Check, ColumnProfile, Problem, Profile
 from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Load, Logs, Predictions, Scored
-from .shown import Result, Table, plain, printable
+from .shown import Result, Table, cell, plain, printable
 from .starter import Starter
 from .written import Written
 
@@ -49,17 +50,20 @@ __all__ = [
     "Curve",
     "Dashboard",
     "Data",
+    "Decision",
     "Deployment",
     "Deployments",
     "Diagnosis",
     "Drawing",
     "Drift",
+    "DriftStep",
     "Epoch",
     "Event",
     "Export",
     "Exports",
     "Failed",
     "FeatureDrift",
+    "FeatureHistogram",
     "Finding",
     "Finished",
     "Graph",
@@ -84,6 +88,7 @@ __all__ = [
     "RunStatus",
     "Runs",
     "Scored",
+    "Stage",
     "Started",
     "Starter",
     "Step",
@@ -91,9 +96,13 @@ __all__ = [
     "Table",
     "Traffic",
     "Usage",
+    "UsageStep",
+    "Watch",
+    "Watches",
     "Written",
     "ago",
     "better",
+    "cell",
     "decode",
     "duration",
     "encode",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .shown import Result, Table
 
-__all__ = ["Drift", "FeatureDrift", "Health", "Traffic"]
+__all__ = ["Drift", "DriftStep", "FeatureDrift", "FeatureHistogram", "Health", "Traffic", "UsageStep"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,15 @@ class FeatureDrift:
         psi: population stability index.
         js: Jensen-Shannon distance (base 2, 0 to 1).
         effect: the same distance with what chance alone adds at these sample sizes taken off: the effect size.
-        p_value: chi-square test on the binned counts.
+        p_value: of the binned counts: chi-square and, for numbers, Kolmogorov and Smirnov; the smallest, corrected for
+            their number.
         adjusted: the p-value corrected over the features (Benjamini-Hochberg).
         drifted: significant and large enough.
+        ks: statistic of Kolmogorov and Smirnov, 0 to 1; None for categories.
+        ks_p_value: its p-value alone.
+        unseen: share of the rows with a category that training did not see; None for numbers.
+        missing: share of the rows without a value.
+        out_of_range: share of the rows below or above all that training saw; None where that is not known.
     """
 
     name: str
@@ -31,6 +37,11 @@ class FeatureDrift:
     p_value: float
     adjusted: float
     drifted: bool
+    ks: float | None = None
+    ks_p_value: float | None = None
+    unseen: float | None = None
+    missing: float = 0.0
+    out_of_range: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,9 +67,81 @@ class Drift(Result):
 
     def table(self) -> Table:
         """One line per feature, the ten most drifted."""
-        rows = [(f.name, f.psi, f.effect, f.adjusted, f.drifted) for f in self.features[:10]]
-        title = f"drift: {self.verdict} ({self.rows} rows)"
-        return Table(title, ("feature", "PSI", "effect", "adjusted p", "drifted"), rows)
+        rows = [
+            (f.name, f.psi, f.ks, f.effect, f.adjusted, *_shares(f.unseen, f.missing, f.out_of_range), f.drifted)
+            for f in self.features[:10]
+        ]
+        columns = ("feature", "PSI", "KS", "effect", "adjusted p", "unseen", "missing", "out of range", "drifted")
+        return Table(f"drift: {self.verdict} ({self.rows} rows)", columns, rows)
+
+
+def _shares(*shares: float | None) -> tuple[str | None, ...]:
+    return tuple(None if one is None else f"{one:.1%}" for one in shares)
+
+
+@dataclass(frozen=True)
+class DriftStep:
+    """The drift of one step of time.
+
+    Args:
+        start: its start, seconds since the epoch.
+        seconds: its length.
+        version: the model whose rows are compared with its own reference; None where none answered.
+        drift: of these rows.
+    """
+
+    start: float
+    seconds: float
+    version: str | None
+    drift: Drift
+
+
+@dataclass(frozen=True)
+class FeatureHistogram:
+    """The counts of one feature before and now, in the same bins.
+
+    Args:
+        name: the input's name, or `prediction` for what was predicted.
+        kind: `number` or `category`.
+        edges: inner edges of the bins, one fewer than bins (number).
+        categories: a name per bin (category).
+        reference: rows per bin in training, or in the past window that is compared with.
+        current: rows per bin now.
+        reference_missing: rows without a value.
+        current_missing: the same now.
+        reference_unseen: rows with a category that training did not see; 0 for numbers.
+        current_unseen: the same now.
+    """
+
+    name: str
+    kind: Literal["number", "category"]
+    edges: tuple[float, ...]
+    categories: tuple[str, ...]
+    reference: tuple[int, ...]
+    current: tuple[int, ...]
+    reference_missing: int
+    current_missing: int
+    reference_unseen: int = 0
+    current_unseen: int = 0
+
+
+@dataclass(frozen=True)
+class UsageStep:
+    """What the processes of a deployment used in one step of time.
+
+    Args:
+        start: its start, seconds since the epoch.
+        seconds: its length.
+        cpu: cores in use, the mean of all workers together; 1.5 is one and a half.
+        memory_bytes: resident memory of a worker, the mean.
+        workers: how many there were, the mean.
+    """
+
+    start: float
+    seconds: float
+    cpu: float
+    memory_bytes: float
+    workers: float
 
 
 @dataclass(frozen=True)

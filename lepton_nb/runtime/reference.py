@@ -25,6 +25,7 @@ class Distribution:
         edges: inner bin edges, ascending (number).
         categories: the known values (category).
         missing: rows without a value.
+        outside: rows below or above all that training saw; None where nobody counted them. Not in the file.
     """
 
     kind: Literal["number", "category"]
@@ -32,6 +33,7 @@ class Distribution:
     edges: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
     missing: int = 0
+    outside: int | None = None
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Distribution:

@@ -6,6 +6,7 @@ that a caller who wants them counts them apart.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -102,7 +103,8 @@ def count_category(values: ArrayLike, categories: Sequence[str]) -> NDArray[np.i
     """
     counts = np.zeros(len(categories) + 1, dtype=np.int64)
     place = {category: index for index, category in enumerate(categories)}
-    for value in np.asarray(values, dtype=object).ravel():
+    # Each distinct value is looked up once, however many rows there are.
+    for value, number in Counter(np.asarray(values, dtype=object).ravel().tolist()).items():
         if value is not None and value != "":
-            counts[place.get(value, -1)] += 1
+            counts[place.get(value, -1)] += number
     return counts

@@ -175,9 +175,11 @@ def test_the_reference_counts_inputs_of_the_training_part_and_predictions_of_val
     one, folder = trained("breast_cancer"), packaged("breast_cancer").model
     reference = read_reference(folder)
     assert reference.rows == one.data.rows["train"]
-    assert list(reference.features) == [column.name for column in one.data.columns]
-    for feature in reference.features.values():
-        assert sum(feature.counts) + feature.missing == reference.rows
+    columns = [column.name for column in one.data.columns]
+    assert list(reference.features) == [*columns, "prediction.confidence", "prediction.logits0"]
+    for name, feature in reference.features.items():
+        rows = one.data.rows["train" if name in columns else "validation"]
+        assert sum(feature.counts) + feature.missing == rows
         assert len(feature.counts) == len(feature.edges) + 1
     held_out = network_probabilities(one.run, one.data, "validation").argmax(axis=1)
     assert reference.prediction.categories == one.data.classes
@@ -186,7 +188,9 @@ def test_the_reference_counts_inputs_of_the_training_part_and_predictions_of_val
 
 def test_the_reference_of_an_array_is_of_its_statistics(packaged):
     features_counted = read_reference(packaged("digits").model).features
-    assert list(features_counted) == [f"input.{name}" for name in ("mean", "std", "min", "max", "q0", "q1", "q2", "q3")]
+    statistics = [f"input.{name}" for name in ("mean", "std", "min", "max", "q0", "q1", "q2", "q3")]
+    answers = [f"prediction.{name}" for name in ("confidence", "logits0", "logits1", "logits2")]
+    assert list(features_counted) == statistics + answers
 
 
 def test_the_reference_counts_gaps_and_categories(tmp_path):
