@@ -63,6 +63,7 @@ def _running(ws: Workspace, typed: str) -> Iterator[str]:
             yield name
             yield from _ids([run_id], typed)
     yield from _deployments(ws, typed)
+    yield from (f"watch-{path.parent.name}" for path in _newest((ws.home / "watches").glob("*/watch.json")))
     yield from (path.parent.name for path in _newest((ws.home / "dashboard").glob("*/dashboard.json")))
 
 

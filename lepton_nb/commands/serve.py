@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
-from ..errors import LeptonError, UsageError
-from ..records import Deployment, Logs, Note, Report
-from ..runtime import CHALLENGER, CHAMPION, ModelError, read_object, read_slots
-from ..workspace import Workspace, current
+from ..errors import UsageError
+from ..records import Deployment, Logs
+from ..workspace import current
 from .declare import Arg, Opt
 from .find import bento_of
 from .host import current_host
@@ -45,7 +43,7 @@ def serve(
         log_url=log_url,
         keep=keep,
     )
-    _follow(ws, served, report)
+    serving.point_aliases(ws, served, report)
     return served
 
 
@@ -66,8 +64,10 @@ def promote(
     ws = current()
     found = None if bento is None else bento_of(ws, bento)
     report = current_host().report
-    changed = serving.promote(ws, str(deployment), found, canary=_share(canary), shadow=shadow, why=why, report=report)
-    _follow(ws, changed, report)
+    changed = serving.promote(
+        ws, str(deployment), found, canary=share_of(canary), shadow=shadow, why=why, report=report
+    )
+    serving.point_aliases(ws, changed, report)
     return changed
 
 
@@ -81,7 +81,7 @@ def rollback(
 
     ws, report = current(), current_host().report
     changed = serving.rollback(ws, str(deployment), why=why, report=report)
-    _follow(ws, changed, report)
+    serving.point_aliases(ws, changed, report)
     return changed
 
 
@@ -96,23 +96,7 @@ def logs(
     return serving.logs(current(), str(deployment), lines)
 
 
-def _follow(ws: Workspace, deployment: Deployment, report: Report) -> None:
-    """Have the tracking store's aliases say what answers. The slots are the truth: a store that is away is told of."""
-    from .. import tracking
-
-    slots = read_slots(deployment.path / "slots.json")
-    try:
-        for alias in (CHAMPION, CHALLENGER):
-            if alias in slots:
-                run_id = str(read_object(slots[alias].path / "manifest.json")["run"])
-                tracking.point_alias(ws, deployment.name, alias, run_id, slots[alias].bento)
-            else:
-                tracking.remove_alias(ws, deployment.name, alias)
-    except (LeptonError, ModelError, KeyError) as cause:
-        report(Note(time.time(), f"the tracking store's aliases do not say so yet: {cause}"))
-
-
-def _share(text: str) -> float:
+def share_of(text: str) -> float:
     """A share from `10%` or `0.1`; 0 for none."""
     if not text:
         return 0.0

@@ -1,4 +1,4 @@
-"""`lepton stop`: end a deployment, a run or a dashboard."""
+"""`lepton stop`: end a deployment, a run, a watch or a dashboard."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ from collections.abc import Callable
 from typing import Annotated
 
 from ..errors import AmbiguousError, NotFoundError, TrackingError
-from ..records import Dashboard, Deployment, Result, Run
+from ..records import Dashboard, Deployment, Result, Run, Watch
 from ..workspace import Workspace, current
 from .declare import Arg
 from .find import named
 
 
-def stop(name: Annotated[object, Arg("deployment, run or dashboard.", "NAME", completes="running")]) -> Result:
-    """Stop a deployment, a running training or a dashboard; what it recorded stays."""
-    from .. import dashboards, serving, training
+def stop(
+    name: Annotated[object, Arg("deployment, run, dashboard, or watch-DEPLOYMENT.", "NAME", completes="running")],
+) -> Result:
+    """Stop a deployment, a running training, a watch or a dashboard; what it recorded stays."""
+    from .. import dashboards, loop, serving, training
 
-    ws, value = current(), named(name, Deployment, Run, Dashboard)
+    ws, value = current(), named(name, Deployment, Run, Dashboard, Watch)
     text = str(value)
     stops: dict[str, Callable[[Workspace, str], Result]] = {
         "deployment": serving.stop,
         "run": training.stop,
         "dashboard": dashboards.stop,
+        "watch": loop.stop,
     }
-    kinds: dict[type, str] = {Deployment: "deployment", Run: "run", Dashboard: "dashboard"}
+    kinds: dict[type, str] = {Deployment: "deployment", Run: "run", Dashboard: "dashboard", Watch: "watch"}
     if type(value) in kinds:
         return stops[kinds[type(value)]](ws, text)
     found = _kinds(ws, text)
@@ -40,11 +43,12 @@ def stop(name: Annotated[object, Arg("deployment, run or dashboard.", "NAME", co
 
 def _kinds(ws: Workspace, text: str) -> list[str]:
     """What is meant by a name: what runs, else what ended."""
-    from .. import dashboards, serving, tracking
+    from .. import dashboards, loop, serving, tracking
 
     deployments = {one.name: one.status for one in serving.deployments(ws).deployments}
     found = ["deployment"] if deployments.get(text) == "running" else []
     found += ["dashboard"] if dashboards.is_running(ws, text) else []
+    found += ["watch"] if loop.is_watched(ws, text) else []
     ended = ["deployment"] if text in deployments else []
     # Asking the store costs seconds: not for a name that is found, while no run of this machine lives.
     if ws.runs.is_dir() and (tracking.living(ws) or not (found or ended)):
@@ -61,10 +65,11 @@ def _kinds(ws: Workspace, text: str) -> list[str]:
 
 def _running(ws: Workspace) -> list[str]:
     """What `stop` could end, as it is called."""
-    from .. import dashboards, serving, tracking
+    from .. import dashboards, loop, serving, tracking
 
     names = [one.name for one in serving.deployments(ws).deployments if one.status == "running"]
     runs = (tracking.recorded(ws, run_id) for run_id in tracking.living(ws))
     names += [f"{run.name} ({run.id[:8]})" for run in runs if run.status == "running"]
+    names += [one.name for one in loop.watches(ws).watches if one.status == "running"]
     pages = sorted((ws.home / "dashboard").glob("*/dashboard.json"))
     return names + [path.parent.name for path in pages if dashboards.is_running(ws, path.parent.name)]

@@ -41,6 +41,7 @@ VERBS = {
     "logs": "serve",
     "client": "client",
     "monitor": "monitor",
+    "watch": "watch",
     "stop": "stop",
     "pipeline run": "pipeline",
     "pipeline status": "pipeline",

@@ -1,0 +1,179 @@
+"""Is it time to retrain? The rule of `--when`, over windows of traffic and of labelled predictions."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from .. import rules
+from ..errors import RuleError
+from ..records import cell, plain
+from ..scores import share_fell
+from .context import Context
+from .options import calls
+from .place import State
+from .traffic import Traffic, Usual, traffic_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Judged", "collecting", "judge", "watching"]
+
+# Windows in a row: one may be chance, or a bad minute.
+_IN_A_ROW = 2
+# Names of a rule that are known from labels alone.
+_OWN = ("quality", "quality_before", "decaying")
+# The windows of traffic are a minute long.
+_SHORTEST_S = 60.0
+# A loss of accuracy that is worth a retraining, and how sure of it a window must be.
+_LOSS, _ALPHA = 0.03, 1e-3
+# What was seen long ago counts for less: a baseline of this many rows is halved.
+_BASELINE_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What labels say of a window of predictions.
+
+    Args:
+        rows: labelled predictions.
+        right: of these.
+        decaying: whether fewer are right than before, by more than chance and by enough to matter.
+        p_value: how likely chance alone does this.
+    """
+
+    rows: int
+    right: int
+    decaying: bool
+    p_value: float
+
+    @property
+    def quality(self) -> float:
+        """Accuracy; NaN without rows."""
+        return self.right / self.rows if self.rows else math.nan
+
+
+def judge(right: int, rows: int, before_right: int, before_rows: int) -> Judged:
+    """Whether the quality of a window has fallen (Fisher's exact test, one-sided).
+
+    Args:
+        right: predictions of the window that were right, of `rows`.
+        rows: labelled predictions of the window.
+        before_right: those that were right while all was well, of `before_rows`.
+        before_rows: number of these.
+
+    Example:
+        >>> judge(380, 500, 900, 1000).decaying, judge(440, 500, 900, 1000).decaying
+        (True, False)
+    """
+    p_value = share_fell(right, rows, before_right, before_rows)
+    fell = bool(rows and before_rows) and before_right / before_rows - right / rows >= _LOSS
+    return Judged(rows, right, fell and p_value < _ALPHA, p_value)
+
+
+def watching(ctx: Context, state: State) -> State:
+    """Look once; the next stage when the rule holds."""
+    champion = ctx.champion().bento
+    if not state.champion:
+        return ctx.decide(state, "began", "watching", f"{champion} answers", **ctx.anew(champion))
+    if not ctx.options.pipeline:
+        return state
+    now = time.time()
+    windows = _windows(ctx, state, champion)
+    passed = now - state.seen >= max(_SHORTEST_S, ctx.options.every)
+    if not (windows or passed):
+        return state
+    known, functions = _facts(ctx, now - state.seen)
+    if passed:
+        drifted = {"drifted": state.drifted + 1, "opened": state.seen} if known.get("drifting") else {"drifted": 0}
+        state = replace(state, seen=now, **drifted)
+    # Labels that came all at once are judged window by window, as if they had been looked at in between.
+    for rows in windows or [None]:
+        state, numbers = (state, {}) if rows is None else _judged(state, rows)
+        values = known | _own(state)
+        held = rules.evaluate(ctx.options.when, values, functions)
+        if not isinstance(held, bool):
+            raise RuleError(f"rule {ctx.options.when!r} is neither true nor false", expected="a comparison")
+        if held and now >= state.not_before:
+            return _triggered(ctx, state, numbers | {name: values[name] for name in _named(ctx, functions)})
+    return ctx.place.save(state if held else _usual(ctx, state))
+
+
+def collecting(ctx: Context, state: State) -> State:
+    """Wait until there are labels enough, then freeze them in two parts."""
+    from .freezing import freeze
+
+    if time.time() < state.not_before:
+        return state
+    rows = ctx.labelled(state.onset)
+    if len(rows) < ctx.options.labels:
+        return state
+    frozen = freeze(ctx.place.folder, rows, ctx.signature())
+    why = f"{frozen.train_rows} rows to train on, {frozen.gate_rows} for the gate"
+    numbers = {"train_rows": frozen.train_rows, "gate_rows": frozen.gate_rows}
+    return ctx.decide(state, "froze", "retraining", why, numbers, train=frozen.train.name, gate=frozen.gate.name)
+
+
+def _triggered(ctx: Context, state: State, numbers: Mapping[str, Any]) -> State:
+    told = plain(dict(numbers))
+    why = ", ".join(f"{name} {cell(value)}" for name, value in told.items())
+    onset = state.opened or time.time()
+    return ctx.decide(state, "triggered", "collecting", why, told, cycle=state.cycle + 1, onset=onset)
+
+
+def _windows(ctx: Context, state: State, champion: str) -> list[pa.Table]:
+    """The labelled predictions of the champion that were not judged yet, the oldest first; only whole windows."""
+    import pyarrow.compute as pc
+
+    found = ctx.labelled(state.judged)
+    found, size = found.filter(pc.equal(found["version"], champion)), ctx.options.window
+    return [found.slice(start, size) for start in range(0, len(found) - size + 1, size)]
+
+
+def _judged(state: State, rows: pa.Table) -> tuple[State, dict[str, Any]]:
+    """The state behind a window of labelled predictions, and what is to be told of it."""
+    import pyarrow.compute as pc
+
+    right = int(pc.sum(pc.equal(rows["label"], rows["truth"])).as_py() or 0)
+    found = judge(right, len(rows), state.right, state.rows)
+    changes: dict[str, Any] = {"quality": found.quality, "judged": rows["time"][-1].as_py()}
+    if found.decaying:
+        changes |= {"decayed": state.decayed + 1, "opened": rows["time"][0].as_py()}
+    else:
+        # A window in which all was well: it is what later ones are compared with.
+        halved = 1 + (state.rows > _BASELINE_ROWS)
+        changes |= {"decayed": 0, "right": (state.right + right) // halved, "rows": (state.rows + len(rows)) // halved}
+    before = state.right / state.rows if state.rows else math.nan
+    return replace(state, **changes), {"quality": found.quality, "before": before, "p_value": found.p_value}
+
+
+def _facts(ctx: Context, seconds: float) -> tuple[dict[str, Any], Mapping[str, Callable[..., Any]]]:
+    """What the rules of alerts know of the last so many seconds; nothing where this rule does not ask for it."""
+    from .. import monitoring
+
+    if not calls(ctx.options.when) and set(rules.names(ctx.options.when)) <= set(_OWN):
+        return {}, {}
+    values, functions = monitoring.facts(ctx.ws, ctx.name, max(_SHORTEST_S, seconds))
+    return dict(values), functions
+
+
+def _own(state: State) -> dict[str, Any]:
+    """What this watch knows itself."""
+    before = state.right / state.rows if state.rows else math.nan
+    quality = math.nan if state.quality is None else state.quality
+    values = (quality, before, state.decayed >= _IN_A_ROW, state.drifted >= _IN_A_ROW)
+    return dict(zip((*_OWN, "drifting"), values, strict=True))
+
+
+def _named(ctx: Context, functions: Mapping[str, Callable[..., Any]]) -> tuple[str, ...]:
+    return rules.names(ctx.options.when, functions)
+
+
+def _usual(ctx: Context, state: State) -> State:
+    """The state with what traffic was like since it was looked at last, when that is enough to say."""
+    now = traffic_of(ctx.ws, ctx.name)
+    usual = Usual.of(now.since(Traffic.from_dict(state.traffic)))
+    return state if usual is None else replace(state, usual=usual.to_dict(), traffic=now.to_dict())
