@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ..errors import RuleError, near
 from .parsing import Rule, parse, refusal
 
-__all__ = ["evaluate"]
+__all__ = ["UNKNOWN", "Unknown", "evaluate", "holds"]
 
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -31,12 +31,55 @@ _BITS = 10_000
 _NOTHING: Mapping[str, Callable[..., Any]] = MappingProxyType({})
 
 
+class Unknown:
+    """The only value of its kind, `UNKNOWN`: what is asked for exists, but nobody can tell it yet."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = Unknown()
+
+
+class _NotToldError(Exception):
+    """A value is UNKNOWN, and so is what would be computed with it."""
+
+
+def holds(text: str, values: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] = _NOTHING) -> bool | None:
+    """Whether a rule holds; None when that hangs on something that is not known yet.
+
+    Args:
+        text: the rule.
+        values: of its names.
+        functions: that it may call, by name.
+
+    Raises:
+        RuleError: as `evaluate`, or the rule is neither true nor false.
+
+    Example:
+        >>> holds("drifting or quality < 0.9", {"drifting": True, "quality": UNKNOWN})
+        True
+        >>> holds("drifting or quality < 0.9", {"drifting": False, "quality": UNKNOWN}) is None
+        True
+    """
+    value = evaluate(text, values, functions)
+    if value is UNKNOWN:
+        return None
+    if not isinstance(value, bool):
+        raise RuleError(f"rule {text!r} is neither true nor false", expected="a comparison", got=_kind(value))
+    return value
+
+
 def evaluate(text: str, values: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] = _NOTHING) -> Any:
     """The value of a rule.
 
     Numbers are added and compared with numbers, text is compared with text, `and`, `or` and `not` take truth
     values only; all values can be compared by `==`. What is not needed is not looked up: the right side of an `and`
-    whose left side is false. A number that is not a number (NaN) is less than none and equal to none.
+    whose left side is false. A number that is not a number (NaN) is less than none and equal to none. What is computed
+    with `UNKNOWN` is `UNKNOWN`, but for an `and` with something false and an `or` with something true.
 
     Args:
         text: the rule, of the grammar in `lepton_nb.rules.parsing`.
@@ -55,6 +98,8 @@ def evaluate(text: str, values: Mapping[str, Any], functions: Mapping[str, Calla
     rule = parse(text)
     try:
         return _Evaluation(rule, values, functions).of(rule.tree)
+    except _NotToldError:
+        return UNKNOWN
     except (RecursionError, MemoryError) as cause:
         raise RuleError(f"rule {text!r} cannot be evaluated", got=type(cause).__name__) from cause
 
@@ -64,7 +109,10 @@ class _Evaluation:
         self.rule, self.values, self.functions = rule, values, functions
 
     def of(self, node: ast.expr) -> Any:
-        return self._kinds[type(node)](self, node)
+        value = self._kinds[type(node)](self, node)
+        if value is UNKNOWN:
+            raise _NotToldError
+        return value
 
     def _named(self, node: ast.Name) -> Any:
         if node.id in self.rule.constants:
@@ -97,8 +145,16 @@ class _Evaluation:
             raise self._refused(node, f"{name} failed with {type(cause).__name__}: {cause}") from cause
 
     def _joined(self, node: ast.BoolOp) -> bool:
-        stops = isinstance(node.op, ast.Or)
-        return stops if any(self._truth(value) is stops for value in node.values) else not stops
+        stops, is_told = isinstance(node.op, ast.Or), True
+        for value in node.values:
+            try:
+                if self._truth(value) is stops:
+                    return stops
+            except _NotToldError:
+                is_told = False
+        if not is_told:
+            raise _NotToldError
+        return not stops
 
     def _truth(self, node: ast.expr) -> bool:
         value = self.of(node)
