@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime import Reference, Signature
-from ..scores import count_category, count_number
+from ..scores import count_category, count_confidence, count_number
 
-__all__ = ["Bins", "bin_answers", "bin_features", "count_outside"]
+__all__ = ["Bins", "bin_answers", "bin_features", "count_outside", "count_sure"]
 
 _MARGIN = 1e-6
 
@@ -96,3 +96,19 @@ def count_outside(features: Mapping[str, NDArray[Any]], signature: Signature) ->
                 values = features[name]
                 found[name] = int(((values < low) | (values > high)).sum())
     return found
+
+
+def count_sure(probabilities: Sequence[Any] | NDArray[Any]) -> Counter[int]:
+    """Rows by predicted class and bin of its probability, the counts that are not 0 of `count_confidence` in one line.
+
+    Args:
+        probabilities: [N, C]; none are counted of rows that are no such table.
+    """
+    try:
+        table = np.asarray(probabilities, dtype=np.float64)
+    except (ValueError, TypeError):
+        return Counter()
+    if table.ndim != 2 or not table.size:
+        return Counter()
+    flat = count_confidence(table).ravel()
+    return Counter({int(place): int(flat[place]) for place in np.flatnonzero(flat)})

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import FormatError
 from ..runtime import FORMAT, RequestError, Signature
 from ..scores import latency_histogram
 from .batches import shown
-from .binning import Bins, bin_answers, bin_features, count_outside
+from .binning import Bins, bin_answers, bin_features, count_outside, count_sure
 from .counts import Counts, ModelCounts
 from .lines import SECONDS, Batch
 
@@ -53,6 +56,8 @@ def _counted(
 ) -> tuple[int, Counts]:
     import pyarrow as pa
 
+    from ..runtime.embedding import answer_features
+
     if int(head["format"]) > FORMAT:
         raise FormatError(
             f"the prediction log has records of format {head['format']}",
@@ -61,11 +66,13 @@ def _counted(
         )
     version = str(head["version"])
     answers = pa.ipc.open_stream(io.BytesIO(answer)).read_all()
-    model = ModelCounts(answers.num_rows, _labels(answers))
+    probabilities = _probabilities(answers)
+    model = ModelCounts(answers.num_rows, _labels(answers), confidence=count_sure(probabilities))
     if (found := bins(version)) is not None:
         if not model.labels:
             model.answers = bin_answers(answers.column(1).to_pylist(), found.reference)
-        features = _features(head, given, found.signature) | _answered(answers)
+        answered = answer_features(probabilities) if len(probabilities) else {}
+        features = _features(head, given, found.signature) | answered
         model.features = bin_features(features, found.reference)
         model.outside = count_outside(features, found.signature)
     counts = Counts(models={version: model})
@@ -81,13 +88,13 @@ def _labels(answers: pa.Table) -> Counter[str]:
     return Counter({str(one["values"]): int(one["counts"]) for one in counted})
 
 
-def _answered(answers: pa.Table) -> dict[str, Any]:
-    from ..runtime.embedding import answer_features
-
+def _probabilities(answers: pa.Table) -> NDArray[np.float32]:
+    """[N, C], or [0, 0] where the model tells none."""
     if not answers.num_rows or "probabilities" not in answers.column_names:
-        return {}
-    probabilities = answers.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return answer_features(probabilities.reshape(answers.num_rows, -1))
+        return np.empty((0, 0), np.float32)
+    flat = answers.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    found: NDArray[np.float32] = flat.reshape(answers.num_rows, -1)
+    return found
 
 
 def _features(head: Mapping[str, Any], given: bytes, signature: Signature) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class ModelCounts:
         features: per feature the rows per bin of that version's training reference, the missing ones last, int64.
         answers: where the answer is a number, the predictions per bin in the same way; else None.
         outside: per feature the rows below or above all that training saw, where that is known.
+        confidence: rows by predicted class and bin of its probability, places of `scores.count_confidence` in one line.
     """
 
     rows: int = 0
@@ -35,6 +36,7 @@ class ModelCounts:
     features: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     answers: NDArray[np.int64] | None = None
     outside: Counter[str] = field(default_factory=Counter)
+    confidence: Counter[int] = field(default_factory=Counter)
 
     def add(self, other: ModelCounts) -> None:
         """Count what `other` counted as well."""
@@ -43,6 +45,7 @@ class ModelCounts:
         for name, counts in other.features.items():
             self.features[name] = counts + self.features.get(name, 0)
         self.outside.update(other.outside)
+        self.confidence.update(other.confidence)
         if other.answers is not None:
             self.answers = other.answers + (0 if self.answers is None else self.answers)
 
@@ -83,12 +86,15 @@ class Counts:
         errors: failed requests per HTTP status and code, such as `422 invalid_row`.
         latency: answered requests per bin of `scores.LATENCY_EDGES_MS`, int64.
         models: predictions per model version.
+        usage: of the processes that answered: CPU time in microseconds, KiB of memory times milliseconds, and the
+            milliseconds that both were watched for, of all processes together, int64 [3].
     """
 
     requests: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     latency: NDArray[np.int64] = field(default_factory=lambda: np.zeros(_LATENCY_BINS, dtype=np.int64))
     models: dict[str, ModelCounts] = field(default_factory=dict)
+    usage: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, dtype=np.int64))
 
     @property
     def rows(self) -> int:
@@ -105,6 +111,7 @@ class Counts:
         self.requests += other.requests
         self.errors.update(other.errors)
         self.latency = self.latency + other.latency
+        self.usage = self.usage + other.usage
         for version, model in other.models.items():
             self.models.setdefault(version, ModelCounts()).add(model)
 
@@ -114,6 +121,7 @@ class Counts:
             "requests": self.requests,
             "errors": dict(self.errors),
             "latency": {str(i): int(self.latency[i]) for i in np.flatnonzero(self.latency)},
+            "usage": self.usage.tolist(),
             "models": {
                 version: {
                     "rows": model.rows,
@@ -121,6 +129,7 @@ class Counts:
                     "features": {name: counts.tolist() for name, counts in model.features.items()},
                     **({} if model.answers is None else {"answers": model.answers.tolist()}),
                     "outside": dict(model.outside),
+                    "confidence": {str(place): count for place, count in model.confidence.items()},
                 }
                 for version, model in self.models.items()
             },
@@ -132,11 +141,13 @@ class Counts:
         counts = cls(int(value["requests"]), Counter(value["errors"]))
         for place, number in value["latency"].items():
             counts.latency[int(place)] = number
+        counts.usage = np.array(value.get("usage", (0, 0, 0)), dtype=np.int64)
         for version, model in value["models"].items():
             features = {name: np.array(bins, dtype=np.int64) for name, bins in model["features"].items()}
             answers = np.array(model["answers"], dtype=np.int64) if "answers" in model else None
             known, outside = Counter(model["labels"]), Counter(model.get("outside", {}))
-            counts.models[version] = ModelCounts(int(model["rows"]), known, features, answers, outside)
+            sure = Counter({int(place): int(count) for place, count in model.get("confidence", {}).items()})
+            counts.models[version] = ModelCounts(int(model["rows"]), known, features, answers, outside, sure)
         return counts
 
 

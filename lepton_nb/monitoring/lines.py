@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..runtime import RequestError
 from ..scores import latency_histogram
 from .batches import shown
-from .binning import Bins, bin_answers, bin_features, count_outside
+from .binning import Bins, bin_answers, bin_features, count_outside, count_sure
 from .counts import Counts, ModelCounts
 from .entries import parse_line
 
@@ -110,6 +110,7 @@ def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bi
         model = ModelCounts(len(part))
         outputs = [entries[place]["outputs"] for place in part]
         model.labels.update(one["label"] for one in outputs if "label" in one)
+        model.confidence = count_sure([one["probabilities"] for one in outputs if "probabilities" in one])
         if bins is not None:
             model.answers = bin_answers([next(iter(one.values())) for one in outputs], bins.reference)
             chosen = {name: values[part] for name, values in features.items()}
