@@ -17,6 +17,10 @@ bulk_arrow: milliseconds per 1,000 rows of a body of 200,000 rows as an Arrow IP
 JSON, sent to our own server.
 ready: seconds from starting the server to its first 200 of /readyz, as `lepton serve` or a client that asks every 5 ms
 sees it; worker_memory: resident MB of a worker behind 1,000 requests. The peer of both is the Bento with eager torch.
+big_body: a body of 100 MB that states its size: milliseconds until it is answered (413), and big_body_memory: the most
+MB that the worker held more meanwhile. big_body_chunked: the same without a size; up to LEPTON_MAX_BODY it may be
+legal, and is held. The peer of all is the Bento with eager torch.
+environment: MB of a plain environment with the Bento's own pins; the peer is the same, and torch for the CPU.
 """
 
 from __future__ import annotations
@@ -27,19 +31,20 @@ import json
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import serving_sides as sides
+from serving_costs import Bench, big_body, entry, environment, ready, worker_memory
 from serving_sides import Model, Server, Side, SkippedError
 
 _TOLERANCE = 1e-4
@@ -67,23 +72,6 @@ class Found:
     per_second: float
     p99_ms: float
     errors: int
-
-
-@dataclass
-class Bench:
-    """The models of all cases, trained when they are first asked for."""
-
-    folder: Path
-    runs: int
-    seconds: int
-    models: dict[str, Model] = field(default_factory=dict)
-
-    def model(self, name: str) -> Model:
-        if name not in self.models:
-            print(f"  training the network for {name}", flush=True)
-            with sides.quiet():
-                self.models[name] = {"images": sides.images, "tables": sides.tables}[name](self.folder / name)
-        return self.models[name]
 
 
 @dataclass(frozen=True)
@@ -221,63 +209,14 @@ def check_bulk(client: httpx.Client, answer: httpx.Response, some: bytes) -> Non
         sys.exit(f"Arrow and JSON are answered differently: probabilities are {apart:.3g} apart")
 
 
-def ready(bench: Bench) -> dict[str, Any]:
-    """From nothing to the first answer."""
-    model = bench.model("images")
-    pair = {"ours": sides.ours(model), "peer": sides.bento(model, "eager_bento:Digits")}
-    found: dict[str, list[float]] = {"ours": [], "peer": []}
-    # The first start of each fills the caches of the disk and does not count.
-    for turn in range(bench.runs + 1):
-        for which in ("ours", "peer") if turn % 2 else ("peer", "ours"):
-            began = time.perf_counter()
-            with pair[which].start():
-                taken = time.perf_counter() - began
-            if turn:
-                found[which].append(taken)
-    return entry("ready", found["ours"], found["peer"], "s", "ours <= 1.5", less=True)
-
-
-def worker_memory(bench: Bench) -> dict[str, Any]:
-    """The largest process of a server behind its first requests."""
-    import psutil
-
-    model = bench.model("images")
-    pair = {"ours": sides.ours(model), "peer": sides.bento(model, "eager_bento:Digits")}
-    found: dict[str, list[float]] = {"ours": [], "peer": []}
-    for turn in range(bench.runs):
-        for which in ("ours", "peer") if turn % 2 else ("peer", "ours"):
-            with pair[which].start() as server, httpx.Client(trust_env=False, timeout=60) as client:
-                headers = {"content-type": "application/json", **server.headers}
-                for _ in range(1000):
-                    client.post(f"{server.url}/predict", content=pair[which].body, headers=headers).raise_for_status()
-                top = psutil.Process(server.pid)
-                # Without workers of its own the server itself is one; else they are what has no children.
-                tree = [one for one in top.children(recursive=True) if not one.children()] or [top]
-                found[which].append(max(one.memory_info().rss for one in tree) / 1e6)
-    return entry("worker_memory", found["ours"], found["peer"], "MB", "ours <= 130", less=True)
-
-
-def entry(
-    name: str, mine: list[float], peer: list[float], unit: str, wanted: str, *, less: bool, valid: bool = True
-) -> dict[str, Any]:
-    """One case, told and as JSON; `less` says that less is better."""
-    pairs = [other / own if less else own / other for own, other in zip(mine, peer, strict=True)]
-    ours, theirs = statistics.median(mine), statistics.median(peer)
-    ratio = round(statistics.median(pairs), 3) if valid else None
-    print(
-        f"{name}: ours {ours:.2f} {unit}, peer {theirs:.2f}: {ratio} times better (median of {len(pairs)} pairs, "
-        f"{min(pairs):.2f} to {max(pairs):.2f}{f'; wanted {wanted}' if wanted else ''})",
-        flush=True,
-    )
-    rounded = {"ours": round(ours, 3), "peer": round(theirs, 3)}
-    return {"case": name, **rounded, "unit": unit, "ratio": ratio, "runs": len(pairs)}
-
-
-CASES: dict[str, Callable[[Bench], dict[str, Any]]] = {
+CASES: dict[str, Callable[[Bench], dict[str, Any] | list[dict[str, Any]]]] = {
     **{name: lambda bench, name=name: load(bench, name) for name in LOADS},
     "bulk_arrow": bulk_arrow,
     "ready": ready,
     "worker_memory": worker_memory,
+    "big_body": partial(big_body, chunked=False),
+    "big_body_chunked": partial(big_body, chunked=True),
+    "environment": environment,
 }
 
 
@@ -297,7 +236,8 @@ def main() -> None:
         for name in options.case:
             print(name, flush=True)
             try:
-                cases.append(CASES[name](bench))
+                found = CASES[name](bench)
+                cases.extend(found if isinstance(found, list) else [found])
             except SkippedError as skipped:
                 print(f"!!! {name} SKIPPED: {skipped}", flush=True)
     if options.json:

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import psutil
@@ -139,6 +140,29 @@ def test_a_chunked_body_is_limited_too(served):
     with served.client() as client:
         answer = client.post("/predict", content=chunks(), headers={"content-type": "application/json"})
     assert answer.status_code == 413
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the most memory so far is told by Linux alone")
+@pytest.mark.parametrize("length", [{"content-length": "100000000"}, {}], ids=["stated", "chunked"])
+def test_a_body_of_100_mb_is_refused_without_being_held(served, running_children, length):
+    def chunks():
+        for _ in range(100):
+            yield b" " * 1_000_000
+
+    def memory(name):
+        """In MB, of each worker."""
+        return [int(one.read_text().split(f"{name}:")[1].split()[0]) * 1024 / 1e6 for one in states]
+
+    workers = running_children(served.process.pid, "spawn_main", at_least=2)
+    states = [Path(f"/proc/{worker.pid}/status") for worker in workers]
+    for state in states:
+        # The most memory so far (VmHWM) is measured from here on.
+        state.with_name("clear_refs").write_text("5")
+    before = memory("VmRSS")
+    with served.client() as client:
+        answer = client.post("/predict", content=chunks(), headers={"content-type": "application/json", **length})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "body_too_large")
+    assert max(most - rest for most, rest in zip(memory("VmHWM"), before, strict=True)) <= 5
 
 
 def test_a_body_worth_a_thread_is_answered_like_a_small_one(served):

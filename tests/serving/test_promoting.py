@@ -177,6 +177,7 @@ def test_what_was_answered_is_on_the_log_whatever_is_killed(ws, bento, running_c
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(7200)
 def test_what_was_answered_is_on_the_log_after_a_thousand_kills(ws, bento, running_children):
     all_on_the_log(ws, bento, 1000, running_children)
 
