@@ -2,6 +2,7 @@
 
 from .classification import calibration_error, classification_scores, confusion
 from .distance import divergence, excess_distance, kolmogorov_smirnov, stability_index
+from .estimate import Estimate, expected_accuracy
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .paired import difference_interval, mcnemar, share_fell
@@ -12,6 +13,7 @@ __all__ = [
     "LATENCY_EDGES_MS",
     "MISSING_SEGMENT",
     "UNSEEN_SEGMENT",
+    "Estimate",
     "Tally",
     "calibration_error",
     "classification_scores",
@@ -23,6 +25,7 @@ __all__ = [
     "divergence",
     "edges_of",
     "excess_distance",
+    "expected_accuracy",
     "kolmogorov_smirnov",
     "latency_histogram",
     "mcnemar",

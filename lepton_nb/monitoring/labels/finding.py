@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import orjson
 
 from ...runtime import Signature
+from ..places import LOGS
 
 __all__ = ["Predicted", "moment_of", "predicted"]
 
@@ -78,7 +79,8 @@ def predicted(
         return
     wanted = {one.encode() for one in ids}
     stretches = _stretches(sorted(_milliseconds(one) for one in wanted))
-    for path in sorted(folder.glob("log-*.jsonl")):
+    lines, bulk = (sorted(folder.glob(kind)) for kind in LOGS)
+    for path in lines:
         # Old segments are removed while somebody reads.
         try:
             with path.open("rb") as stream:
@@ -90,7 +92,7 @@ def predicted(
         whole, dot, row = one.partition(".")
         if dot:
             rows[whole].add(int(row))
-    for path in sorted(folder.glob("bulk-*.records")) if rows else ():
+    for path in bulk if rows else ():
         try:
             with path.open("rb") as stream:
                 yield from _of_records(stream, rows, signature_of)

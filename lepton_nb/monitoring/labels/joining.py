@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...workspace import Workspace, locked
+from ..places import signature_of
 from .finding import predicted
 from .ledger import FOLDER, Ledger, Pending, read, truths, write
-from .signatures import signature_of
 from .summing import Judged, judged, summed
 from .told import FEEDBACK, Told, told
 

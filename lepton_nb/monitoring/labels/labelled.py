@@ -10,11 +10,10 @@ import orjson
 
 from ...records import Deployment
 from ...workspace import Workspace
-from ..windows import folder_of
+from ..places import folder_of, signature_of
 from .finding import Predicted, predicted
 from .joining import join
 from .ledger import reading, truths_between
-from .signatures import signature_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,7 +15,8 @@ from .finding import moment_of
 
 __all__ = ["FEEDBACK", "Step", "Told", "told"]
 
-FEEDBACK = "feedback-*.jsonl"
+# Those of other machines have a time before their names.
+FEEDBACK = "*feedback-*.jsonl"
 
 
 class Told(NamedTuple):
