@@ -100,7 +100,7 @@ def stream(
     meta |= {"split": asdict(plan), "rows": scanned.rows, "kind": "table", "feature_shape": [width]}
     meta |= {"streamed": True, "buckets": counts}
     sha = content_hash({**meta, "values": scanned.digests}, {})
-    meta["columns"] = [{**asdict(column), "shape": list(column.shape)} for column in scanned.columns]
+    meta["columns"] = [{**column.to_dict(), "shape": list(column.shape)} for column in scanned.columns]
     kinds = [pa.field(c.name, pa.float64() if c.kind == "number" else pa.string()) for c in scanned.columns]
     schema = pa.schema([*kinds, pa.field(chosen.name, pa.int32())])
 

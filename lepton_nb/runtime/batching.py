@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .answers import Answers, parted
 from .model import Model
 
 __all__ = ["Batcher"]
@@ -33,7 +34,7 @@ class Batcher:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._waiting: list[tuple[_Arrays, int, asyncio.Future[np.ndarray[Any, Any]]]] = []
+        self._waiting: list[tuple[_Arrays, int, asyncio.Future[Answers]]] = []
         self._is_scheduled = False
         self.is_slow = self._seconds() > _SLOW_S
 
@@ -46,10 +47,10 @@ class Batcher:
             taken.append(time.perf_counter() - begun)
         return min(taken)
 
-    async def predict(self, inputs: _Arrays) -> np.ndarray[Any, Any]:
-        """Probabilities of a request's rows, as `Model.predict`."""
+    async def predict(self, inputs: _Arrays) -> Answers:
+        """The answers to a request's rows, as `Model.predict`."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[np.ndarray[Any, Any]] = loop.create_future()
+        future: asyncio.Future[Answers] = loop.create_future()
         self._waiting.append((inputs, len(next(iter(inputs.values()))), future))
         if not self._is_scheduled:
             self._is_scheduled = True
@@ -77,7 +78,7 @@ class Batcher:
         finally:
             self._is_scheduled = False
 
-    def _next(self) -> list[tuple[_Arrays, int, asyncio.Future[np.ndarray[Any, Any]]]]:
+    def _next(self) -> list[tuple[_Arrays, int, asyncio.Future[Answers]]]:
         rows, count = 0, 0
         for _, size, _ in self._waiting:
             if count and rows + size > _MOST_ROWS:
@@ -86,24 +87,25 @@ class Batcher:
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
 
-    def _run(self, batch: list[tuple[_Arrays, int, Any]]) -> list[np.ndarray[Any, Any] | Exception]:
+    def _run(self, batch: list[tuple[_Arrays, int, Any]]) -> list[Answers | Exception]:
         if len(batch) > 1:
             try:
                 together = {name: np.concatenate([one[0][name] for one in batch]) for name in batch[0][0]}
                 whole = self._model.predict(together)
             except Exception:  # noqa: BLE001 - whose fault it is shows when each runs alone
                 return [self._alone(inputs) for inputs, _, _ in batch]
-            return list(np.split(whole, np.cumsum([size for _, size, _ in batch[:-1]])))
+            return list(parted(whole, [size for _, size, _ in batch]))
         return [self._alone(batch[0][0])]
 
-    def _alone(self, inputs: _Arrays) -> np.ndarray[Any, Any] | Exception:
+    def _alone(self, inputs: _Arrays) -> Answers | Exception:
         try:
-            return self._model.predict(inputs)
+            answers: Answers = self._model.predict(inputs)
         except Exception as cause:  # noqa: BLE001 - the request that asked is told
             return cause
+        return answers
 
     @staticmethod
-    def _settle(batch: list[tuple[_Arrays, int, Any]], answers: list[np.ndarray[Any, Any] | Exception]) -> None:
+    def _settle(batch: list[tuple[_Arrays, int, Any]], answers: list[Answers | Exception]) -> None:
         for (_, _, future), answer in zip(batch, answers, strict=True):
             if future.cancelled():
                 continue

@@ -14,16 +14,18 @@ import functools
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
+from .answers import Answers, joined
 from .columns import ARROW, NUMPY, from_arrow, from_numpy, rows_of
-from .columns_out import arrow_answer, numpy_answer, private_arrow
+from .columns_out import arrow_answer, arrow_outputs, numpy_answer, private_arrow
 from .engine import Arrival, Engine
+from .errors import RequestError
 from .finite import refuse_not_finite
-from .formats import FORMAT, uuid7
+from .formats import FORMAT, Signature, uuid7
 
 if TYPE_CHECKING:
     from .worker import Worker
@@ -34,7 +36,7 @@ BULK_KINDS = (ARROW, NUMPY)
 _MAGIC = b"LPR1"
 _HEAD = struct.Struct("<4sIIII")
 # The model runs on so many rows at a time: its inner values of a million rows would not fit into the memory.
-_ROWS_AT_ONCE = 8192
+_ROWS_AT_ONCE, _TEXTS_AT_ONCE = 8192, 256
 
 
 async def bulk(worker: Worker, engine: Engine, body: bytes, kind: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
@@ -57,20 +59,28 @@ async def bulk(worker: Worker, engine: Engine, body: bytes, kind: str, arrival: 
 
 
 def _answer(engine: Engine, body: bytes, kind: str, arrival: Arrival, *, shadow: bool = False) -> tuple[bytes, str]:
-    import numpy as np
-
     signature = engine.signature
+    _check_outputs(signature, kind)
     columns = (from_arrow if kind == ARROW else from_numpy)(body, signature)
     rows = rows_of(columns)
-    parts = []
-    for start in range(0, rows, _ROWS_AT_ONCE):
-        part = {name: values[start : start + _ROWS_AT_ONCE] for name, values in columns.items()}
-        parts.append(engine.model.predict(part))
-    probabilities = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    refuse_not_finite(probabilities, columns, signature)
+    parts: list[Answers] = []
+    step = _TEXTS_AT_ONCE if any(one.kind == "text" for one in signature.inputs) else _ROWS_AT_ONCE
+    for start in range(0, rows, step):
+        part = {name: values[start : start + step] for name, values in columns.items()}
+        try:
+            parts.append(engine.model.predict(part))
+        except RequestError as fault:
+            raise fault.behind(start) from None
+    answers = joined(parts)
+    refuse_not_finite(answers, columns, signature)
     identifier = uuid7()
-    labels = [signature.classes[place] for place in probabilities.argmax(1).tolist()]
-    answer = arrow_answer([f"{identifier}.{row}" for row in range(rows)], labels, probabilities)
+    identifiers = [f"{identifier}.{row}" for row in range(rows)]
+    if isinstance(answers, Mapping):
+        answer = arrow_outputs(identifiers, answers)
+        plain = next(iter(answers.values()))
+    else:
+        labels = [signature.classes[place] for place in answers.argmax(1).tolist()]
+        answer, plain = arrow_answer(identifiers, labels, answers), answers
     logging = engine.logging
     if logging.draws(identifier):
         kept = logging.kept
@@ -88,7 +98,20 @@ def _answer(engine: Engine, body: bytes, kind: str, arrival: Arrival, *, shadow:
             **({"shadow": True} if shadow else {}),
         }
         logging.bulk.append(_record(orjson.dumps(head), given, answer))
-    return (answer if kind == ARROW else numpy_answer(probabilities)), identifier
+    return (answer if kind == ARROW else numpy_answer(plain)), identifier
+
+
+def _check_outputs(signature: Signature, kind: str) -> None:
+    """Refuse what cannot be answered in the form that was sent.
+
+    Raises:
+        RequestError: 415.
+    """
+    if any(-1 in one.shape for one in signature.outputs):
+        raise RequestError(415, "unsupported_type", "the outputs differ in length: send application/json")
+    if kind == NUMPY and len(signature.outputs) > 1:
+        text = f"this model has several outputs, and a NumPy file holds one: send {ARROW} or application/json"
+        raise RequestError(415, "unsupported_type", text)
 
 
 def _repeat(body: bytes, kind: str, arrival: Arrival, other: Engine) -> None:

@@ -16,7 +16,7 @@ from .arrow_frames import refuse_compressed
 from .distinct import distinct
 from .errors import RequestError
 from .formats import Input, Signature
-from .rows import text_of
+from .rows import checked_array, text_of
 
 __all__ = ["ARROW", "NUMPY", "from_arrow", "from_numpy", "rows_of"]
 
@@ -25,6 +25,8 @@ _NUMBERS = {
     "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8, "UINT16": np.uint16,
     "UINT32": np.uint32, "UINT64": np.uint64, "HALF_FLOAT": np.float16, "FLOAT": np.float32, "DOUBLE": np.float64,
 }  # fmt: skip
+_WHOLE = frozenset(name for name, kind in _NUMBERS.items() if np.issubdtype(kind, np.integer))
+_NUMPY_KINDS = {"float32": "iuf", "float64": "iuf", "int32": "iu", "int64": "iu", "bool": "b"}
 _TEXTS = {"STRING": np.int32, "LARGE_STRING": np.int64}
 
 _Columns = dict[str, np.ndarray[Any, Any]]
@@ -33,8 +35,8 @@ _Columns = dict[str, np.ndarray[Any, Any]]
 def from_arrow(body: bytes, signature: Signature, *, strict: bool = True) -> _Columns:
     """The model's inputs from an Arrow IPC stream with one column per input, in any order.
 
-    Numbers come as any integer or floating type, categories as text, an array input as a list of numbers, of fixed size
-    or not, that holds the row's values in order.
+    Numbers come as any integer or floating type, categories and texts as text, an array input as a list of numbers, of
+    fixed size or not, that holds the row's values in order.
 
     Args:
         body: the stream.
@@ -45,12 +47,13 @@ def from_arrow(body: bytes, signature: Signature, *, strict: bool = True) -> _Co
         As `rows.arrays_of`.
 
     Raises:
-        RequestError: 400 when it is no stream, 415 when it is compressed, 422 naming a column or a row that does not
-            fit.
+        RequestError: 400 when it is no stream, 415 when it is compressed or an input has no form in it, 422 naming a
+            column or a row that does not fit.
     """
     import nanoarrow as na
     from nanoarrow.ipc import InputStream
 
+    _refuse_inputs(signature)
     refuse_compressed(body)
     parts: list[_Columns] = []
     try:
@@ -95,13 +98,30 @@ def from_numpy(body: bytes, signature: Signature) -> _Columns:
         array = np.load(io.BytesIO(body), allow_pickle=False)
     except Exception as cause:  # noqa: BLE001 - as does NumPy's
         raise RequestError(400, "invalid_numpy", f"the body is not a NumPy file: {str(cause)[:200]}") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in _NUMPY_KINDS[one.dtype]:
         raise RequestError(
-            422, "invalid_body", f"expected numbers, got dtype {getattr(array, 'dtype', 'of an archive')}"
+            422, "invalid_body", f"expected {_named(one)}, got dtype {getattr(array, 'dtype', 'of an archive')}"
         )
-    if array.ndim != 1 + len(one.shape) or array.shape[1:] != one.shape or not len(array):
+    fits = array.ndim == 1 + len(one.shape) and all(map(_fits, array.shape[1:], one.shape))
+    if not fits or not len(array):
         raise RequestError(422, "invalid_body", f"expected shape [rows, {_shape(one)}], got {list(array.shape)}")
     return {one.name: _finite(array, one, 0)}
+
+
+def _fits(size: int, wanted: int) -> bool:
+    return size == wanted or wanted < 0 < size
+
+
+def _named(one: Input) -> str:
+    return "numbers" if one.dtype.startswith("float") else {"bool": "truth values"}.get(one.dtype, "whole numbers")
+
+
+def _refuse_inputs(signature: Signature) -> None:
+    """Raise where an input has no form in an Arrow stream."""
+    for one in signature.inputs:
+        if -1 in one.shape or one.dtype == "bool":
+            text = f"input {one.name!r} is not taken as an Arrow column: send application/json"
+            raise RequestError(415, "unsupported_type", text)
 
 
 def _refuse_names(names: Sequence[str], signature: Signature, *, strict: bool) -> None:
@@ -149,13 +169,32 @@ def _numbers(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, An
     return values
 
 
-def _texts(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]:
+def _free_texts(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]:
+    """Texts that are tokenised, each by itself."""
+    ends, data = _ends_and_bytes(view, name, one)
+    present = _present(view)
+    texts = []
+    for row in range(view.length):
+        if present is not None and not present[row]:
+            missing = f"row {start + row}, field {one.name!r}: expected text, got null"
+            raise RequestError(422, "invalid_row", missing, row=start + row)
+        texts.append(_decoded(data[ends[row] : ends[row + 1]], one, start + row))
+    return np.array(texts, dtype=object)
+
+
+def _ends_and_bytes(view: Any, name: str, one: Input) -> tuple[np.ndarray[Any, Any], bytes]:
+    """Where the texts of a column begin and end, and their bytes."""
     if name not in _TEXTS:
         raise RequestError(422, "invalid_body", f"column {one.name!r}: expected text, got {name.lower()}")
     ends = _values(view, 1, _TEXTS[name], view.offset, view.length + 1)
     data = bytes(view.buffer(2))
     if view.length and (ends[0] < 0 or ends[-1] > len(data) or (np.diff(ends) < 0).any()):
         raise ValueError("offsets point outside of their buffer")
+    return ends, data
+
+
+def _texts(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]:
+    ends, data = _ends_and_bytes(view, name, one)
     # Few texts stand in a column of categories, however many rows it has: each is looked at once.
     first, places = distinct(data, ends.astype(np.int64), _present(view))
     texts = [_text(data[ends[row] : ends[row + 1]], one, start + row) if row >= 0 else "" for row in first.tolist()]
@@ -163,14 +202,24 @@ def _texts(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]
 
 
 def _text(raw: bytes, one: Input, row: int) -> str:
+    return text_of(_decoded(raw, one, row), one, row) if raw else ""
+
+
+def _decoded(raw: bytes, one: Input, row: int) -> str:
     try:
-        return text_of(raw.decode(), one, row) if raw else ""
+        return raw.decode()
     except UnicodeDecodeError:
         message = f"row {row}, field {one.name!r}: expected text in UTF-8"
         raise RequestError(422, "invalid_row", message, row=row) from None
 
 
 def _lists(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]:
+    legal = _NUMBERS if one.dtype.startswith("float") else _WHOLE
+    if not one.shape:
+        if name not in legal or view.null_count:
+            text = f"column {one.name!r}: expected {_named(one)} without gaps, got {name.lower()}"
+            raise RequestError(422, "invalid_body", text)
+        return _finite(_values(view, 1, _NUMBERS[name], view.offset, view.length), one, start)
     size = int(np.prod(one.shape))
     if name not in ("FIXED_SIZE_LIST", "LIST", "LARGE_LIST"):
         raise RequestError(422, "invalid_body", f"column {one.name!r}: expected lists of numbers, got {name.lower()}")
@@ -178,8 +227,8 @@ def _lists(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]
         raise RequestError(422, "invalid_row", f"field {one.name!r}: a list is missing")
     inner = view.child(0)
     kind = str(inner.storage_type).upper()
-    if kind not in _NUMBERS or inner.null_count:
-        raise RequestError(422, "invalid_body", f"column {one.name!r}: expected lists of numbers without gaps")
+    if kind not in legal or inner.null_count:
+        raise RequestError(422, "invalid_body", f"column {one.name!r}: expected lists of {_named(one)} without gaps")
     if name == "FIXED_SIZE_LIST":
         width, first = inner.length // max(1, view.length + view.offset), 0
         sizes, first = np.full(view.length, width), view.offset * width
@@ -198,19 +247,13 @@ def _lists(view: Any, name: str, one: Input, start: int) -> np.ndarray[Any, Any]
     return _finite(flat.reshape(view.length, *one.shape), one, start)
 
 
-_READ = {"number": _numbers, "category": _texts, "array": _lists}
+_READ = {"number": _numbers, "category": _texts, "array": _lists, "text": _free_texts}
 
 
 def _finite(array: np.ndarray[Any, Any], one: Input, start: int) -> np.ndarray[Any, Any]:
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(array, np.float32)
-    finite = np.isfinite(values).reshape(len(values), -1).all(1)
-    if not finite.all():
-        row = start + int(finite.argmin())
-        raise RequestError(
-            400, "not_finite", f"row {row}, field {one.name!r}: expected finite float32 numbers", row=row
-        )
-    return values
+        values = np.ascontiguousarray(array, one.dtype)
+    return checked_array(values, one, start)
 
 
 def _shape(one: Input) -> str:

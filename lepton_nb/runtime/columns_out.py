@@ -11,7 +11,7 @@ import numpy as np
 from .columns import rows_of
 from .privacy import Kept
 
-__all__ = ["arrow_answer", "numpy_answer", "private_arrow"]
+__all__ = ["arrow_answer", "arrow_outputs", "numpy_answer", "private_arrow"]
 
 
 def arrow_answer(identifiers: Sequence[str], labels: Sequence[str], probabilities: np.ndarray[Any, Any]) -> bytes:
@@ -25,6 +25,26 @@ def arrow_answer(identifiers: Sequence[str], labels: Sequence[str], probabilitie
     }
     children = [_strings(identifiers), _strings(labels), _lists_of(probabilities)]
     return _stream(fields, children, len(probabilities))
+
+
+def arrow_outputs(identifiers: Sequence[str], outputs: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+    """An Arrow IPC stream with the column `id` and one per output: a number, or a fixed-size list of a row's values."""
+    import nanoarrow as na
+
+    fields: dict[str, Any] = {"id": na.string()}
+    children = [_strings(identifiers)]
+    for name, values in outputs.items():
+        numbers = values.astype(np.uint8) if values.dtype == bool else values
+        inner = na.c_array(np.ascontiguousarray(numbers).reshape(-1))
+        if values.ndim == 1:
+            fields[name] = na.Schema(inner.schema)
+        else:
+            fields[name] = na.fixed_size_list(na.Schema(inner.schema), int(np.prod(values.shape[1:])))
+            inner = na.c_array_from_buffers(
+                fields[name], length=len(values), buffers=[None], null_count=0, children=[inner]
+            )
+        children.append(inner)
+    return _stream(fields, children, len(identifiers))
 
 
 def _stream(fields: Mapping[str, Any], children: Sequence[Any], rows: int) -> bytes:
@@ -86,8 +106,8 @@ def private_arrow(columns: Mapping[str, np.ndarray[Any, Any]], kept: Kept) -> tu
     return (_stream(fields, children, rows_of(columns)) if fields else b""), masked
 
 
-def numpy_answer(probabilities: np.ndarray[Any, Any]) -> bytes:
-    """A .npy file of float32 [N, C]."""
+def numpy_answer(answers: np.ndarray[Any, Any]) -> bytes:
+    """A .npy file of probabilities, float32 [N, C], or of the only output, [N, *shape]."""
     sink = io.BytesIO()
-    np.save(sink, np.ascontiguousarray(probabilities, np.float32), allow_pickle=False)
+    np.save(sink, np.ascontiguousarray(answers), allow_pickle=False)
     return sink.getvalue()

@@ -7,11 +7,14 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import orjson
 
+from .answers import Answers, values_of
+from .asking import INLINE_BYTES
 from .batching import Batcher
 from .errors import RequestError
 from .finite import refuse_not_finite
@@ -25,6 +28,8 @@ from .rows import arrays_of, decode_rows
 __all__ = ["Arrival", "Engine", "Logging"]
 
 _EVERYTHING = Kept()
+# Tokenising takes a millisecond for some ten thousand letters.
+_INLINE_TEXT = 8 * 1024
 _PLAIN, _PLAIN_END = b'{"rows":[{', b"}]}"
 
 _Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -114,8 +119,8 @@ class Engine:
         """
         rows = decode_rows(body)
         inputs = arrays_of(rows, self.signature)
-        probabilities = await self.batcher.predict(inputs)
-        return self._answered(rows, inputs, probabilities, arrival, body), rows
+        found = await self.batcher.predict(inputs)
+        return self._answered(rows, inputs, found, arrival, body), rows
 
     def answer(self, body: bytes, arrival: Arrival) -> tuple[bytes, list[dict[str, Any]]]:
         """As `reply`, in this thread and for this request alone."""
@@ -124,17 +129,19 @@ class Engine:
         return self._answered(rows, inputs, self.model.predict(inputs), arrival, body), rows
 
     def _answered(
-        self, rows: list[dict[str, Any]], inputs: _Arrays, probabilities: Any, arrival: Arrival, body: bytes
+        self, rows: list[dict[str, Any]], inputs: _Arrays, found: Answers, arrival: Arrival, body: bytes
     ) -> bytes:
-        answers = self.told(probabilities, inputs)
+        answers = self.told(found, inputs)
         content = orjson.dumps({"version": self.version, "predictions": answers})
         self.record(rows, answers, arrival, written=_written(body, rows) if self.logging.kept.is_all else None)
         return content
 
-    @property
-    def takes_pictures(self) -> bool:
-        """Whether a row may hold a picture's file."""
-        return any(one.picture for one in self.signature.inputs)
+    @cached_property
+    def inline_bytes(self) -> int:
+        """Bodies above this are worked on in a thread: a few bytes of a picture stand for many numbers."""
+        if any(one.picture for one in self.signature.inputs):
+            return 0
+        return _INLINE_TEXT if any(one.kind == "text" for one in self.signature.inputs) else INLINE_BYTES
 
     async def picture(self, body: bytes, arrival: Arrival) -> tuple[bytes, list[dict[str, Any]]]:
         """The JSON answer to the bytes of one picture, and its row.
@@ -153,19 +160,14 @@ class Engine:
         self.record(rows, answers, arrival)
         return content, rows
 
-    def told(self, probabilities: np.ndarray[Any, Any], inputs: _Arrays) -> list[dict[str, Any]]:
-        """Id, label and probabilities of each row.
+    def told(self, answers: Answers, inputs: _Arrays) -> list[dict[str, Any]]:
+        """Id, label and probabilities of each row, or its id and its outputs.
 
         Raises:
-            RequestError: a probability is not finite.
+            RequestError: a number is not finite.
         """
-        signature = self.signature
-        refuse_not_finite(probabilities, inputs, signature)
-        classes = signature.classes
-        return [
-            {"id": uuid7(), "label": classes[index], "probabilities": row}
-            for index, row in zip(probabilities.argmax(1).tolist(), probabilities.tolist(), strict=True)
-        ]
+        refuse_not_finite(answers, inputs, self.signature)
+        return [{"id": uuid7(), **one} for one in values_of(answers, self.signature)]
 
     def record(
         self,

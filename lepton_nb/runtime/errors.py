@@ -28,6 +28,13 @@ class RequestError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def behind(self, rows: int) -> RequestError:
+        """The same fault, where so many rows stand before those that it counts."""
+        if self.row is None:
+            return self
+        message = self.message.replace(f"row {self.row}", f"row {rows + self.row}", 1)
+        return RequestError(self.status, self.code, message, rows + self.row)
+
     def to_dict(self) -> dict[str, Any]:
         """The body of the answer: `{"error": {"code", "message"}}`, with `row` where it is one row's fault."""
         row = {} if self.row is None else {"row": self.row}

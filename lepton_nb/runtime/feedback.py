@@ -1,14 +1,16 @@
 """POST /feedback: what was right, told later.
 
-One line of `feedback-<pid>-<seq>.jsonl` per label: `{"format": 1, "id": prediction id, "label": class, "time": s}`.
+One line of `feedback-<pid>-<seq>.jsonl` per label: `{"format": 1, "id": prediction id, "label": class or number,
+"time": s}`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,12 +19,12 @@ from starlette.types import Receive, Scope, Send
 from .asking import INLINE_BYTES
 from .engine import Arrival, Engine
 from .errors import RequestError
-from .formats import FORMAT
+from .formats import FORMAT, Signature
 
 if TYPE_CHECKING:
     from .worker import Worker
 
-__all__ = ["Feedback"]
+__all__ = ["Feedback", "is_number"]
 
 # A UUIDv7, with the number of the row behind it where it was one of many.
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.\d{1,9})?")
@@ -45,11 +47,16 @@ class Feedback:
     async def _keep(self, engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
         standing = self._worker.started()[1]
         # Who answered is not known here: what any of those that stand can answer is a label.
-        classes = dict.fromkeys(name for one in standing.engines.values() for name in one.signature.classes)
+        signatures = [one.signature for one in standing.engines.values()]
+        classes = dict.fromkeys(name for one in signatures for name in one.classes)
+        numbers = any(map(is_number, signatures))
+        if not classes and not numbers:
+            text = "no label is taken: the model answers tensors, and neither a class nor a single number"
+            raise RequestError(422, "invalid_body", text)
         if len(body) > INLINE_BYTES:
-            labels = await asyncio.to_thread(_labels, body, classes)
+            labels = await asyncio.to_thread(_labels, body, classes, numbers)
         else:
-            labels = _labels(body, classes)
+            labels = _labels(body, classes, numbers)
         now = time.time()
         lines = b"".join(
             orjson.dumps({"format": FORMAT, **one, "time": now}, option=orjson.OPT_APPEND_NEWLINE) for one in labels
@@ -59,7 +66,12 @@ class Feedback:
         return orjson.dumps({"accepted": len(labels)}), b"application/json", ()
 
 
-def _labels(body: bytes, classes: Mapping[str, None]) -> list[dict[str, Any]]:
+def is_number(signature: Signature) -> bool:
+    """Whether what is right is a number: the answer is one."""
+    return signature.task == "regression" and [one.shape for one in signature.outputs] == [()]
+
+
+def _labels(body: bytes, classes: Collection[str], numbers: bool) -> list[dict[str, Any]]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as cause:
@@ -73,7 +85,14 @@ def _labels(body: bytes, classes: Mapping[str, None]) -> list[dict[str, Any]]:
             raise RequestError(422, "invalid_body", 'expected {"id": prediction id, "label": class}', row=number)
         if not isinstance(item["id"], str) or not _ID.fullmatch(item["id"]):
             raise RequestError(422, "invalid_body", f"feedback {number}: id is not that of a prediction", row=number)
-        if not isinstance(item["label"], str) or item["label"] not in classes:
-            known = ", ".join(list(classes)[:20])
-            raise RequestError(422, "invalid_body", f"feedback {number}: label is not one of {known}", row=number)
+        if not _is_label(item["label"], classes, numbers):
+            known = [f"one of {', '.join(list(classes)[:20])}"] if classes else []
+            wanted = " or ".join([*known, *(["a finite number"] if numbers else [])])
+            raise RequestError(422, "invalid_body", f"feedback {number}: label is not {wanted}", row=number)
     return items
+
+
+def _is_label(label: object, classes: Collection[str], numbers: bool) -> bool:
+    if isinstance(label, str):
+        return label in classes
+    return numbers and isinstance(label, (int, float)) and not isinstance(label, bool) and math.isfinite(label)

@@ -4,7 +4,8 @@ Every file is one JSON object with `format: 1`. A newer number is refused; unkno
 
 A prediction line (one per row answered, in `log-<pid>-<seq>.jsonl`) reads
 `{"format": 1, "id": UUIDv7, "time": s, "slot": "champion", "version": "name:tag", "inputs": {column: value},
-"outputs": {"label": text, "probabilities": [...]}, "latency_ms": x}`; a request that failed is one line
+"outputs": {"label": text, "probabilities": [...]}, "latency_ms": x}`, where a model that tells no class has
+`"outputs": {name: value}`; a request that failed is one line
 `{"format": 1, "id", "time", "slot", "version", "error": code, "status": 422, "latency_ms": x}`.
 """
 
@@ -18,15 +19,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .errors import ModelError
+from .fields import Input, Output, Tokens
 
 __all__ = [
     "FORMAT",
     "Input",
     "Manifest",
+    "Output",
     "Signature",
+    "Tokens",
     "manifest_of",
     "read_object",
     "read_signature",
@@ -38,6 +42,7 @@ FORMAT = 1
 MODEL_FILE = "model.onnx"
 SIGNATURE_FILE = "signature.json"
 MANIFEST_FILE = "manifest.json"
+TASKS = ("classification", "regression", "tensors")
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -59,41 +64,15 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Input:
-    """One input of a model.
-
-    Args:
-        name: column name, or `input` for an array.
-        kind: `number` (float64, NaN = missing), `category` (text, "" = missing) or `array` (float32).
-        shape: shape of one row's value; empty for a scalar.
-        categories: the values seen in training (category).
-        low: smallest value seen in training (number and array).
-        high: largest value seen in training (number and array).
-        unknown: whether a category that training did not see is answered or refused.
-        unit: of the numbers, for people; empty when it is not known.
-        picture: whether an array [1 or 3, height, width] is a picture of numbers from 0 to 255, which may come as a
-            file.
-    """
-
-    name: str
-    kind: Literal["number", "category", "array"]
-    shape: tuple[int, ...] = ()
-    categories: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    unknown: Literal["answered", "refused"] = "answered"
-    unit: str = ""
-    picture: bool = False
-
-
-@dataclass(frozen=True)
 class Signature:
     """What a model takes and what it answers: `signature.json`.
 
     Args:
-        task: `classification`.
-        classes: class names, in the order of the probabilities.
+        task: `classification` (a class and the probabilities of all), `regression` (a number for each row, or several
+            of one kind), or `tensors` (any named outputs).
+        classes: class names, in the order of the probabilities (classification).
         inputs: the inputs, in order.
+        outputs: the outputs, in order; none for a classification.
 
     Example:
         >>> one = Signature("classification", ("no", "yes"), (Input("age", "number"),))
@@ -104,10 +83,20 @@ class Signature:
     task: str
     classes: tuple[str, ...]
     inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...] = ()
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether an answer is a class with the probabilities of all."""
+        return not self.outputs
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, with its format number."""
-        return {"format": FORMAT, **json.loads(json.dumps(asdict(self)))}
+        value: dict[str, Any] = {"task": self.task, "classes": self.classes}
+        value["inputs"] = [one.to_dict() for one in self.inputs]
+        if self.outputs:
+            value["outputs"] = [asdict(one) for one in self.outputs]
+        return {"format": FORMAT, **json.loads(json.dumps(value))}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Signature:
@@ -117,25 +106,13 @@ class Signature:
             ModelError: a key is missing or of the wrong type.
         """
         try:
-            inputs = tuple(
-                Input(
-                    str(one["name"]),
-                    one["kind"],
-                    tuple(int(size) for size in one.get("shape") or ()),
-                    tuple(one.get("categories") or ()),
-                    one.get("low"),
-                    one.get("high"),
-                    "refused" if one.get("unknown") == "refused" else "answered",
-                    str(one.get("unit") or ""),
-                    bool(one.get("picture")),
-                )
-                for one in value["inputs"]
-            )
-            signature = cls(str(value["task"]), tuple(map(str, value["classes"])), inputs)
-        except (KeyError, TypeError, ValueError) as cause:
+            inputs = tuple(Input.from_dict(one) for one in value["inputs"])
+            outputs = tuple(Output.from_dict(one) for one in value.get("outputs") or ())
+            signature = cls(str(value["task"]), tuple(map(str, value["classes"])), inputs, outputs)
+        except (KeyError, TypeError, ValueError, AttributeError) as cause:
             raise ModelError(f"not a model signature: {type(cause).__name__} {cause}") from cause
-        if unknown := [one.kind for one in inputs if one.kind not in ("number", "category", "array")]:
-            raise ModelError(f"not a model signature: input kind {unknown[0]!r}, expected number, category or array")
+        if signature.task not in TASKS or bool(outputs) != (signature.task != "classification"):
+            raise ModelError(f"not a model signature: task {signature.task!r} with {len(outputs)} outputs")
         return signature
 
 

@@ -1,7 +1,8 @@
 """The Open Inference Protocol, version 2 (github.com/kserve/open-inference-protocol), over the same model.
 
-A column is an input of shape [rows] or [rows, 1]: FP64 or any number for a number, BYTES (text) for a category. An
-array is FP32 of shape [rows, *shape]. The outputs are `id`, `label` and `probabilities`.
+A column is an input of shape [rows] or [rows, 1]: FP64 or any number for a number, BYTES (text) for a category and for
+a text. An array has its own type and the shape [rows, *shape]. The outputs are `id`, `label` and `probabilities`, or
+`id` and those of the signature.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from .asking import INLINE_BYTES
 from .engine import Arrival, Engine
 from .errors import RequestError
+from .fields import DTYPES
 from .formats import Input, Signature
 from .rows import arrays_of, parse_json
 
 if TYPE_CHECKING:
     from .worker import Worker
 
-__all__ = ["inference_routes"]
+__all__ = ["datatype", "inference_routes"]
 
-_DATATYPES = {"number": "FP64", "category": "BYTES", "array": "FP32"}
-_NUMBERS = frozenset(("FP64", "FP32", "FP16", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"))
-_OUTPUTS = ("id", "label", "probabilities")
+_DATATYPES = {"number": "FP64", "category": "BYTES", "text": "BYTES"}
+_WHOLE = frozenset(("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"))
+_NUMBERS = _WHOLE | {"FP64", "FP32", "FP16"}
 
 
 def inference_routes(worker: Worker) -> list[Route]:
@@ -73,13 +74,11 @@ class _Told:
         name, _, version = engine.version.partition(":")
         signature = engine.signature
         inputs = [
-            {"name": one.name, "datatype": _DATATYPES[one.kind], "shape": [-1, *(one.shape or (1,))]}
+            {"name": one.name, "datatype": datatype(one), "shape": [-1, *(one.shape or (1,))]}
             for one in signature.inputs
         ]
         outputs = [
-            {"name": "id", "datatype": "BYTES", "shape": [-1]},
-            {"name": "label", "datatype": "BYTES", "shape": [-1]},
-            {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(signature.classes)]},
+            {"name": name, "datatype": kind, "shape": [-1, *shape]} for name, (kind, shape) in _told(signature).items()
         ]
         value = {"name": name, "versions": [version], "platform": "onnxruntime_onnx"}
         return _json({**value, "inputs": inputs, "outputs": outputs})
@@ -97,7 +96,7 @@ class _Infer:
 
         async def work(engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
             engine = _asked(self._worker, path, engine)
-            if len(body) > INLINE_BYTES or engine.takes_pictures:
+            if len(body) > engine.inline_bytes:
                 value, wanted, rows, inputs = await asyncio.to_thread(_read, body, engine.signature)
             else:
                 value, wanted, rows, inputs = _read(body, engine.signature)
@@ -112,7 +111,7 @@ class _Infer:
 def _read(body: bytes, signature: Signature) -> tuple[dict[str, Any], list[str], list[dict[str, Any]], Any]:
     """The request's object, the outputs that it asks for, its rows and the model's inputs."""
     value = parse_json(body)
-    wanted = _wanted(value)
+    wanted = _wanted(value, list(_told(signature)))
     rows = _rows(value, signature)
     return value, wanted, rows, arrays_of(rows, signature)
 
@@ -128,17 +127,31 @@ def _asked(worker: Worker, path: dict[str, str], drawn: Engine | None = None) ->
     raise RequestError(404, "not_found", f"no model {path['name'][:80]!r} is served here")
 
 
-def _wanted(value: Any) -> list[str]:
+def _told(signature: Signature) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """The outputs by their names: type, and shape of one row."""
+    if signature.is_classification:
+        named = {"label": ("BYTES", ()), "probabilities": ("FP32", (len(signature.classes),))}
+    else:
+        named = {one.name: (DTYPES[one.dtype][1], one.shape) for one in signature.outputs}
+    return {"id": ("BYTES", ()), **named}
+
+
+def datatype(one: Input) -> str:
+    """What the protocol calls the type of an input."""
+    return _DATATYPES.get(one.kind) or DTYPES[one.dtype][1]
+
+
+def _wanted(value: Any, known: list[str]) -> list[str]:
     """The names of the outputs that are asked for."""
     if not isinstance(value, dict) or not isinstance(value.get("inputs"), list):
         raise RequestError(422, "invalid_body", 'the body is not {"inputs": [{"name", "shape", "datatype", "data"}]}')
-    asked = value.get("outputs") or [{"name": name} for name in _OUTPUTS]
+    asked = value.get("outputs") or [{"name": name} for name in known]
     if not isinstance(asked, list):
         raise RequestError(422, "invalid_body", "outputs is not a list")
     names = [one.get("name") if isinstance(one, dict) else None for one in asked]
     for name in names:
-        if name not in _OUTPUTS:
-            raise RequestError(422, "invalid_body", f"unknown output, expected {', '.join(_OUTPUTS)}")
+        if name not in known:
+            raise RequestError(422, "invalid_body", f"unknown output, expected {', '.join(known)}")
     return [str(name) for name in names]
 
 
@@ -173,16 +186,29 @@ def _column(given: dict[str, Any], one: Input) -> list[Any]:
         raise RequestError(422, "invalid_body", f"input {one.name!r}: datatype is not a text")
     if not isinstance(data, list):
         raise RequestError(422, "invalid_body", f"input {one.name!r}: data is not a list")
-    fits = kind == "BYTES" if one.kind == "category" else kind in _NUMBERS
-    if not (fits or (one.kind == "category" and kind == "BOOL")):
-        raise RequestError(422, "invalid_body", f"input {one.name!r}: expected datatype {_DATATYPES[one.kind]}")
-    if tuple(shape[1:]) not in ((one.shape,) if one.shape else ((), (1,))):
+    if not _is_of(kind, one):
+        raise RequestError(422, "invalid_body", f"input {one.name!r}: expected datatype {datatype(one)}")
+    row = tuple(shape[1:])
+    # A length that may differ is any but none.
+    fits = len(row) == len(one.shape) and all(
+        size == given or size < 0 < given for size, given in zip(one.shape, row, strict=True)
+    )
+    if not (fits or (not one.shape and row == (1,))):
         wanted = [-1, *(one.shape or (1,))]
         raise RequestError(422, "invalid_body", f"input {one.name!r}: expected shape {wanted}, got {shape[:8]}")
     flat = _flat(data, len(shape))
     if len(flat) != math.prod(shape):
         raise RequestError(422, "invalid_body", f"input {one.name!r}: {len(flat)} values do not fill shape {shape[:8]}")
-    return _nested(flat, one.shape) if one.shape else flat
+    return _nested(flat, row) if one.shape else flat
+
+
+def _is_of(kind: str, one: Input) -> bool:
+    """Whether values that are said to be of a type are what an input takes."""
+    if one.kind in ("category", "text"):
+        return kind == "BYTES" or (kind == "BOOL" and one.kind == "category")
+    if one.kind == "array" and one.dtype == "bool":
+        return kind == "BOOL"
+    return kind in (_WHOLE if one.kind == "array" and one.dtype.startswith("int") else _NUMBERS)
 
 
 def _flat(data: list[Any], depth: int) -> list[Any]:
@@ -203,16 +229,12 @@ def _nested(flat: Sequence[Any], shape: tuple[int, ...]) -> list[Any]:
 
 def _content(value: dict[str, Any], wanted: list[str], answers: list[dict[str, Any]], engine: Engine) -> bytes:
     name, _, version = engine.version.partition(":")
-    rows, classes = len(answers), len(engine.signature.classes)
-    outputs = {
-        "id": {"datatype": "BYTES", "shape": [rows], "data": [one["id"] for one in answers]},
-        "label": {"datatype": "BYTES", "shape": [rows], "data": [one["label"] for one in answers]},
-        "probabilities": {
-            "datatype": "FP32",
-            "shape": [rows, classes],
-            "data": list(chain.from_iterable(one["probabilities"] for one in answers)),
-        },
-    }
+    outputs = {}
+    for output, (kind, _) in _told(engine.signature).items():
+        if output in wanted:
+            values = [one[output] if output in one else one["outputs"][output] for one in answers]
+            shape = _shape_of(values)
+            outputs[output] = {"datatype": kind, "shape": shape, "data": _flat(values, len(shape))}
     identifier = value.get("id")
     told = {"id": identifier} if isinstance(identifier, str) else {}
     return orjson.dumps(
@@ -223,6 +245,15 @@ def _content(value: dict[str, Any], wanted: list[str], answers: list[dict[str, A
             "outputs": [{"name": one, **outputs[one]} for one in wanted],
         }
     )
+
+
+def _shape_of(values: Any) -> list[int]:
+    """The shape of nested lists."""
+    shape = []
+    while isinstance(values, list):
+        shape.append(len(values))
+        values = values[0] if values else None
+    return shape
 
 
 def _json(value: object) -> Response:

@@ -1,4 +1,4 @@
-"""The model itself: one verified `model.onnx`, from typed inputs to probabilities."""
+"""The model itself: one verified `model.onnx`, from typed inputs to probabilities or other named outputs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from .errors import ModelError
-from .formats import MODEL_FILE, Manifest, Signature, read_signature, verify_manifest
+from .fields import DTYPES
+from .formats import MODEL_FILE, Input, Manifest, Signature, read_signature, verify_manifest
 from .onnxfile import stands_alone
+from .tokens import Tokenizer
 
 __all__ = ["Model", "onnx_runtime"]
 
-# What ONNX Runtime calls the type of each kind of input.
-_TYPES = {"number": "tensor(double)", "category": "tensor(string)", "array": "tensor(float)"}
+# What ONNX Runtime calls the type of a column.
+_TYPES = {"number": "tensor(double)", "category": "tensor(string)"}
 OUTPUT = "probabilities"
 
 
@@ -28,10 +30,19 @@ class Model:
         signature: what it takes and what it answers.
         manifest: its files and its origin.
         session: the ONNX Runtime session.
+        tokenizers: of the inputs that are texts, by their names.
     """
 
-    def __init__(self, signature: Signature, manifest: Manifest, session: Any) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        manifest: Manifest,
+        session: Any,
+        tokenizers: Mapping[str, Tokenizer] | None = None,
+    ) -> None:
         self.signature, self.manifest, self._session = signature, manifest, session
+        self._tokenizers = tokenizers or {}
+        self._outputs = [one.name for one in signature.outputs] or [OUTPUT]
 
     @classmethod
     def load(cls, folder: Path, *, threads: int = 1) -> Model:
@@ -47,13 +58,12 @@ class Model:
         ort = onnx_runtime()
         manifest = verify_manifest(folder)
         signature = read_signature(folder)
-        path = folder / MODEL_FILE
-        if MODEL_FILE not in manifest.files:
-            raise ModelError(f"{path} is missing")
-        # The bytes that are checked are the ones that are run, whatever happens to the file meanwhile.
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != manifest.files[MODEL_FILE]:
-            raise ModelError(f"{path} is not the file that manifest.json lists: its SHA-256 differs")
+        path, content = folder / MODEL_FILE, _listed(folder, MODEL_FILE, manifest)
+        tokenizers = {
+            one.name: Tokenizer(one.name, one.tokens, _listed(folder, one.tokens.file, manifest))
+            for one in signature.inputs
+            if one.tokens
+        }
         if not stands_alone(content):
             raise ModelError(f"{path} refers to other files; a model is one file")
         options = ort.SessionOptions()
@@ -65,7 +75,7 @@ class Model:
         except Exception as cause:
             raise ModelError(f"{path} is not a model that ONNX Runtime loads: {cause}") from cause
         _check_graph(path, session, signature)
-        return cls(signature, manifest, session)
+        return cls(signature, manifest, session, tokenizers)
 
     def warm_up(self) -> None:
         """Answer one empty row, so that the first request does not pay for what the session sets up.
@@ -73,25 +83,43 @@ class Model:
         Raises:
             ModelError: the graph cannot be run.
         """
-        empty = {"number": np.nan, "category": "", "array": 0.0}
+        feed: dict[str, np.ndarray[Any, Any]] = {}
+        for one in self.signature.inputs:
+            if one.kind == "text":
+                feed |= self._tokenizers[one.name].empty()
+            else:
+                feed[one.name] = _column(_empty(one), one.kind, one.shape, one.dtype)
         try:
-            self.predict({one.name: np.full((1, *one.shape), empty[one.kind]) for one in self.signature.inputs})
+            self._session.run(self._outputs, feed)
         except Exception as cause:
             raise ModelError(f"the model fails on an empty row: {cause}") from cause
 
-    def predict(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Probabilities of N rows.
+    def predict(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Any:
+        """What the model answers to N rows.
 
         Args:
             inputs: per input N values: numbers float64 [N] or [N, 1] (NaN = missing), categories text [N] or [N, 1]
-                (None or "" = missing), arrays float32 [N, *shape].
+                (None or "" = missing), arrays [N, *shape] of their type, texts [N].
 
         Returns:
-            float32 [N, C], one column per class of the signature.
+            For a classification its probabilities, float32 [N, C], one column per class of the signature; else a
+            dict of arrays [N, *shape] by the name of the output.
+
+        Raises:
+            RequestError: a text has no token.
         """
-        feed = {one.name: _column(inputs[one.name], one.kind, one.shape) for one in self.signature.inputs}
-        answer: np.ndarray[Any, np.dtype[np.float32]] = self._session.run([OUTPUT], feed)[0]
-        return answer
+        feed: dict[str, np.ndarray[Any, Any]] = {}
+        for one in self.signature.inputs:
+            if one.kind == "text":
+                feed |= self._tokenizers[one.name].feed(np.asarray(inputs[one.name]).tolist())
+            else:
+                feed[one.name] = _column(inputs[one.name], one.kind, one.shape, one.dtype)
+        answers = self._session.run(self._outputs, feed)
+        if self.signature.is_classification:
+            return answers[0]
+        told = zip(self.signature.outputs, answers, strict=True)
+        # A graph may give a number as [N, 1].
+        return {one.name: values if one.shape else values.reshape(len(values)) for one, values in told}
 
 
 def onnx_runtime() -> Any:
@@ -102,12 +130,30 @@ def onnx_runtime() -> Any:
     return onnxruntime
 
 
-def _column(values: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def _listed(folder: Path, name: str, manifest: Manifest) -> bytes:
+    """The bytes of a file. Those that are checked are the ones that are used, whatever happens to it meanwhile."""
+    path = folder / name
+    if name not in manifest.files:
+        raise ModelError(f"{path} is missing")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != manifest.files[name]:
+        raise ModelError(f"{path} is not the file that manifest.json lists: its SHA-256 differs")
+    return content
+
+
+def _empty(one: Input) -> np.ndarray[Any, Any]:
+    """One row without anything in it; a length that may differ is one."""
+    value = {"number": np.nan, "category": "", "array": 0}[one.kind]
+    return np.full((1, *(max(size, 1) for size in one.shape)), value)
+
+
+def _column(values: Any, kind: str, shape: tuple[int, ...], dtype: str) -> np.ndarray[Any, Any]:
     array = np.asarray(values)
     if kind == "number":
         return array.astype(np.float64, copy=False).reshape(len(array), 1)
     if kind == "array":
-        return np.ascontiguousarray(array, np.float32).reshape(len(array), *shape)
+        whole = np.ascontiguousarray(array, dtype)
+        return whole if -1 in shape else whole.reshape(len(array), *shape)
     values = array.reshape(len(array))
     if array.dtype != object or set(map(type, values.tolist())) - {str}:
         values = np.array(["" if value is None else str(value) for value in values], dtype=object)
@@ -115,11 +161,28 @@ def _column(values: Any, kind: str, shape: tuple[int, ...]) -> np.ndarray[Any, A
     return column
 
 
+def _expected(one: Input) -> dict[str, str]:
+    """The inputs of the graph that stand for one of the model, with their types."""
+    if (tokens := one.tokens) is None:
+        return {one.name: _TYPES.get(one.kind) or DTYPES[one.dtype][0]}
+    expected = {tokens.ids: DTYPES[tokens.dtype][0]}
+    expected |= {tokens.mask: DTYPES[tokens.mask_dtype][0]} if tokens.mask else {}
+    return expected | ({tokens.lengths: DTYPES["int64"][0]} if tokens.lengths else {})
+
+
 def _check_graph(path: Path, session: Any, signature: Signature) -> None:
     found = {one.name: one.type for one in session.get_inputs()}
-    expected = {one.name: _TYPES[one.kind] for one in signature.inputs}
+    expected: dict[str, str] = {}
+    for one in signature.inputs:
+        expected |= _expected(one)
     if found != expected:
         raise ModelError(f"{path} takes {found}, but its signature says {expected}")
+    told = {one.name: one.type for one in session.get_outputs()}
+    for output in signature.outputs:
+        if told.get(output.name) != DTYPES[output.dtype][0]:
+            raise ModelError(f"{path} has no output {output.name!r} of type {output.dtype}")
+    if signature.outputs:
+        return
     outputs = {one.name: one.shape for one in session.get_outputs()}
     if OUTPUT not in outputs:
         raise ModelError(f"{path} has no output {OUTPUT!r}")

@@ -8,8 +8,11 @@ from typing import Any
 import orjson
 
 from .columns import ARROW, NUMPY
-from .formats import Input, Signature
+from .feedback import is_number
+from .formats import Signature
+from .inference import datatype
 from .pictures import KINDS
+from .schemas import example, output, schema
 
 __all__ = ["document"]
 
@@ -97,10 +100,9 @@ def _predict(signature: Signature, name: str) -> dict[str, Any]:
             "predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}},
         },
     }
-    example = {"rows": [{one.name: _example(one) for one in signature.inputs}]}
-    kinds = (ARROW, *((NUMPY,) if [one.kind for one in signature.inputs] == ["array"] else ()))
-    binary = dict.fromkeys(kinds, _BINARY)
-    operation = _operation("Predict rows", {"application/json": {"schema": body, "example": example}}, answer)
+    shown = {"rows": [{one.name: example(one) for one in signature.inputs}]}
+    binary = dict.fromkeys(_bulk_kinds(signature), _BINARY)
+    operation = _operation("Predict rows", {"application/json": {"schema": body, "example": shown}}, answer)
     pictures = KINDS if len(signature.inputs) == 1 and signature.inputs[0].picture else ()
     operation["requestBody"]["content"] |= binary | dict.fromkeys(pictures, _BINARY)
     operation["responses"]["200"]["content"] |= binary
@@ -116,12 +118,27 @@ def _predict(signature: Signature, name: str) -> dict[str, Any]:
     return operation
 
 
+def _bulk_kinds(signature: Signature) -> list[str]:
+    """The forms of many rows that the model takes and answers."""
+    shapes = [*(one.shape for one in signature.inputs), *(one.shape for one in signature.outputs)]
+    is_one = [one.kind for one in signature.inputs] == ["array"] and len(signature.outputs) < 2
+    arrow = all(-1 not in one for one in shapes) and all(one.dtype != "bool" for one in signature.inputs)
+    numpy = is_one and all(-1 not in one.shape for one in signature.outputs)
+    return [*([ARROW] if arrow else []), *([NUMPY] if numpy else [])]
+
+
+def _label(signature: Signature) -> dict[str, Any]:
+    if signature.classes:
+        return {"type": "string", "enum": list(signature.classes)}
+    return {"type": "number"} if is_number(signature) else {"not": {}, "description": "no label is taken"}
+
+
 def _feedback(signature: Signature) -> dict[str, Any]:
     item = {
         "type": "object",
         "required": ["id", "label"],
         "additionalProperties": False,
-        "properties": {"id": _ID, "label": {"type": "string", "enum": list(signature.classes)}},
+        "properties": {"id": _ID, "label": _label(signature)},
     }
     many = {
         "type": "object",
@@ -151,19 +168,18 @@ def _infer(signature: Signature) -> dict[str, Any]:
         "required": ["inputs"],
         "properties": {"id": {"type": "string"}, "inputs": {"type": "array", "items": given}},
     }
-    kinds = {"number": "FP64", "category": "BYTES", "array": "FP32"}
-    example = {
+    shown = {
         "inputs": [
             {
                 "name": one.name,
-                "shape": [1, *one.shape],
-                "datatype": kinds[one.kind],
-                "data": [_example(one)],
+                "shape": [1, *(max(size, 1) for size in one.shape)],
+                "datatype": datatype(one),
+                "data": [example(one)],
             }
             for one in signature.inputs
         ]
     }
-    content = {"application/json": {"schema": body, "example": example}}
+    content = {"application/json": {"schema": body, "example": shown}}
     return _operation("Infer (Open Inference Protocol 2)", content, {"type": "object"})
 
 
@@ -202,30 +218,16 @@ def _row(signature: Signature) -> dict[str, Any]:
         "type": "object",
         "required": [one.name for one in signature.inputs],
         "additionalProperties": False,
-        "properties": {one.name: _schema(one) for one in signature.inputs},
+        "properties": {one.name: schema(one) for one in signature.inputs},
     }
 
 
-def _schema(one: Input) -> dict[str, Any]:
-    """The JSON schema of one input's value in a row."""
-    seen = [] if one.low is None or one.high is None else [f"{one.low:g} to {one.high:g} in training"]
-    unit = [f"in {one.unit}"] if one.unit else []
-    if one.kind == "number":
-        return {"type": ["number", "null"], "description": ", ".join(["null where it is missing", *unit, *seen])}
-    if one.kind == "category":
-        if one.unknown == "refused":
-            return {"type": ["string", "null"], "enum": [*one.categories, None]}
-        known = ", ".join(one.categories[:20])
-        return {"type": ["string", "null"], "description": f"in training one of {known}", "examples": [_example(one)]}
-    schema: dict[str, Any] = {"type": "number", "minimum": -3.4e38, "maximum": 3.4e38}
-    for size in reversed(one.shape):
-        schema = {"type": "array", "minItems": size, "maxItems": size, "items": schema}
-    schema = {**schema, "description": ", ".join([f"float32 of shape {list(one.shape)}", *unit, *seen])}
-    as_file = {"type": "string", "contentEncoding": "base64", "description": "the bytes of a picture's file"}
-    return {"oneOf": [schema, as_file]} if one.picture else schema
-
-
 def _prediction(signature: Signature) -> dict[str, Any]:
+    if signature.outputs:
+        names = [one.name for one in signature.outputs]
+        outputs = {one.name: output(one) for one in signature.outputs}
+        told = {"type": "object", "required": names, "properties": outputs}
+        return {"type": "object", "required": ["id", "outputs"], "properties": {"id": _ID, "outputs": told}}
     size = len(signature.classes)
     return {
         "type": "object",
@@ -242,14 +244,3 @@ def _prediction(signature: Signature) -> dict[str, Any]:
             },
         },
     }
-
-
-def _example(one: Input) -> Any:
-    """A value as training had them."""
-    if one.kind == "category":
-        return one.categories[0] if one.categories else None
-    middle = 0.0 if one.low is None or one.high is None else round((one.low + one.high) / 2, 6)
-    value: Any = middle
-    for size in reversed(one.shape):
-        value = [value] * size
-    return value

@@ -165,9 +165,20 @@ class PredictionLog:
                 self._file = os.open(
                     folder / self._file_name(), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600
                 )
+                _hold(self._file)
                 if self._durable:
                     self._sync_folder(folder)
         return self._file
+
+
+def _hold(number: int) -> None:
+    """Lock a file while it is written to, so that nobody takes it for done who cannot see this process."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    with contextlib.suppress(OSError):
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def prediction_lines(
@@ -186,7 +197,7 @@ def prediction_lines(
 
     Args:
         rows: the inputs, as they were sent.
-        answers: `id`, `label` and `probabilities` per row.
+        answers: `id`, and `label` and `probabilities` or `outputs`, per row.
         time: when the request came, seconds since the epoch.
         slot: the slot that answered.
         version: the model that answered.
@@ -205,7 +216,7 @@ def prediction_lines(
             "slot": slot,
             "version": version,
             "inputs": orjson.Fragment(written) if written is not None else inputs,
-            "outputs": {"label": answer["label"], "probabilities": answer["probabilities"]},
+            "outputs": answer.get("outputs") or {"label": answer["label"], "probabilities": answer["probabilities"]},
             "latency_ms": ms,
         }
         if masked:

@@ -17,12 +17,17 @@ from .formats import Input, Signature
 from .pictures import from_base64
 from .texts import TRUTH, plain_text
 
-__all__ = ["arrays_of", "decode_rows", "parse_json", "text_of"]
+__all__ = ["arrays_of", "checked_array", "decode_rows", "parse_json", "text_of"]
 
 _NUMBERS = frozenset({int, float, type(None)})
 _TEXTS = frozenset({str, type(None)})
 _TEXTS_AND_TRUTH = _TEXTS | {bool}
-_VALUES = frozenset({int, float})
+# What stands for a number of an array, by its type: what it is called, and what JSON has for it.
+_VALUES: dict[str, tuple[str, set[type]]] = {
+    **dict.fromkeys(("float32", "float64"), ("numbers", {int, float})),
+    **dict.fromkeys(("int32", "int64"), ("whole numbers", {int})),
+    "bool": ("true and false", {bool}),
+}
 # An integer of more digits may be larger than any double.
 _DIGITS = 300
 
@@ -80,7 +85,7 @@ def arrays_of(rows: Sequence[Any], signature: Signature) -> dict[str, np.ndarray
         signature: the inputs, every one of which each row must hold, and no other.
 
     Returns:
-        Per input: float64 [N] (NaN = missing), object text [N] ("" = missing), float32 [N, *shape].
+        Per input: float64 [N] (NaN = missing), object text [N] ("" = missing), arrays [N, *shape] of their type.
 
     Raises:
         RequestError: 422, naming a row and a field that do not fit.
@@ -102,8 +107,7 @@ def arrays_of(rows: Sequence[Any], signature: Signature) -> dict[str, np.ndarray
     arrays = _numbers(rows, [one.name for one in signature.inputs if one.kind == "number"])
     for one in signature.inputs:
         if one.kind != "number":
-            read = _texts if one.kind == "category" else _arrays
-            arrays[one.name] = read([row[one.name] for row in rows], one)
+            arrays[one.name] = _READ[one.kind]([row[one.name] for row in rows], one)
     return arrays
 
 
@@ -132,6 +136,13 @@ def _texts(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
     return np.array(texts, dtype=object)
 
 
+def _free_texts(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
+    for row, value in enumerate(values):
+        if type(value) is not str:
+            raise _fault(row, one.name, "text", value)
+    return np.array(values, dtype=object)
+
+
 def text_of(value: str, one: Input, row: int) -> str:
     """The text of a category: see `plain_text`.
 
@@ -158,32 +169,70 @@ def _arrays(values: list[Any], one: Input) -> np.ndarray[Any, Any]:
             for row, value in enumerate(values)
         ]
         return np.stack(parts)
-    flat = [_flat(index, value, one) for index, value in enumerate(values)]
-    with np.errstate(over="ignore"):
-        array = np.array(flat, np.float64).astype(np.float32).reshape(len(values), *one.shape)
-    finite = np.isfinite(array).reshape(len(values), -1).all(1)
-    if not finite.all():
-        raise RequestError(
-            400,
-            "not_finite",
-            f"row {int(finite.argmin())}, field {one.name!r}: expected finite float32 numbers",
-            row=int(finite.argmin()),
-        )
+    shape = _shape(values[0], one)
+    flat = [_flat(index, value, one, shape) for index, value in enumerate(values)]
+    try:
+        if one.dtype != "float32":
+            array = np.array(flat, one.dtype).reshape(len(values), *shape)
+        else:
+            with np.errstate(over="ignore"):
+                array = np.array(flat, np.float64).astype(np.float32).reshape(len(values), *shape)
+    except OverflowError:
+        raise RequestError(422, "invalid_row", f"field {one.name!r}: a number does not fit into {one.dtype}") from None
+    return checked_array(array, one)
+
+
+def checked_array(array: np.ndarray[Any, Any], one: Input, start: int = 0) -> np.ndarray[Any, Any]:
+    """An array whose rows are finite, and within the range that the model takes.
+
+    Args:
+        array: [N, *shape].
+        one: the input.
+        start: the number of its first row.
+
+    Raises:
+        RequestError: 400 or 422, naming the first row that is not.
+    """
+    good, status, code = np.isfinite(array), 400, "not_finite"
+    wanted = f"finite {one.dtype} numbers"
+    if one.unknown == "refused" and one.low is not None and one.high is not None:
+        good, status, code = (array >= one.low) & (array <= one.high), 422, "invalid_row"
+        wanted = f"whole numbers from {one.low:g} to {one.high:g}"
+    rows = good.reshape(len(array), -1).all(1)
+    if not rows.all():
+        row = start + int(rows.argmin())
+        raise RequestError(status, code, f"row {row}, field {one.name!r}: expected {wanted}", row=row)
     return array
 
 
-def _flat(index: int, value: Any, one: Input) -> list[Any]:
-    """The numbers of one nested list, when it has the shape of the input and holds numbers alone."""
-    level = [value]
+def _shape(value: Any, one: Input) -> tuple[int, ...]:
+    """The shape of a row's value: a length that may differ is that of the first row."""
+    found = []
     for size in one.shape:
+        found.append(len(value) if size < 0 and type(value) is list else size)
+        value = value[0] if type(value) is list and value else None
+    return tuple(found)
+
+
+def _flat(index: int, value: Any, one: Input, shape: tuple[int, ...]) -> list[Any]:
+    """The numbers of one nested list, when it has the shape of the input and holds numbers alone."""
+    numbers, legal = _VALUES[one.dtype]
+    named = f"nested lists of shape {list(shape)}"
+    if -1 in one.shape:
+        named += ", a length that is the same for all rows of a request"
+    level = [value]
+    for size in shape:
         for part in level:
-            if type(part) is not list or len(part) != size:
-                raise _fault(index, one.name, f"nested lists of shape {list(one.shape)}", part)
+            if type(part) is not list or len(part) != size or not size:
+                raise _fault(index, one.name, named, part)
         level = list(chain.from_iterable(level))
-    if not _VALUES.issuperset(map(type, level)):
-        wrong = next(part for part in level if type(part) not in _VALUES)
-        raise _fault(index, one.name, f"nested lists of shape {list(one.shape)} of numbers", wrong)
+    if not legal.issuperset(map(type, level)):
+        wrong = next(part for part in level if type(part) not in legal)
+        raise _fault(index, one.name, f"{named} of {numbers}" if shape else numbers, wrong)
     return level
+
+
+_READ = {"category": _texts, "array": _arrays, "text": _free_texts}
 
 
 def _refuse_names(index: int, row: dict[str, Any], names: set[str]) -> None:

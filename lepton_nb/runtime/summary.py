@@ -17,9 +17,9 @@ def feature_kinds(signature: Signature) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for one in signature.inputs:
         if one.kind == "array":
-            statistics = _statistics(np.zeros((1, *one.shape), np.float32), one)
+            statistics = _statistics(np.zeros((1, *(max(size, 1) for size in one.shape)), np.float32), one)
             kinds |= dict.fromkeys(statistics, "number")
-        else:
+        elif one.kind != "text":
             kinds[one.name] = one.kind
     return kinds
 
@@ -29,13 +29,14 @@ def features_of(inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature
 
     Args:
         inputs: per input N values: float64 [N] or [N, 1] (NaN = missing), text [N] or [N, 1] (None or "" =
-            missing), float32 [N, *shape].
+            missing), arrays [N, *shape]; texts are left aside.
         signature: names, kinds and shapes of the inputs.
 
     Returns:
         Per feature an array [N]: float64 for numbers, object (text, "" = missing) for categories. An array input
         `input` gives `input.mean`, `input.std`, `input.min`, `input.max` and `input.q0` to `input.q3`, the means
-        of the four quadrants of its last two dimensions or of the four quarters of a flat vector.
+        of the four quadrants of its last two dimensions or of the four quarters of a flat vector; one of a length
+        that may differ has no quarters, and `input.length` instead. A single number is its own feature.
 
     Example:
         >>> image = Signature("classification", ("a", "b"), (Input("input", "array", (1, 2, 2)),))
@@ -51,7 +52,7 @@ def features_of(inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature
         elif one.kind == "category":
             flat = values.reshape(len(values)).astype(object)
             features[one.name] = np.array(["" if value is None else str(value) for value in flat], dtype=object)
-        else:
+        elif one.kind == "array":
             features |= _statistics(values, one)
     return features
 
@@ -59,10 +60,15 @@ def features_of(inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature
 def _statistics(values: np.ndarray[Any, Any], one: Input) -> dict[str, np.ndarray[Any, Any]]:
     """Named statistics of each row of an array input, accumulated in float64."""
     rows = len(values)
-    shaped = values.astype(np.float64).reshape((rows, *one.shape))
-    flat = shaped.reshape(rows, int(np.prod(one.shape)))
+    if not one.shape:
+        return {one.name: values.reshape(rows).astype(np.float64)}
+    differs = -1 in one.shape
+    shaped = values.astype(np.float64) if differs else values.astype(np.float64).reshape((rows, *one.shape))
+    flat = shaped.reshape(rows, int(np.prod(shaped.shape[1:])))
     parts = {"mean": flat.mean(1), "std": flat.std(1), "min": flat.min(1), "max": flat.max(1)}
-    for number, part in enumerate(_quarters(shaped, flat)):
+    if differs:
+        parts["length"] = np.full(rows, float(shaped.shape[1 + one.shape.index(-1)]))
+    for number, part in enumerate([] if differs else _quarters(shaped, flat)):
         parts[f"q{number}"] = part.reshape(rows, part.size // rows if rows else 1).mean(1)
     return {f"{one.name}.{name}": part for name, part in parts.items()}
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .asking import INLINE_BYTES, Gone, body_of, head_of, kind_of, send_content
+from .asking import Gone, body_of, head_of, kind_of, send_content
 from .engine import Arrival, Engine, Logging
 from .errors import RequestError
 from .formats import uuid7
@@ -124,8 +124,7 @@ class Worker:
 
     async def rows(self, engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
         """The answer to rows in JSON."""
-        # A few bytes of a picture stand for many numbers.
-        if len(body) > INLINE_BYTES or engine.takes_pictures:
+        if len(body) > engine.inline_bytes:
             content, rows = await asyncio.to_thread(engine.answer, body, arrival)
         else:
             content, rows = await engine.reply(body, arrival)
