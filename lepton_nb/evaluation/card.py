@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..artifact import add_file, build, data_of
 from ..errors import DataError
 from ..records import Card, Data, Run, plain
+from ..scores import HELD_OUT_FILE
 from ..workspace import Workspace
 
 __all__ = ["CARD", "evaluate"]
@@ -16,7 +17,7 @@ def evaluate(ws: Workspace, run: Run, data: Data, part: str = "test") -> Card:
     """Measure a run: quality on one part of a data set, latency, memory and size.
 
     Everything is measured on the artifact, through ONNX Runtime, as it is served later. The card of the run's own
-    test part is kept beside the model as `card.json`; others are only returned.
+    test part is kept beside the model as `card.json`, with its sums in `heldout.json`; others are only returned.
 
     Args:
         ws: the workspace.
@@ -50,6 +51,8 @@ def evaluate(ws: Workspace, run: Run, data: Data, part: str = "test") -> Card:
         peak_memory_mb=measured.peak_memory_mb,
     )
     if data.id == run.data and part == "test":
+        # How sure the model was and how often it was right: by this, accuracy is estimated where labels are missing.
+        add_file(run, artifact, HELD_OUT_FILE, {"part": part, **measured.tally.to_dict()})
         add_file(run, artifact, CARD, plain(card))
     return card
 

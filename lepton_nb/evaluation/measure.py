@@ -16,7 +16,7 @@ from ..data import read
 from ..errors import PackagingError
 from ..records import Data
 from ..runtime.model import Model
-from ..scores import classification_scores, confusion
+from ..scores import Tally, classification_scores, confusion
 
 __all__ = ["Measured", "latencies_ms", "measure", "peak_memory_mb"]
 
@@ -31,6 +31,7 @@ class Measured:
     rows: int
     metrics: dict[str, float]
     confusion: tuple[tuple[int, ...], ...]
+    tally: Tally
     latency_p50_ms: float
     latency_p95_ms: float
     peak_memory_mb: float
@@ -50,6 +51,7 @@ def measure(folder: Path, data: Data, part: str) -> Measured:
         rows=len(targets),
         metrics=classification_scores(probabilities, targets),
         confusion=tuple(tuple(map(int, row)) for row in counts),
+        tally=Tally.of(probabilities, targets),
         latency_p50_ms=float(p50),
         latency_p95_ms=float(p95),
         peak_memory_mb=peak_memory_mb(folder),

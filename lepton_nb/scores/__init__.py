@@ -6,10 +6,11 @@ from .estimate import Estimate, expected_accuracy
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .paired import difference_interval, mcnemar, share_fell
-from .tally import CONFIDENCE_BINS, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
+from .tally import CONFIDENCE_BINS, HELD_OUT_FILE, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
 
 __all__ = [
     "CONFIDENCE_BINS",
+    "HELD_OUT_FILE",
     "LATENCY_EDGES_MS",
     "MISSING_SEGMENT",
     "UNSEEN_SEGMENT",

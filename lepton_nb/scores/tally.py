@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CONFIDENCE_BINS", "MISSING_SEGMENT", "UNSEEN_SEGMENT", "Tally", "count_confidence"]
+__all__ = ["CONFIDENCE_BINS", "HELD_OUT_FILE", "MISSING_SEGMENT", "UNSEEN_SEGMENT", "Tally", "count_confidence"]
+
+# In a model's folder: the sums over the held-out rows of its training.
+HELD_OUT_FILE = "heldout.json"
 
 # Of equal width in the log-odds, from -12 to 12: scores near 0 and 1 are told apart as well as those in the middle.
 _LIMIT, _PER_UNIT = 12, 4

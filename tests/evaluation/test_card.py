@@ -18,6 +18,7 @@ from lepton_nb.errors import DataError, NotFoundError, PackagingError
 from lepton_nb.evaluation import evaluate
 from lepton_nb.evaluation.measure import peak_memory_mb
 from lepton_nb.runtime import verify_manifest
+from lepton_nb.scores import Tally
 from lepton_nb.workspace import Workspace
 
 
@@ -58,6 +59,17 @@ def test_it_lies_beside_the_model_and_in_the_manifest(measured):
     assert kept["format"] == 1
     assert kept["metrics"] == card.metrics
     assert "card.json" in verify_manifest(folder).files
+
+
+def test_the_sums_over_the_held_out_rows_lie_beside_it(measured):
+    one, card = measured
+    folder = one.run.path / "artifact"
+    kept = json.loads((folder / "heldout.json").read_text())
+    tally = Tally(len(card.classes))
+    tally.add_dict(kept)
+    assert (kept["format"], kept["part"], tally.rows) == (1, "test", card.rows)
+    assert tally.accuracy == pytest.approx(card.metrics["accuracy"])
+    assert "heldout.json" in verify_manifest(folder).files
 
 
 def test_only_the_card_of_the_test_part_is_kept(measured):
