@@ -8,10 +8,12 @@ from ..errors import NotFoundError
 from ..runtime import ModelError, Signature, read_signature, read_slots
 from ..workspace import Workspace
 
-__all__ = ["LOGS", "RECORDS", "folder_of", "model_folder", "signature_of"]
+__all__ = ["LOGS", "RECORDS", "USAGE", "folder_of", "model_folder", "signature_of"]
 
 RECORDS = ".records"
-LOGS = ("log-*.jsonl", f"bulk-*{RECORDS}")
+# Those of other machines have a time before their names.
+LOGS = ("*log-*.jsonl", f"*bulk-*{RECORDS}")
+USAGE = "*usage-*.jsonl"
 
 
 def folder_of(ws: Workspace, name: str) -> Path:

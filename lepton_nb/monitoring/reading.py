@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..records import Deployment
-from ..runtime import RequestError, Signature
 from ..workspace import Workspace
-from .batches import batch_of_record, batches_of_entries
-from .entries import parse_line, whole_lines
-from .places import LOGS, RECORDS, folder_of, signature_of
+from .logged import Signatures, segment_batches
+from .places import LOGS, folder_of, signature_of
+from .sealed import key_of, sealed_batches, sealed_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["predictions"]
 
-_Signatures = Callable[[str], Signature | None]
+_Wanted = tuple[float | None, float | None, Collection[str] | None]
 
 
 def predictions(
@@ -48,58 +48,37 @@ def predictions(
         FormatError: the log has a newer format than this version reads.
     """
     folder = folder_of(ws, str(deployment))
-    signatures = functools.cache(functools.partial(signature_of, ws, folder))
-    return _read(folder, signatures, since, until, ids)
+    return _read(folder, functools.cache(functools.partial(signature_of, ws, folder)), (since, until, ids))
 
 
-def _read(
-    folder: Path, signatures: _Signatures, since: float | None, until: float | None, ids: Collection[str] | None
-) -> Iterator[pa.RecordBatch]:
-    for path in sorted(path for kind in LOGS for path in folder.glob(kind)):
+def _read(folder: Path, signatures: Signatures, wanted: _Wanted) -> Iterator[pa.RecordBatch]:
+    logs = sorted(path for kind in LOGS for path in folder.glob(kind))
+    sealed = sealed_files(folder)
+    gone: list[str] = []
+    for log in logs:
         try:
             # A line is written when its request is answered: what was last written before `since` is older.
-            if since is not None and path.stat().st_mtime < since:
+            if (wanted[0] is not None and log.stat().st_mtime < wanted[0]) or key_of(log) in sealed:
                 continue
-            for batch in segment_batches(path, signatures):
-                if (found := _within(batch, since, until, ids)).num_rows:
-                    yield found
+            yield from _within(segment_batches(log, signatures), wanted)
         except FileNotFoundError:
-            # Old segments are removed while somebody reads.
-            continue
+            # Sealed since, or removed because it was too old.
+            gone.append(f"{log.stem}-")
+    late = {key: paths for key, paths in sealed_files(folder).items() if key[:-8] in gone} if gone else {}
+    for path in (path for paths in (sealed | late).values() for path in paths):
+        with contextlib.suppress(FileNotFoundError):
+            yield from _within(sealed_batches(path, *wanted), wanted)
 
 
-def segment_batches(path: Path, signatures: _Signatures) -> Iterator[pa.RecordBatch]:
-    """The answered rows of one segment that is not yet Parquet."""
-    return _of_records(path, signatures) if path.suffix == RECORDS else _of_lines(path, signatures)
+def _within(batches: Iterator[pa.RecordBatch], wanted: _Wanted) -> Iterator[pa.RecordBatch]:
+    """The rows that are wanted, and no empty batch."""
+    since, until, ids = wanted
+    for batch in batches:
+        if (found := _chosen(batch, since, until, ids)).num_rows:
+            yield found
 
 
-def _of_lines(path: Path, signatures: _Signatures) -> Iterator[pa.RecordBatch]:
-    for chunk in whole_lines(path, 0):
-        groups: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
-        for line in chunk.split(b"\n")[:-1]:
-            entry = parse_line(line)
-            if entry is not None and "error" not in entry:
-                groups.setdefault((entry["version"], tuple(entry.get("masked", ()))), []).append(entry)
-        for (version, _), entries in groups.items():
-            yield from batches_of_entries(entries, signatures(version))
-
-
-def _of_records(path: Path, signatures: _Signatures) -> Iterator[pa.RecordBatch]:
-    from ..runtime.bulk import heads, records
-
-    with path.open("rb") as stream:
-        for _, start, end in heads(stream):
-            stream.seek(start)
-            for head, given, answer, _ in records(stream.read(end - start)):
-                try:
-                    batch = batch_of_record(head, given, answer, signatures(str(head["version"])))
-                except (RequestError, ValueError, TypeError, KeyError):
-                    continue
-                if batch is not None:
-                    yield batch
-
-
-def _within(
+def _chosen(
     batch: pa.RecordBatch, since: float | None, until: float | None, ids: Collection[str] | None
 ) -> pa.RecordBatch:
     import pyarrow as pa

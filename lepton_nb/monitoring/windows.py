@@ -1,80 +1,57 @@
 """From the prediction log to windows: every line is counted exactly once, whoever reads and whenever.
 
-Beside each log segment (`log-*.jsonl`, `bulk-*.records`) lies `windows/<segment>.json`, which holds how far the segment
-was read together with what was counted so far, replaced in one step under a lock: the two can never disagree. Whoever
-looks brings the windows up to date; no process has to stay for that. What `--keep` removes before anybody has looked is
-not counted.
+Whoever looks brings the windows up to date, and no process has to stay for that: what is new in each segment
+(`log-*.jsonl`, `bulk-*.records`, `usage-*.jsonl`) is added to `windows/<segment>.json` (see `segments`); segments that
+nobody writes to any more are joined in few files (see `store`), become Parquet, and are then removed (see `sealed`).
+What `--keep` removes before anybody has looked is not counted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from ..errors import FormatError
+from ..errors import StorageError
 from ..runtime import ModelError, read_reference, read_signature
-from ..workspace import Workspace, locked, read_json, write_atomic
+from ..workspace import Workspace, locked
 from .binning import Bins
-from .bulk import count_records
 from .counts import Counts, total
-from .entries import whole_lines
-from .lines import SECONDS, count_lines
-from .places import LOGS, RECORDS, folder_of, model_folder
+from .places import LOGS, USAGE, folder_of, model_folder, signature_of
+from .sealed import seal
+from .segments import Segment, continued, finished, head_of, read_segment, write_segment
+from .store import WHOLE, Index, absorb, read_index, stored_windows
+from .vectors import Span
 
-__all__ = ["Observed", "Span", "as_counted", "folder_of", "model_folder", "observe"]
+__all__ = ["WHOLE", "Observed", "Span", "as_counted", "folder_of", "model_folder", "observe"]
 
-# Minutes older than this are joined to hours, so that a slow log's windows stay few.
-_KEPT_SECONDS = 24 * 3600
-_JOINED_SECONDS = 3600
+# Whoever counts a long log for the first time keeps the others waiting.
+_PATIENCE_S = 600.0
+_TRIES = 20
 _reads_logs: ContextVar[bool] = ContextVar("_reads_logs", default=True)
-
-
-class Span(NamedTuple):
-    """A window of time.
-
-    Args:
-        start: seconds since the epoch.
-        seconds: its length.
-    """
-
-    start: int
-    seconds: int
+_Bins = Callable[[str], Bins | None]
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Everything counted of one deployment so far.
+    """What was counted of one deployment.
 
     Args:
-        windows: counts per window; a minute, or an hour where the log is older than a day.
+        windows: counts per window, the oldest first: minutes, or hours and days where it is long ago.
         broken: lines that are not prediction lines.
+        begin: start of the oldest window of all, seconds since the epoch; None when nothing was counted.
     """
 
     windows: Mapping[Span, Counts]
     broken: int
+    begin: float | None = None
 
     def since(self, moment: float | None) -> Counts:
         """The sum of the windows that end after `moment` (seconds since the epoch; None: all)."""
         return total(c for span, c in self.windows.items() if moment is None or span.start + span.seconds > moment)
-
-
-class _Segment(NamedTuple):
-    """What the window file of one log segment holds: bytes and lines read, and what they said."""
-
-    offset: int
-    lines: int
-    broken: int
-    last: tuple[float, float] | None
-    windows: Mapping[Span, Counts]
-
-
-_UNREAD = _Segment(0, 0, 0, None, {})
 
 
 @contextlib.contextmanager
@@ -90,72 +67,123 @@ def as_counted() -> Iterator[None]:
         _reads_logs.reset(token)
 
 
-def observe(ws: Workspace, name: str) -> Observed:
-    """Read what is new in a deployment's prediction log, and return everything counted of it.
+def observe(ws: Workspace, name: str, since: float | None = None, step: int | None = None) -> Observed:
+    """Read what is new in a deployment's prediction log, and return what was counted of it.
 
     A line that is still being written waits for its end. Any number of processes may observe at once.
 
     Args:
         ws: the workspace.
         name: name of the deployment.
+        since: leave out windows that end before this moment, seconds since the epoch.
+        step: add the windows up to so many seconds, whole minutes; `WHOLE` makes one of all.
 
     Raises:
         NotFoundError: there is no such deployment.
         FormatError: the log or its windows are newer than this version reads, or a window file is broken.
     """
     folder = folder_of(ws, name)
-    found = {path.stem: path for kind in LOGS for path in folder.glob(kind)}
-    stored = {path.stem: path for path in (folder / "windows").glob("*-*.json")}
-    merged: dict[Span, Counts] = {}
-    broken = 0
-    for stem in sorted(found.keys() | stored.keys()):
-        window_file = folder / "windows" / f"{stem}.json"
-        is_new = stem in found and _reads_logs.get()
-        segment = _catch_up(ws, folder, found[stem], window_file) if is_new else _read(window_file)
+    if _reads_logs.get():
+        bring_up_to_date(ws, folder)
+    for _ in range(_TRIES):
+        index = read_index(folder)
+        # Files are removed when the index has changed: what was read in between is read again.
+        with contextlib.suppress(FileNotFoundError):
+            found = _gathered(folder, index, since, step)
+            if read_index(folder).generation == index.generation:
+                return found
+    raise StorageError(f"the windows of {name!r} change faster than they are read", hint="try again")
+
+
+def bring_up_to_date(ws: Workspace, folder: Path) -> None:
+    """Count what is new in the log, join the windows of segments that are done, and make Parquet of them."""
+    bins = functools.cache(functools.partial(_bins_of, ws, folder))
+    logs = {path.stem: path for kind in (*LOGS, USAGE) for path in folder.glob(kind)}
+    index = read_index(folder)
+    for stem in sorted(logs):
+        # `--keep` removes while somebody reads.
+        with contextlib.suppress(FileNotFoundError):
+            _catch_up(folder, logs[stem], index, bins)
+    done = {path.stem for path in finished(logs.values())}
+    waiting = {path.stem for path in _window_files(folder) if path.stem in done or path.stem not in logs}
+    if waiting:
+        with locked(folder / "windows" / ".lock", timeout=_PATIENCE_S):
+            _absorb(folder, sorted(waiting), logs, bins)
+    seal(folder, functools.cache(functools.partial(signature_of, ws, folder)))
+
+
+def _window_files(folder: Path) -> Iterator[Path]:
+    return (folder / "windows").glob("*-*.json")
+
+
+def _gathered(folder: Path, index: Index, since: float | None, step: int | None) -> Observed:
+    found = stored_windows(folder, index, since, step)
+    broken, begin = index.broken, [index.begin] if index.parts else []
+    for path in sorted(_window_files(folder)):
+        segment = read_segment(path)
+        if index.absorbed.get(path.stem) == segment.head:
+            continue
         broken += segment.broken
         for span, counts in segment.windows.items():
-            merged.setdefault(span, Counts()).add(counts)
-    return Observed(dict(sorted(merged.items())), broken)
+            begin.append(span.start)
+            if since is not None and span.start + span.seconds <= since:
+                continue
+            place = Span(span.start // step * step, max(step, span.seconds)) if step else span
+            found.setdefault(place, Counts()).add(counts)
+    return Observed(dict(sorted(found.items())), broken, min((one for one in begin if one is not None), default=None))
 
 
-def _catch_up(ws: Workspace, folder: Path, log: Path, window_file: Path) -> _Segment:
-    segment = _read(window_file)
-    if log.stat().st_size == segment.offset:
-        return segment
-    with locked(folder / "windows" / ".lock"):
-        before = _read(window_file)
-        # A log that is shorter than what was read of it is another one under the same name.
-        after = _continue(ws, folder, log, before if log.stat().st_size >= before.offset else _UNREAD)
-        if after.offset != before.offset:
-            write_atomic(window_file, _encode(after))
-        return after
+def _catch_up(folder: Path, log: Path, index: Index, bins: _Bins) -> None:
+    window_file = folder / "windows" / f"{log.stem}.json"
+    segment, size = read_segment(window_file), log.stat().st_size
+    if not size or (size == segment.offset and segment.head):
+        return
+    if index.absorbed.get(log.stem) == head_of(log):
+        return
+    with locked(folder / "windows" / ".lock", timeout=_PATIENCE_S):
+        head = head_of(log)
+        if read_index(folder).absorbed.get(log.stem) == head:
+            return
+        before = read_segment(window_file)
+        if not before.is_of(head):
+            # Another one under the same name, which is gone: what was counted of it stays.
+            _join(folder, {log.stem: before})
+            before = Segment()
+        # A log that is shorter than what was read of it was not read from its start.
+        after = continued(log, before if log.stat().st_size >= before.offset else Segment(), bins)
+        if (after.offset, after.head) != (before.offset, before.head):
+            write_segment(window_file, after)
 
 
-def _continue(ws: Workspace, folder: Path, log: Path, before: _Segment) -> _Segment:
-    """Count the whole lines of `log` behind `before.offset`."""
-    bins = functools.cache(functools.partial(_bins_of, ws, folder))
-    if log.suffix == RECORDS:
-        return _continue_records(log, before, bins)
-    windows = {span: total([counts]) for span, counts in before.windows.items()}
-    offset, lines, broken, last = before.offset, before.lines, before.broken, before.last
-    for chunk in whole_lines(log, offset):
-        found = chunk.split(b"\n")[:-1]
-        batch = count_lines(found, bins, last)
-        for start, counts in batch.windows.items():
-            windows.setdefault(Span(start, SECONDS), Counts()).add(counts)
-        offset, lines, broken, last = offset + len(chunk), lines + len(found), broken + batch.broken, batch.last
-    return _Segment(offset, lines, broken, last, _join_old(windows))
+def _absorb(folder: Path, stems: list[str], logs: Mapping[str, Path], bins: _Bins) -> None:
+    """Join the windows of segments that are done with those that are; the lock is held."""
+    taken: dict[str, Segment] = {}
+    absorbed = read_index(folder).absorbed
+    for stem in stems:
+        segment = read_segment(folder / "windows" / f"{stem}.json")
+        # Without an offset somebody else has joined it since.
+        if segment.offset and absorbed.get(stem) != segment.head:
+            taken[stem] = _last_of(logs[stem], segment, bins) if stem in logs else segment
+    _join(folder, taken)
+    for stem in stems:
+        (folder / "windows" / f"{stem}.json").unlink(missing_ok=True)
 
 
-def _continue_records(log: Path, before: _Segment, bins: Any) -> _Segment:
-    """Count the whole records of a bulk log behind `before.offset`."""
-    with log.open("rb") as stream:
-        stream.seek(before.offset)
-        batch, read = count_records(stream.read(), bins)
-    windows = {span: total([counts]) for span, counts in before.windows.items()}
-    for start, counts in batch.windows.items():
-        windows.setdefault(Span(start, SECONDS), Counts()).add(counts)
-    return _Segment(before.offset + read, 0, before.broken + batch.broken, None, _join_old(windows))
+def _last_of(log: Path, segment: Segment, bins: _Bins) -> Segment:
+    """A segment that is done with what was written since it was read; the rest of a torn line is broken."""
+    with contextlib.suppress(FileNotFoundError):
+        size = log.stat().st_size
+        if segment.head and segment.is_of(head_of(log)):
+            whole = continued(log, segment, bins) if size > segment.offset else segment
+            return replace(whole, broken=whole.broken + (size > whole.offset))
+    return segment
+
+
+def _join(folder: Path, segments: Mapping[str, Segment]) -> None:
+    if segments:
+        still = {path.stem for kind in (*LOGS, USAGE) for path in folder.glob(kind)}
+        still |= {path.stem for path in _window_files(folder)}
+        absorb(folder, {stem: (one.head, one.windows, one.broken) for stem, one in segments.items()}, still)
 
 
 def _bins_of(ws: Workspace, folder: Path, version: str) -> Bins | None:
@@ -165,46 +193,3 @@ def _bins_of(ws: Workspace, folder: Path, version: str) -> Bins | None:
         return None if path is None else Bins(read_signature(path), read_reference(path))
     except ModelError:
         return None
-
-
-def _join_old(windows: Mapping[Span, Counts]) -> dict[Span, Counts]:
-    """The windows with the minutes of long before the newest one joined to hours."""
-    if not windows:
-        return {}
-    limit = max(span.start for span in windows) - _KEPT_SECONDS
-    joined: dict[Span, Counts] = {}
-    for span, counts in windows.items():
-        old = span.start < limit - limit % _JOINED_SECONDS
-        place = Span(span.start - span.start % _JOINED_SECONDS, _JOINED_SECONDS) if old else span
-        joined.setdefault(place, Counts()).add(counts)
-    return joined
-
-
-def _encode(segment: _Segment) -> str:
-    windows = [{"start": s.start, "seconds": s.seconds, **counts.to_dict()} for s, counts in segment.windows.items()]
-    value = {"format": 1, **segment._asdict(), "windows": windows}
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-def _read(window_file: Path) -> _Segment:
-    try:
-        status = window_file.stat()
-    except FileNotFoundError:
-        return _UNREAD
-    # Replaced as a whole, a file that has another content has another inode or another time.
-    return _decode(window_file, status.st_ino, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=256)
-def _decode(window_file: Path, inode: int, mtime_ns: int) -> _Segment:
-    value: dict[str, Any] = read_json(window_file)
-    try:
-        windows = {Span(int(w["start"]), int(w["seconds"])): Counts.from_dict(w) for w in value["windows"]}
-        last = None if value["last"] is None else (float(value["last"][0]), float(value["last"][1]))
-        return _Segment(int(value["offset"]), int(value["lines"]), int(value["broken"]), last, windows)
-    except (KeyError, TypeError, ValueError, IndexError) as cause:
-        raise FormatError(
-            f"{window_file} is not a window file",
-            got=f"{type(cause).__name__} {cause}",
-            hint="delete it; it is counted again from the prediction log",
-        ) from cause

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .metrics import usage_line
 from .predlog import PredictionLog
-from .sealing import tend
+from .sealing import announce, tend
 
 if TYPE_CHECKING:
     from .worker import Worker
@@ -27,6 +27,7 @@ async def upkeep(worker: Worker) -> None:
     settings = worker.settings
     assert settings is not None  # noqa: S101 - it is called when the worker has started
     usage = PredictionLog(settings.log_dir, name="usage")
+    announce(settings)
     used, tended, collected = 0.0, time.monotonic(), time.monotonic()
     try:
         while True:

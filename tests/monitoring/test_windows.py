@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from lepton_nb.errors import FormatError, NotFoundError, UsageError
-from lepton_nb.monitoring import entries, observe
-from lepton_nb.monitoring import windows as windows_module
+from lepton_nb.monitoring import entries, observe, segments
 from lepton_nb.workspace import Workspace
 
 # A whole minute, long past; the rows around it fall into windows that can be named.
@@ -58,14 +57,14 @@ def test_reading_again_reads_only_what_is_new(logged, monkeypatch):
     one.answer(one.rows(50))
     observe(one.ws, one.name)
     read: list[int] = []
-    plain = windows_module.whole_lines
+    plain = segments.whole_lines
 
     def spy(log, offset):
         for chunk in plain(log, offset):
             read.append(len(chunk))
             yield chunk
 
-    monkeypatch.setattr(windows_module, "whole_lines", spy)
+    monkeypatch.setattr(segments, "whole_lines", spy)
     assert observe(one.ws, one.name).since(None).rows == 50
     assert read == []
     before = one.segments[0].stat().st_size
