@@ -1,26 +1,33 @@
-"""`lepton dashboard`: the Voila page of the deployments."""
+"""`lepton dashboard`: the pages of deployments, trainings and pipelines."""
 
 from __future__ import annotations
 
 import sys
 import webbrowser
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
-from ..records import Dashboard
+from ..records import Dashboard, Written
 from ..workspace import current
 from .declare import Arg, Opt
 
 
 def dashboard(
-    page: Annotated[str, Arg("which page.", "[PAGE]")] = "deployments",
+    page: Annotated[str, Arg("fleet, deployment, training or pipelines.", "[PAGE]")] = "fleet",
     *,
+    name: Annotated[str | None, Opt("Deployment or pipeline run to look at.", "NAME")] = None,
+    since: Annotated[Literal["1h", "24h", "7d", "all"], Opt("How far back.")] = "24h",
+    theme: Annotated[Literal["auto", "light", "dark"], Opt("Colours of the page.")] = "auto",
+    export: Annotated[Path | None, Opt("Write the page to this HTML file instead.", "FILE")] = None,
     port: Annotated[int, Opt("Port on this machine; 0 takes a free one.")] = 0,
     no_browser: Annotated[bool, Opt("Do not open a browser.")] = False,
-) -> Dashboard:
-    """Open the dashboard of the deployments: loopback only, behind a token."""
+) -> Dashboard | Written:
+    """Open the dashboard: loopback only, behind a token. With --export, write a page as one file."""
     from .. import dashboards
 
+    if export is not None:
+        return dashboards.export(current(), page, export, name=name or "", since=since, theme=theme)
     opened = dashboards.launch(current(), page, port=port)
     if not no_browser and sys.stdout.isatty():
-        webbrowser.open(dashboards.door(opened).as_uri())
+        webbrowser.open(dashboards.door(opened, name=name or "", since=since, theme=theme).as_uri())
     return opened

@@ -1,6 +1,20 @@
-"""What does a running model look like, in a page that keeps itself up to date?"""
+"""What do running models, trainings and pipelines look like, in pages that keep themselves up to date?"""
 
+from .exporting import export
 from .launcher import door, is_running, launch, page_path, stop
-from .live import deployments
+from .live import Page, deployment, deployments, fleet, pipelines, training
 
-__all__ = ["deployments", "door", "is_running", "launch", "page_path", "stop"]
+__all__ = [
+    "Page",
+    "deployment",
+    "deployments",
+    "door",
+    "export",
+    "fleet",
+    "is_running",
+    "launch",
+    "page_path",
+    "pipelines",
+    "stop",
+    "training",
+]

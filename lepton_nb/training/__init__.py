@@ -1,6 +1,7 @@
 """How is a network fitted to data, in a process of its own?"""
 
 from .attending import attach
+from .events import Tail
 from .following import last_lines
 from .job import ask_to_stop
 from .options import FIT_OPTIONS, Accelerator, Fit, Place, Precision
@@ -15,6 +16,7 @@ __all__ = [
     "Fit",
     "Place",
     "Precision",
+    "Tail",
     "ask_to_stop",
     "attach",
     "check",

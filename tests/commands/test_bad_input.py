@@ -62,7 +62,7 @@ CASES = [
     ("monitor ../up", "UsageError", ["'../up'", "a-z"]),
     ("runs show ../up", "NotFoundError", ["../up"]),
     ("monitor nothing --since soon", "UsageError", ["soon", "24h"]),
-    ("dashboard nothing", "NotFoundError", ["nothing", "deployments"]),
+    ("dashboard nothing", "NotFoundError", ["nothing", "deployment, fleet, pipelines, training"]),
 ]
 
 

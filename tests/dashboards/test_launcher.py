@@ -6,15 +6,18 @@ import http.client
 import json
 import socket
 import stat
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import nbformat
 import psutil
 import pytest
 
+from lepton_nb import dashboards
 from lepton_nb.dashboards import door, launch, launcher, page_path, stop
+from lepton_nb.dashboards.question import PAGES
 from lepton_nb.errors import ConflictError, NotFoundError, ServingError, UsageError
+from lepton_nb.processes import identify
+from lepton_nb.records import Dashboard
 from lepton_nb.workspace import Workspace
 
 SECRET = "the line that fails"
@@ -28,12 +31,15 @@ def broken(tmp_path_factory):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "broken.ipynb")
     ws = Workspace(tmp_path_factory.mktemp("project") / ".lepton")
     plain = launcher.page_path
+    limited = pytest.MonkeyPatch()
+    limited.setenv("LEPTON_DASHBOARD_VIEWERS", "1")
     launcher.page_path = lambda page: folder / "broken.ipynb" if page == "broken" else plain(page)
     try:
         yield ws, launch(ws, "broken")
     finally:
         stop(ws, "broken")
         launcher.page_path = plain
+        limited.undo()
 
 
 def _ask(dashboard, path="/", **headers):
@@ -70,12 +76,39 @@ def test_sources_are_stripped_and_a_traceback_is_hidden(broken):
     assert "Traceback" not in body
 
 
+def test_the_token_is_led_out_of_the_address_and_what_is_asked_stays(broken):
+    _, dashboard = broken
+    answer, _ = _ask(dashboard, f"/broken?token={_token(dashboard)}&name=churn&since=1h&other=1")
+    assert (answer.status, answer.headers["Location"]) == (302, "/broken?name=churn&since=1h")
+    assert "HttpOnly" in answer.headers["Set-Cookie"]
+
+
+def test_when_as_many_pages_are_open_as_may_be_the_next_one_is_told_so(broken):
+    _, dashboard = broken
+    headers = {"Authorization": f"token {_token(dashboard)}"}
+    _ask(dashboard, **headers)
+    answer, body = _ask(dashboard, "/broken", **headers)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    assert "1 pages are open, and this machine lets 1 be open at once" in body
+    assert "LEPTON_DASHBOARD_VIEWERS" in body
+
+
+def test_pages_and_files_that_are_none_are_refused(broken):
+    _, dashboard = broken
+    headers = {"Authorization": f"token {_token(dashboard)}"}
+    for path in ("/other", "/voila/tree", "/voila/render/broken.ipynb", "/voila/api/contents/", "/notebook/1/step"):
+        assert _ask(dashboard, path, **headers)[0].status == 404
+    assert _ask(dashboard, "/voila/files/broken.ipynb", **headers)[0].status == 403
+    assert _ask(dashboard, "/notebook/1/step")[0].status in (302, 403)
+
+
 def test_a_foreign_host_is_refused_and_the_page_may_fetch_nothing_from_elsewhere(broken):
     _, dashboard = broken
     answer, _ = _ask(dashboard, "/login", Host="evil.example")
     assert answer.status == 403
     answer, _ = _ask(dashboard, "/login")
-    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    policy = dict(one.strip().split(" ", 1) for one in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["script-src"] == "'self'"
 
 
 def test_it_listens_on_loopback_alone(broken):
@@ -128,7 +161,7 @@ def test_a_port_in_use_names_its_process_and_changes_nothing(tmp_path):
 
 def test_a_page_that_does_not_exist_is_named_with_those_that_do(tmp_path):
     ws = Workspace(tmp_path / ".lepton")
-    with pytest.raises(NotFoundError, match=r"no dashboard 'other'.*deployments"):
+    with pytest.raises(NotFoundError, match=r"no dashboard 'other'.*deployment, fleet, pipelines, training"):
         launch(ws, "other")
     with pytest.raises(UsageError):
         launch(ws, "../deployments")
@@ -144,10 +177,30 @@ def test_a_server_that_ends_at_once_says_why(tmp_path, monkeypatch):
         launch(ws)
 
 
-def test_the_shipped_page_has_one_cell_that_calls_the_package():
-    notebook = nbformat.read(page_path("deployments"), as_version=4)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_shipped_page_has_one_cell_that_calls_the_package(page):
+    notebook = nbformat.read(page_path(page), as_version=4)
     nbformat.validate(notebook)
     (cell,) = notebook.cells
-    assert cell.source.splitlines()[-1] == "lepton_nb.dashboards.deployments()"
+    assert cell.source.splitlines()[-1] == f"lepton_nb.dashboards.{page}()"
     assert cell.outputs == []
-    assert isinstance(page_path("deployments"), Path)
+    assert notebook.metadata.voila.template == "lepton"
+    assert callable(getattr(dashboards, page))
+
+
+def test_the_fleet_is_found_under_the_name_that_it_had(tmp_path):
+    assert page_path("deployments") == page_path("fleet")
+    assert not dashboards.is_running(Workspace(tmp_path / ".lepton"), "deployments")
+
+
+def test_another_page_of_a_running_server_is_beside_the_first(tmp_path, monkeypatch):
+    ws = Workspace(tmp_path / ".lepton")
+    me, folder = identify(), ws.home / "dashboard" / "fleet"
+    running = Dashboard("fleet", "running", "http://127.0.0.1:1/", me.pid, folder / "token")
+    launcher._write(folder, running, me, page_path("fleet").parent)
+    (folder / "token").write_text("secret")
+    monkeypatch.setattr(launcher, "_start", lambda *arguments: pytest.fail("a second server"))
+    assert launch(ws) == launch(ws, "deployments") == running
+    beside = launch(ws, "training")
+    assert (beside.name, beside.url) == ("fleet", "http://127.0.0.1:1/training")
+    assert 'url=http://127.0.0.1:1/training?token=secret&amp;since=1h"' in door(beside, since="1h", name="").read_text()

@@ -16,6 +16,7 @@ import lepton_nb
 
 ROOT = Path(lepton_nb.__file__).parents[1]
 LAB = ROOT / "extensions" / "lepton-lab"
+TEMPLATE = ("index.html.j2", "conf.json", "static/page.js", "static/page.css")
 EXTENSION = "share/jupyter/labextensions/lepton-lab"
 SWITCH = "etc/jupyter/jupyter_server_config.d/lepton_nb.json"
 
@@ -37,7 +38,11 @@ def test_the_wheel_carries_the_extension_its_switch_and_the_dashboards(archives:
     assert {f"{data}/{EXTENSION}/{path}" for path in built} <= set(names)
     assert f"{data}/{EXTENSION}/install.json" in names
     assert f"{data}/{SWITCH}" in names
-    assert "lepton_nb/dashboards/pages/deployments.ipynb" in names
+    pages = {"fleet", "deployment", "training", "pipelines"}
+    assert {f"lepton_nb/dashboards/pages/{page}.ipynb" for page in pages} <= set(names)
+    # Voila finds the template in the package when the dashboard is launched, and in Jupyter's folder inside JupyterLab.
+    for place in ("lepton_nb/dashboards/share/voila", f"{data}/share/jupyter/voila"):
+        assert {f"{place}/templates/lepton/{file}" for file in TEMPLATE} <= set(names)
     assert not [name for name in names if name.startswith("lepton_nb/labextension/")], "the extension is shipped twice"
 
 

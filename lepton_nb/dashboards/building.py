@@ -1,0 +1,123 @@
+"""From a question to the sections of its page: reads the workspace, and never a log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .. import monitoring, serving
+from ..errors import LeptonError
+from ..records import Deployment
+from ..workspace import Workspace
+from . import facts, learning, views
+from .question import Question
+from .views.deployment import missing
+
+__all__ = ["Builder"]
+
+Sections = dict[str, str]
+# However little changes: what is said of the time by then is said anew.
+_STALE_S = 10.0
+_MOST_GLANCES = 512
+
+
+@dataclass
+class _Glances:
+    """What was seen of each deployment, and in which state it was then."""
+
+    seen: dict[tuple[str, float | None], tuple[object, float, facts.Glance]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Builder:
+    """Makes pages of one workspace; deployments that did not change are not looked at again.
+
+    Args:
+        ws: the workspace.
+        served: whether executed notebooks can be opened beside the pages.
+    """
+
+    def __init__(self, ws: Workspace, *, served: bool = False) -> None:
+        self.ws, self.served = ws, served
+        self._glances = _Glances()
+        self._trainings = learning.Trainings(ws)
+
+    def build(self, question: Question) -> Sections:
+        """The sections of a page. Whatever goes wrong is said on the page."""
+        makers: dict[str, Callable[[Question, float], Sections]] = {
+            "fleet": self._fleet,
+            "deployment": self._deployment,
+            "training": self._training,
+            "pipelines": self._pipelines,
+        }
+        now = time.time()
+        try:
+            with monitoring.as_counted():
+                return makers[question.page](question, now)
+        except LeptonError as fault:
+            return views.sections_of(views.head(question), {"failure": views.failure(str(fault))})
+
+    def state(self, question: Question) -> object:
+        """What the page depends on: another value when it may be another page."""
+        if question.page in ("fleet", "deployment"):
+            folders = [path for path in sorted(self.ws.deployments.glob("*")) if path.is_dir()]
+            if question.name:
+                names = tuple(path.name for path in folders)
+                return names, tuple(state_of(path) for path in folders if path.name == question.name)
+            return tuple(state_of(path) for path in folders)
+        folder = self.ws.runs if question.page == "training" else self.ws.pipelines
+        return tuple(sorted(_files(folder, ("*", "*/events.jsonl", "*/ending.json", "*/*.json"))))
+
+    def _fleet(self, question: Question, now: float) -> Sections:
+        found = serving.deployments(self.ws).deployments
+        return views.fleet(question, [self._glance(one, question.seconds, now) for one in found], now)
+
+    def _deployment(self, question: Question, now: float) -> Sections:
+        found, one = facts.chosen(self.ws, question.name)
+        if one is None:
+            return missing(question, found)
+        try:
+            closer = facts.closer(self.ws, one, question.seconds, now)
+        except LeptonError as fault:
+            sections = missing(question, found)
+            return {**sections, "nothing": views.failure(f"{one.name}: {fault}")}
+        return views.deployment(question, found, closer, now)
+
+    def _training(self, question: Question, now: float) -> Sections:
+        runs = self._trainings.runs()
+        return views.training(question, runs, self._trainings.chosen(runs, question.runs), now)
+
+    def _pipelines(self, question: Question, now: float) -> Sections:
+        return views.pipelines(question, *learning.piped(self.ws), now, served=self.served)
+
+    def _glance(self, one: Deployment, seconds: float | None, now: float) -> facts.Glance:
+        key, state = (one.name, seconds), (one.status, one.bento, one.created, state_of(one.path))
+        with self._glances.lock:
+            before = self._glances.seen.get(key)
+        if before and before[0] == state and now - before[1] < _STALE_S:
+            return before[2]
+        seen = facts.glance(self.ws, one, seconds)
+        with self._glances.lock:
+            if len(self._glances.seen) >= _MOST_GLANCES:
+                self._glances.seen.clear()
+            self._glances.seen[key] = (state, now, seen)
+        return seen
+
+
+def state_of(folder: Path) -> object:
+    """What is known of a deployment's folder without opening a file; its logs do not count."""
+    patterns = ("*.json", "slots-history.jsonl", "windows/*", "quality/*", "alerts/*", "labels/*")
+    return tuple(sorted(_files(folder, patterns)))
+
+
+def _files(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            yield path.name, found.st_mtime_ns, found.st_size

@@ -1,0 +1,78 @@
+"""Where a page asks: at the board of the server that it is shown by, or at a desk of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import weakref
+from typing import Any
+
+from ..workspace import Workspace
+from .board import ask
+from .desk import Desk
+from .keeper import Keeper
+from .question import Question
+
+__all__ = ["BOARD", "Counter"]
+
+# The environment variable that names the board's socket to the kernels of a server.
+BOARD = "LEPTON_BOARD"
+_ANSWER_S = 10.0
+# The first look waits this long at most for what is new on the logs.
+_FIRST_S = 2.0
+
+
+class Counter:
+    """Hands questions on.
+
+    Args:
+        ws: the workspace that is asked about.
+    """
+
+    def __init__(self, ws: Workspace) -> None:
+        self._ws = ws
+        self._board: socket.socket | None = None
+        self._desk: Desk | None = None
+
+    def answer(self, question: Question) -> dict[str, str]:
+        """The sections of a page; when the board does not answer, from a desk of this process."""
+        if path := os.environ.get(BOARD):
+            try:
+                return self._asked(path, question)
+            except (OSError, ValueError, KeyError):
+                self._hang_up()
+        return self._own().answer(question)
+
+    def decide(self, asked: dict[str, Any]) -> str:
+        """Nothing asks for a decision here."""
+        return "there is nothing to decide"
+
+    def _asked(self, path: str, question: Question) -> dict[str, str]:
+        if self._board is None:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(_ANSWER_S)
+            try:
+                connection.connect(path)
+            except OSError:
+                connection.close()
+                raise
+            self._board = connection
+        return ask(self._board, question)
+
+    def _hang_up(self) -> None:
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+    def _own(self) -> Desk:
+        """A desk of this process, with a thread that keeps the windows up to date for as long as it is there."""
+        if self._desk is None:
+            self._desk = Desk(self._ws)
+            keeper, ended = Keeper(self._ws), threading.Event()
+            first = threading.Thread(target=keeper.once, daemon=True)
+            first.start()
+            first.join(_FIRST_S)
+            threading.Thread(target=keeper.run, args=(ended,), name="lepton-keeper", daemon=True).start()
+            weakref.finalize(self, ended.set)
+        return self._desk

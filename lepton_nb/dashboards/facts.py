@@ -1,0 +1,155 @@
+"""What the pages of the deployments are made of, as values."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import monitoring, serving
+from ..errors import LeptonError
+from ..records import Deployment, Health, Traffic
+from ..workspace import Workspace
+
+__all__ = ["Change", "Closer", "Glance", "changes", "closer", "glance"]
+
+_MOST_CHANGES = 200
+# From the end of the history, which only grows.
+_HISTORY_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A deployment in the list of all.
+
+    Args:
+        deployment: which.
+        health: its verdict, or None where it cannot be read.
+        rate: requests per second of the last minute.
+        quality: in a few words; empty where nobody measures it.
+        fault: why it cannot be read.
+    """
+
+    deployment: Deployment
+    health: Health | None
+    rate: float = 0.0
+    quality: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of what answers.
+
+    Args:
+        time: seconds since the epoch.
+        action: `promote`, `challenge`, `rollback` and the like.
+        champion: the version that answers since then.
+        challenger: the one beside it, or empty.
+        before: the version that answered until then.
+        why: one line.
+    """
+
+    time: float
+    action: str
+    champion: str
+    challenger: str
+    before: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Closer:
+    """All that the page of one deployment shows.
+
+    Args:
+        deployment: which.
+        health: its verdict, traffic and drift over the chosen time.
+        steps: its traffic step by step.
+        rate: requests per second of the last minute.
+        errors: failed requests per status and code.
+        versions: predictions per model version.
+        changes: of what answers, oldest first.
+    """
+
+    deployment: Deployment
+    health: Health
+    steps: tuple[Traffic, ...] = ()
+    rate: float = 0.0
+    errors: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+
+
+def glance(ws: Workspace, one: Deployment, seconds: float | None) -> Glance:
+    """A deployment in short; one that cannot be read says why."""
+    try:
+        health = monitoring.health(ws, one, seconds)
+        return Glance(one, health, _rate(ws, one))
+    except LeptonError as fault:
+        return Glance(one, None, fault=str(fault))
+
+
+def closer(ws: Workspace, one: Deployment, seconds: float | None, now: float) -> Closer:
+    """A deployment in full.
+
+    Raises:
+        FormatError: its log or its windows cannot be read.
+    """
+    since = None if seconds is None else now - seconds
+    counts = monitoring.observe(ws, one.name, since).since(since)
+    return Closer(
+        one,
+        monitoring.health(ws, one, seconds),
+        monitoring.traffic(ws, one, seconds),
+        _rate(ws, one),
+        dict(Counter(counts.errors).most_common()),
+        {version: model.rows for version, model in counts.models.items()},
+        changes(one.path),
+    )
+
+
+def changes(folder: Path) -> tuple[Change, ...]:
+    """The newest changes of what answers in a deployment; a line that is broken is left out."""
+    return tuple(_changes(folder / "slots-history.jsonl"))[-_MOST_CHANGES:]
+
+
+def _changes(path: Path) -> Iterator[Change]:
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(0, size - _HISTORY_BYTES))
+            lines = stream.read().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            entry: dict[str, Any] = json.loads(line)
+            yield Change(
+                float(entry["time"]),
+                str(entry["action"]),
+                str(entry["champion"]),
+                str(entry.get("challenger", "")),
+                str(entry.get("before", "")),
+                str(entry.get("why", "")),
+            )
+
+
+def _rate(ws: Workspace, one: Deployment) -> float:
+    """Requests per second of the last minute, from whole windows."""
+    if one.status != "running":
+        return 0.0
+    latest = monitoring.traffic(ws, one, since=60.0, step_seconds=60.0)
+    return sum(step.requests for step in latest) / max(sum(step.seconds for step in latest), 1.0)
+
+
+def chosen(ws: Workspace, name: str) -> tuple[tuple[Deployment, ...], Deployment | None]:
+    """Every deployment, and the one that is asked for; without a name the newest that runs."""
+    found = serving.deployments(ws).deployments
+    if name or not found:
+        return found, next((one for one in found if one.name == name), None)
+    return found, max(found, key=lambda one: (one.status == "running", one.created))
