@@ -1,5 +1,6 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
+from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
 from .shipped import pack, ship, unpack
 from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
 from .trained import load_trained
@@ -8,11 +9,15 @@ from .written import WRITTEN, Written, written
 from .zoo import build, names
 
 __all__ = [
+    "EXAMPLES",
     "PICKLE",
     "WRITTEN",
+    "Batch",
+    "Examples",
     "Spec",
     "Written",
     "asks_for_shapes",
+    "assigned",
     "build",
     "has_loaders",
     "is_lightning",
@@ -20,11 +25,13 @@ __all__ = [
     "load_weights",
     "names",
     "pack",
+    "read_examples",
     "require_callback",
     "require_lightning",
     "save_weights",
     "ship",
     "specify",
     "unpack",
+    "write_examples",
     "written",
 ]

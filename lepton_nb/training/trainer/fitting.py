@@ -20,6 +20,7 @@ from ..events import EventLog, Tail
 from ..job import Job, forget_shipped, is_asked_to_stop
 from .feeding import feed
 from .finite import Finite
+from .gathering import Gatherer
 from .lean import make_lean
 from .metrics import MetricsWriter, Told, average_epochs
 from .ranks import ALONE, Ranks
@@ -84,6 +85,8 @@ def _run(job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recor
     # A bar would be drawn into the log; the events tell the same.
     own = [one for one in job.shipped_callbacks() if not isinstance(one, library.callbacks.ProgressBar)]
     callbacks = [recorder, *own]
+    if job.loaders and ranks.first:
+        callbacks.append(_joined(Gatherer, library.Callback)(job))
     if not job.fit.allow_nan:
         callbacks.append(_joined(Finite, library.Callback)(feeding.current, lambda: recorder.done))
     trainer = library.Trainer(callbacks=callbacks, logger=writer, **_arguments(job, ranks, library))

@@ -1,0 +1,86 @@
+"""Some rows of a notebook's own loaders are kept beside the job: its loaders go with the training."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from ...errors import LeptonError
+from ...models import EXAMPLES, Batch, assigned, write_examples
+from ..job import Job
+
+__all__ = ["Gatherer"]
+
+_ROWS = {"train": 2048, "validation": 512}
+_BYTES = 8 * 2**20
+
+
+class Gatherer:
+    """A callback that keeps the first batches of a training and of its first validation, and then does nothing.
+
+    It looks at what passes by: nothing is loaded for it, and nothing is drawn.
+
+    Args:
+        job: the job.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self._folder = job.folder / "job"
+        self._parts: dict[str, list[Batch]] = {"train": [], "validation": []}
+        self._fault = ""
+        # A run that goes on has its examples already.
+        self._is_done = (self._folder / EXAMPLES).exists()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Keep a batch of the training part."""
+        self._keep("train", pl_module, batch)
+
+    def on_validation_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Keep a batch that the network did not learn from."""
+        if dataloader_idx == 0:
+            self._keep("validation", pl_module, batch)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """The first epoch has shown all that there is."""
+        self._write()
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """A training that ends within its first epoch has shown something, too."""
+        self._write()
+
+    def _keep(self, part: str, network: Any, batch: Any) -> None:
+        if self._is_done or self._fault:
+            return
+        kept = self._parts[part]
+        rows, size = sum(one.rows for one in kept), sum(_size(one) for one in kept)
+        if rows >= _ROWS[part] or size >= _BYTES:
+            return
+        try:
+            found = assigned(network, batch)
+        except LeptonError as cause:
+            # Whoever packages the run is told; a training needs none of it.
+            self._fault = str(cause)
+            return
+        most = max(1, min(_ROWS[part] - rows, (_BYTES - size) * found.rows // max(_size(found), 1)))
+        kept.append(
+            Batch(
+                {name: value[:most] for name, value in found.inputs.items()},
+                {name: value[:most] for name, value in found.targets.items() if len(value) == found.rows},
+            )
+        )
+
+    def _write(self) -> None:
+        if self._is_done:
+            return
+        self._is_done = True
+        # A full disk says so where the weights are written.
+        with contextlib.suppress(OSError, LeptonError):
+            write_examples(self._folder, self._parts["train"], self._parts["validation"], self._fault)
+        self._parts = {"train": [], "validation": []}
+
+
+def _size(batch: Batch) -> int:
+    return sum(one.nbytes for one in (*batch.inputs.values(), *batch.targets.values()))
