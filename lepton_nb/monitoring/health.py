@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -11,41 +10,42 @@ from ..records import Deployment, Drift, Health, Traffic
 from ..runtime import CHAMPION, ModelError, read_reference, read_slots
 from ..scores import quantile
 from ..workspace import Workspace
-from .counts import Counts, ModelCounts, total
-from .lines import SECONDS
-from .verdict import MINIMUM_ROWS, drift
-from .windows import Observed, folder_of, observe
+from .comparing import Between, compared, past_of
+from .counts import Counts, ModelCounts
+from .stepping import step_of, steps
+from .verdict import MINIMUM_ROWS
+from .windows import WHOLE, Observed, folder_of, observe
 
 __all__ = ["health", "traffic", "traffic_of"]
 
 # The share of requests that may fail before a verdict says so.
 _FAILING_SHARE = 0.05
 
-# Steps that people count in, from a minute to a week.
-_STEPS = tuple(60 * minutes for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 240, 720, 1440, 10080))
-_MOST_STEPS = 60
-
 _Verdict = Literal["healthy", "warning", "drifting", "failing"]
 _WORST_FIRST: tuple[_Verdict, ...] = ("failing", "drifting", "warning", "healthy")
 
 
-def health(ws: Workspace, deployment: Deployment | str, since: float | None = None) -> Health:
+def health(
+    ws: Workspace, deployment: Deployment | str, since: float | None = None, against: Between | None = None
+) -> Health:
     """The state of a deployment: is it up, does it answer, does it still see what it was trained on?
 
     Args:
         ws: the workspace.
         deployment: the deployment, or its name; by name alone nothing is known of its process.
         since: look at the last so many seconds, in whole windows; None looks at everything.
+        against: compare with this stretch of the past, from and to in seconds since the epoch; None compares with the
+            training data.
 
     Raises:
         NotFoundError: there is no such deployment.
+        DataError: nothing was answered in `against`.
         FormatError: its log or its windows cannot be read.
     """
-    name = str(deployment)
-    observed = observe(ws, name)
-    now = time.time()
-    counts = observed.since(None if since is None else now - since)
-    drifting, hints = _drift(ws, name, counts)
+    name, now = str(deployment), time.time()
+    observed = observe(ws, name, None if since is None else now - since, WHOLE)
+    counts = observed.since(None)
+    drifting, hints = _drift(ws, name, counts, against)
     found = _process(deployment) + _failures(counts) + hints + _unread(observed)
     verdict = next(level for level in _WORST_FIRST if level == "healthy" or level in [one for one, _ in found])
     reasons = [text for level in _WORST_FIRST for one, text in found if one == level]
@@ -70,8 +70,13 @@ def traffic(
     Raises:
         NotFoundError: there is no such deployment.
     """
-    observed = observe(ws, str(deployment))
     now = time.time()
+    whole = observe(ws, str(deployment), step=WHOLE)
+    begin = now - since if since is not None else whole.begin
+    if begin is None:
+        return ()
+    step = step_of(now - begin, step_seconds)
+    observed = observe(ws, str(deployment), since=None if since is None else begin, step=step)
     if since is None and isinstance(deployment, Deployment) and deployment.status != "running":
         now = max((span.start + span.seconds for span in observed.windows), default=now) - 1
     return traffic_of(observed, now, since, step_seconds)
@@ -85,18 +90,8 @@ def traffic_of(
         return ()
     begin = now - since if since is not None else min(span.start for span in observed.windows)
     end = max(now, *(span.start for span in observed.windows))
-    if step_seconds is None:
-        step = next((one for one in _STEPS if (end - begin) / one <= _MOST_STEPS), _STEPS[-1])
-    else:
-        step = math.ceil(step_seconds / SECONDS) * SECONDS
-    steps: dict[int, list[Counts]] = {}
-    for span, counts in observed.windows.items():
-        steps.setdefault(span.start // step, []).append(counts)
-    # The step that is going on is as long as it lasts so far: a rate over its whole length would sag.
-    return tuple(
-        _traffic(i * step, min(step, max(now - i * step, 1.0)), total(steps.get(i, [])))
-        for i in range(int(begin // step), int(end // step) + 1)
-    )
+    step = step_of(end - begin, step_seconds)
+    return tuple(_traffic(*one) for one in steps(observed.windows, begin, end, step))
 
 
 def _traffic(start: float, seconds: float, counts: Counts) -> Traffic:
@@ -106,32 +101,29 @@ def _traffic(start: float, seconds: float, counts: Counts) -> Traffic:
 
 
 def _whole(observed: Observed, counts: Counts, since: float | None, now: float) -> Traffic:
-    begun = now - since if since is not None else min((span.start for span in observed.windows), default=now)
+    begun = now - since if since is not None else observed.begin if observed.begin is not None else now
     return _traffic(begun, now - begun, counts)
 
 
-def _drift(ws: Workspace, name: str, counts: Counts) -> tuple[Drift, list[tuple[_Verdict, str]]]:
+def _drift(
+    ws: Workspace, name: str, counts: Counts, against: Between | None
+) -> tuple[Drift, list[tuple[_Verdict, str]]]:
     """The drift of the champion, and what hinders the comparison."""
     try:
         champion = read_slots(folder_of(ws, name) / "slots.json")[CHAMPION]
         reference = read_reference(champion.path)
     except ModelError as cause:
-        return _no_drift(), [("warning", f"drift is unknown: {cause}")]
+        return Drift(None, 0, MINIMUM_ROWS, ()), [("warning", f"drift is unknown: {cause}")]
     seen = counts.models.get(champion.bento, ModelCounts())
-    # Rows that are counted without features were read while their model could not be.
-    counted = bool(seen.features) or (not reference.features and seen.rows > 0)
-    found = drift(reference, seen.like(reference)) if counted else _no_drift()
+    found = compared(seen, reference, past_of(ws, name, champion.bento, against))
     if found.drifted:
         moved = [one.name for one in found.features if one.drifted]
+        what = "training data" if against is None else "past window"
         more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-        return found, [("drifting", f"{', '.join(moved[:3])}{more} moved away from the training data")]
+        return found, [("drifting", f"{', '.join(moved[:3])}{more} moved away from the {what}")]
     if found.drifted is None and found.rows:
         return found, [("healthy", f"too few rows for a drift verdict ({found.rows} of {found.minimum})")]
     return found, []
-
-
-def _no_drift() -> Drift:
-    return Drift(None, 0, MINIMUM_ROWS, ())
 
 
 def _process(deployment: Deployment | str) -> list[tuple[_Verdict, str]]:

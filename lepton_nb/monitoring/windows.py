@@ -26,7 +26,7 @@ from .segments import Segment, continued, finished, head_of, read_segment, write
 from .store import WHOLE, Index, absorb, read_index, stored_windows
 from .vectors import Span
 
-__all__ = ["WHOLE", "Observed", "Span", "as_counted", "folder_of", "model_folder", "observe"]
+__all__ = ["WHOLE", "Observed", "Span", "as_counted", "folder_of", "model_folder", "observe", "reads_logs"]
 
 # Whoever counts a long log for the first time keeps the others waiting.
 _PATIENCE_S = 600.0
@@ -65,6 +65,11 @@ def as_counted() -> Iterator[None]:
         yield
     finally:
         _reads_logs.reset(token)
+
+
+def reads_logs() -> bool:
+    """Whether logs may be read here: not within `as_counted`."""
+    return _reads_logs.get()
 
 
 def observe(ws: Workspace, name: str, since: float | None = None, step: int | None = None) -> Observed:
