@@ -20,6 +20,8 @@ from .traffic import traffic_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..pipelines import Executor
+
 __all__ = ["Context"]
 
 # Retrainings that come to nothing are tried again at last after a day.
@@ -37,6 +39,7 @@ class Context:
         options: how it is watched.
         place: where it is recorded.
         report: hears what happens.
+        executor: who executes the steps of a retraining; None for processes of this machine.
     """
 
     ws: Workspace
@@ -44,6 +47,7 @@ class Context:
     options: WatchOptions
     place: Place
     report: Report
+    executor: Executor | None = None
 
     def plan(self) -> Plan:
         """What answers now.
@@ -98,10 +102,14 @@ class Context:
         self.report(Note(time.time(), f"{action}: {why}" if why else action))
         return changed
 
-    def anew(self, champion: str, **changes: Any) -> dict[str, Any]:
-        """Changes of the state after which the watch looks at a champion from now on, with what its card promises."""
+    def anew(self, state: State, champion: str, **changes: Any) -> dict[str, Any]:
+        """Changes of the state after which the watch looks at a champion from now on.
+
+        One that has answered before is compared with how it did, another one with what its card promises.
+        """
         now = time.time()
-        right, rows = card_of(self.champion().path)
+        same = champion == state.champion and state.rows
+        right, rows = (state.right, state.rows) if same else card_of(self.champion().path)
         begun: dict[str, Any] = {"champion": champion, "challenger": "", "former": "", "onset": 0.0, "opened": 0.0}
         begun |= {"drifted": 0, "decayed": 0, "quality": None, "seen": now, "judged": now}
         return begun | {"right": right, "rows": rows, "traffic": self.traffic()} | changes

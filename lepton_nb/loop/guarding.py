@@ -36,7 +36,9 @@ def guarding(ctx: Context, state: State) -> State:
     if time.time() - state.begun < ctx.options.guard:
         return state
     why = f"{state.champion} was watched for {ctx.options.guard:.0f} s, and nothing went worse"
-    return ctx.decide(state, "kept", "watching", why, numbers, **ctx.anew(state.champion, failures=0, not_before=0.0))
+    return ctx.decide(
+        state, "kept", "watching", why, numbers, **ctx.anew(state, state.champion, failures=0, not_before=0.0)
+    )
 
 
 def rolling_back(ctx: Context, state: State) -> State:
@@ -56,7 +58,7 @@ def rolling_back(ctx: Context, state: State) -> State:
             return state
     waits = ctx.backed_off(state)
     return ctx.decide(
-        state, "rolled back", "watching", f"{state.former} answers again", **ctx.anew(state.former), **waits
+        state, "rolled back", "watching", f"{state.former} answers again", **ctx.anew(state, state.former), **waits
     )
 
 
@@ -64,9 +66,9 @@ def noticed(ctx: Context, state: State, champion: str) -> State:
     """Somebody else has changed what answers: their champion is watched as one of ours is."""
     if state.stage == "guarding" and champion == state.former:
         why = f"somebody has {champion} answer again"
-        return ctx.decide(state, "rolled back by a person", "watching", why, **ctx.anew(champion))
+        return ctx.decide(state, "rolled back by a person", "watching", why, **ctx.anew(state, champion))
     why = f"somebody has {champion} answer instead of {state.champion}"
-    return ctx.decide(state, "noticed", "guarding", why, **ctx.anew(champion, former=state.champion))
+    return ctx.decide(state, "noticed", "guarding", why, **ctx.anew(state, champion, former=state.champion))
 
 
 def _quality(ctx: Context, state: State) -> tuple[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import rules
-from ..errors import RuleError
+from ..errors import UsageError, near
 from ..records import cell, plain
 from ..scores import share_fell
 from .context import Context
@@ -20,7 +20,7 @@ from .traffic import Traffic, Usual, traffic_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Judged", "collecting", "judge", "watching"]
+__all__ = ["Judged", "check_rule", "collecting", "judge", "watching"]
 
 # Windows in a row: one may be chance, or a bad minute.
 _IN_A_ROW = 2
@@ -78,27 +78,30 @@ def watching(ctx: Context, state: State) -> State:
     """Look once; the next stage when the rule holds."""
     champion = ctx.champion().bento
     if not state.champion:
-        return ctx.decide(state, "began", "watching", f"{champion} answers", **ctx.anew(champion))
+        return ctx.decide(state, "began", "watching", f"{champion} answers", **ctx.anew(state, champion))
     if not ctx.options.pipeline:
         return state
     now = time.time()
     windows = _windows(ctx, state, champion)
     passed = now - state.seen >= max(_SHORTEST_S, ctx.options.every)
-    if not (windows or passed):
+    # What held while a retraining had to wait is asked once more when it has waited long enough.
+    waited = 0.0 < state.not_before <= now
+    if not (windows or passed or waited):
         return state
+    state = replace(state, not_before=0.0 if waited else state.not_before)
     known, functions = _facts(ctx, now - state.seen)
     if passed:
-        drifted = {"drifted": state.drifted + 1, "opened": state.seen} if known.get("drifting") else {"drifted": 0}
+        drifted = (
+            {"drifted": state.drifted + 1, "opened": state.seen} if known.get("drifting") is True else {"drifted": 0}
+        )
         state = replace(state, seen=now, **drifted)
     # Labels that came all at once are judged window by window, as if they had been looked at in between.
     for rows in windows or [None]:
         state, numbers = (state, {}) if rows is None else _judged(state, rows)
         values = known | _own(state)
-        held = rules.evaluate(ctx.options.when, values, functions)
-        if not isinstance(held, bool):
-            raise RuleError(f"rule {ctx.options.when!r} is neither true nor false", expected="a comparison")
-        if held and now >= state.not_before:
-            return _triggered(ctx, state, numbers | {name: values[name] for name in _named(ctx, functions)})
+        held = rules.holds(ctx.options.when, values, functions) is True
+        if held and not state.not_before:
+            return _triggered(ctx, state, numbers | _asked(ctx, values, functions))
     return ctx.place.save(state if held else _usual(ctx, state))
 
 
@@ -162,14 +165,33 @@ def _facts(ctx: Context, seconds: float) -> tuple[dict[str, Any], Mapping[str, C
 
 def _own(state: State) -> dict[str, Any]:
     """What this watch knows itself."""
-    before = state.right / state.rows if state.rows else math.nan
-    quality = math.nan if state.quality is None else state.quality
+    before = state.right / state.rows if state.rows else rules.UNKNOWN
+    quality = rules.UNKNOWN if state.quality is None else state.quality
     values = (quality, before, state.decayed >= _IN_A_ROW, state.drifted >= _IN_A_ROW)
     return dict(zip((*_OWN, "drifting"), values, strict=True))
 
 
-def _named(ctx: Context, functions: Mapping[str, Callable[..., Any]]) -> tuple[str, ...]:
-    return rules.names(ctx.options.when, functions)
+def _asked(ctx: Context, values: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+    """What the rule asked for, as far as it is known."""
+    names = rules.names(ctx.options.when, functions)
+    return {name: values[name] for name in names if values[name] is not rules.UNKNOWN}
+
+
+def check_rule(ctx: Context) -> None:
+    """Refuse a rule that could never be decided.
+
+    Raises:
+        RuleError: it is none, or calls what is no function.
+        UsageError: it asks for what nobody tells.
+    """
+    known, functions = _facts(ctx, ctx.options.every)
+    legal = (*_OWN, "drifting", *known)
+    if strange := [name for name in rules.names(ctx.options.when, functions) if name not in legal]:
+        raise UsageError(
+            f"--when asks for {strange[0]!r}, which nobody tells",
+            expected=", ".join(legal),
+            hint=near(strange[0], legal),
+        )
 
 
 def _usual(ctx: Context, state: State) -> State:

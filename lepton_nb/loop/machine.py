@@ -56,7 +56,7 @@ def step(ctx: Context, state: State) -> State:
         raise ServingError(f"deployment {ctx.name!r} is {found.status}", hint=f"lepton serve {found.bento}")
     if state.stage in _OF_A_PIPELINE and not ctx.options.pipeline:
         why = "the watch was begun anew without a pipeline"
-        return ctx.decide(state, "abandoned", "watching", why, **ctx.anew(ctx.champion().bento))
+        return ctx.decide(state, "abandoned", "watching", why, **ctx.anew(state, ctx.champion().bento))
     champion = ctx.champion().bento
     if state.champion and champion not in _expected(state) and _interferes(ctx, state):
         return noticed(ctx, state, champion)

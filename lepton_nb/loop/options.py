@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
 from ..errors import NotFoundError, UsageError
-from ..rules import names
 
 __all__ = ["DATA", "TARGET", "WatchOptions", "Words", "calls", "check_pipeline"]
 
@@ -51,19 +49,14 @@ class WatchOptions:
     canary_rows: int = 200
     guard: float = 1800.0
 
-    def check(self, functions: Iterable[str] = ()) -> None:
-        """Refuse what cannot be.
-
-        Args:
-            functions: that the rule may call.
+    def check(self) -> None:
+        """Refuse what cannot be; the rule is looked at where its names are known.
 
         Raises:
             UsageError: an option makes no sense, or the pipeline cannot be given the rows.
-            RuleError: the rule is none.
             NotFoundError: the pipeline or the gate is not there.
             PipelineError: the pipeline's file is wrong.
         """
-        names(self.when, functions)
         for name, least in (("window", 20), ("labels", 50), ("shadow", 0), ("canary_rows", 1)):
             if (value := getattr(self, name)) < least:
                 raise UsageError(f"{name.replace('_', ' ')} {value} is too few rows", expected=f"at least {least}")

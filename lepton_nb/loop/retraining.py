@@ -33,7 +33,7 @@ def retraining(ctx: Context, state: State) -> State:
             "seed": state.cycle,
         }
         given = {name: known[name] for name in check_pipeline(path)}
-        run = pipelines.run(ctx.ws, path, given, ctx.report, jobs=1)
+        run = pipelines.run(ctx.ws, path, given, ctx.report, jobs=1, executor=ctx.executor)
         bento = _made(ctx, run)
     except LeptonError as cause:
         waits = ctx.backed_off(state)
@@ -55,7 +55,7 @@ def gating(ctx: Context, state: State) -> State:
     if not verdict.passed:
         why = f"{state.challenger} does not pass: {'; '.join(verdict.reasons)}"
         waits = ctx.backed_off(state)
-        return ctx.decide(state, "refused", "watching", why, facts, **ctx.anew(state.champion), **waits)
+        return ctx.decide(state, "refused", "watching", why, facts, **ctx.anew(state, state.champion), **waits)
     why = f"{state.challenger} passes{_told(facts)}"
     return ctx.decide(state, "passed", "asking" if ctx.options.ask else "shadow", why, facts, traffic=ctx.traffic())
 

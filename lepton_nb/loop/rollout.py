@@ -27,7 +27,7 @@ def asking(ctx: Context, state: State) -> State:
     if answer.approved:
         return ctx.decide(state, "approved", "shadow", why, traffic=ctx.traffic())
     waits = ctx.backed_off(state)
-    return ctx.decide(state, "refused by a person", "watching", why, **ctx.anew(state.champion), **waits)
+    return ctx.decide(state, "refused by a person", "watching", why, **ctx.anew(state, state.champion), **waits)
 
 
 def shadow(ctx: Context, state: State) -> State:
@@ -49,7 +49,7 @@ def promoting(ctx: Context, state: State) -> State:
         bento = ctx.bento(state.challenger)
         changed = serving.promote(ctx.ws, ctx.name, bento, why=_why(state), report=ctx.report)
         serving.point_aliases(ctx.ws, changed, ctx.report)
-    changes = ctx.anew(state.challenger, former=state.champion)
+    changes = ctx.anew(state, state.challenger, former=state.champion)
     return ctx.decide(state, "promoted", "guarding", f"{state.challenger} answers", **changes)
 
 
@@ -93,7 +93,7 @@ def _withdrawn(ctx: Context, state: State, why: str, numbers: dict[str, Any]) ->
         changed = serving.rollback(ctx.ws, ctx.name, why=why, report=ctx.report)
         serving.point_aliases(ctx.ws, changed, ctx.report)
     waits = ctx.backed_off(state)
-    return ctx.decide(state, "withdrawn", "watching", why, numbers, **ctx.anew(state.champion), **waits)
+    return ctx.decide(state, "withdrawn", "watching", why, numbers, **ctx.anew(state, state.champion), **waits)
 
 
 def _stated(how: dict[str, Any]) -> tuple[float, bool]:

@@ -14,7 +14,9 @@ from ..processes import stop as stop_process
 from ..records import Note, Report, Watch, Watches, silent
 from ..workspace import Workspace, locked, read_json, write_json
 from .answers import Answer, Answers
-from .options import WatchOptions, Words, calls
+from .context import Context
+from .looking import check_rule
+from .options import WatchOptions, Words
 from .place import Place, place_of
 from .watcher import OPTIONS, PROCESS
 
@@ -40,12 +42,13 @@ def start(ws: Workspace, deployment: str, **words: Unpack[Words]) -> Watch:
         UsageError, RuleError, PipelineError, FormatError: an option makes no sense; nothing was started.
         ServingError: the watch did not come up; the message says why.
     """
-    from .. import monitoring, serving
+    from .. import serving
 
     serving.get(ws, deployment)
     options = WatchOptions(**words)
-    options.check(monitoring.facts(ws, deployment, options.every)[1] if calls(options.when) else ())
+    options.check()
     place = place_of(ws, deployment)
+    check_rule(Context(ws, deployment, options, place, silent))
     place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(place.folder / "start.lock"):
         if (identity := _identity(place)) is not None:
