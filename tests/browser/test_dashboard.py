@@ -1,22 +1,28 @@
-"""The deployments page as a person sees it: a real Voila in a real Chromium."""
+"""The dashboard's pages as a person sees them: the real server, in a real Chromium."""
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import Counter
+from urllib.parse import urlencode
 
+import duckdb
+import nbformat
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from lepton_nb import monitoring
 from lepton_nb.dashboards import launch, launcher, stop
 from lepton_nb.runtime import Input
-from lepton_nb.workspace import Workspace
+from lepton_nb.workspace import Workspace, write_json
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
-# A page on a busy machine: the kernel has to start and to import.
-LONG_MS = 120_000
+SVG = "<svg onload=document.title='taken'><script>document.title='taken'</script></svg>"
+# A page on a busy machine: a template has to start and to import.
+LONG_MS = 180_000
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def dashboard(ws):
 
 @pytest.fixture(scope="module")
 def page(browser, dashboard):
-    """One page that stays open through all the tests, as it would on a desk."""
+    """One page that goes through all the tests, as it would on a desk."""
     context = browser.new_context(viewport={"width": 1280, "height": 1250}, color_scheme="light")
     opened = context.new_page()
     opened.wild = []
@@ -61,45 +67,120 @@ def ordinary(ws, log_deployment):
 @pytest.fixture(scope="module")
 def shifted(ws, log_deployment):
     one = log_deployment(ws, "shifted", inputs=[Input("age", "number"), Input(HOSTILE, "number")])
-    one.answer(one.rows(300, shift=20), labels=[HOSTILE, "no", "yes"] * 100)
+    one.answer(one.rows(300, shift=20), labels=[SVG, HOSTILE, "yes"] * 100)
+    one.answer(one.rows(40, shift=20), at=time.time() - 7200)
     one.record("stopped", bento=HOSTILE, created=1.0)
+    changes = [("promote", "shifted:v2", HOSTILE), ("rollback", SVG, "it was worse")]
+    (one.folder / "slots-history.jsonl").write_text(
+        "".join(
+            json.dumps({"format": 1, "time": time.time() - 60, "action": action, "champion": version, "why": why})
+            + "\n"
+            for action, version, why in changes
+        )
+    )
     return one
 
 
+@pytest.fixture(scope="module")
+def piped(ws):
+    """The records of a run of two steps, the second of which failed."""
+    folder = ws.pipelines / "20260101-000000-000001"
+    folder.mkdir(parents=True)
+    run = {"id": folder.name, "pipeline": HOSTILE, "file": "p.yml", "status": "failed", "cut": "", "created": 1.0}
+    run |= {"began": 1.0, "ended": 6.0, "spent": 0.0, "parameters": {}, "order": ["first", "second"]}
+    write_json(folder / "run.json", run | {"needs": {"first": [], "second": ["first"]}})
+    for name, status, error in (("first", "completed", ""), ("second", "failed", f"ValueError: {SVG}")):
+        step = {"name": name, "status": status, "notebook": f"{name}.ipynb", "parameters": {}, "attempts": 1}
+        step |= {"outputs": {"accuracy": 0.5, HOSTILE: SVG}, "seconds": 2.0, "peak_memory_mb": 5.0, "error": error}
+        step |= {"cell": None, "key": "", "cached": False, "note": "", "started": 1.0, "written": {}, "cache": True}
+        write_json(folder / f"{name}.json", step)
+        output = nbformat.v4.new_output("display_data", {"text/html": f"<b>told</b>{SVG}{HOSTILE}"})
+        cell = nbformat.v4.new_code_cell("1 + 1", outputs=[output], execution_count=1)
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / f"{name}.ipynb")
+    return folder.name
+
+
+@pytest.fixture(scope="module")
+def trained(ws):
+    """Two runs as the store knows them."""
+    from lepton_nb import tracking
+    from lepton_nb.records import Metric
+
+    found = []
+    for name, floor in ((HOSTILE, 0.2), ("plain", 0.4)):
+        run = tracking.start_run(ws, name, {"lr": floor, "note": f"{SVG}{floor}"}, {"lepton.model": SVG})
+        found.append(run)
+        metrics = [Metric("val_loss", 1 / (1 + i) + floor, i, time.time()) for i in range(20)]
+        tracking.log_metrics(ws, run, [*metrics, Metric("val_accuracy", 1 - floor, 19, time.time())])
+        tracking.finish_run(ws, run, "finished")
+    return found
+
+
+def _open(page, dashboard, name, **asked):
+    page.goto(f"{dashboard.url}{name}?{urlencode(asked, doseq=True)}", timeout=LONG_MS)
+    expect(page.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
+
+
 def _said(page, key):
-    return page.locator(f"[data-lepton={key}]")
+    return page.locator(f"[data-lepton='{key}']")
 
 
 def _number(page, key):
     return float(_said(page, key).text_content().replace(",", ""))
 
 
+def _logged(one, where="true"):
+    """What the log itself says, asked of DuckDB: requests, errors, rows and latencies of requests."""
+    files = [str(path) for path in one.segments]
+    columns = "{time: 'DOUBLE', latency_ms: 'DOUBLE', error: 'JSON', outputs: 'JSON'}"
+    lines = f"read_ndjson({files!r}, columns = {columns})"
+    count = "SELECT count(*) FILTER (error IS NULL), count(*) FILTER (error IS NOT NULL) FROM"
+    rows, errors = duckdb.execute(f"{count} {lines} WHERE {where}").fetchall()[0]
+    answered = f"SELECT DISTINCT time, latency_ms FROM {lines} WHERE error IS NULL AND {where}"
+    return rows, errors, [latency for _, latency in duckdb.execute(answered).fetchall()]
+
+
 def test_nothing_deployed_says_the_next_step(page):
     expect(_said(page, "nothing")).to_contain_text("lepton serve BENTO", timeout=LONG_MS)
     assert page.locator("svg[role=img]:visible").count() == 0
+    assert "token" not in page.url
 
 
-def test_a_deployment_appears_by_itself_with_the_numbers_of_its_log(page, ordinary):
-    expect(_said(page, "verdict")).to_have_text("healthy", timeout=LONG_MS)
-    entries = ordinary.entries()
-    rows = [entry for entry in entries if "error" not in entry]
-    answered = {(entry["time"], entry["latency_ms"]) for entry in rows}
-    failed = len(entries) - len(rows)
-    assert _number(page, "requests") == len(answered) + failed
-    assert _number(page, "errors") == failed
-    assert _number(page, "predictions") == len(rows)
-    latencies = [latency for _, latency in answered]
+def test_a_deployment_appears_by_itself_and_a_click_leads_to_it(page, ordinary):
+    row = _said(page, "fleet").locator("tbody tr")
+    expect(row).to_have_count(1, timeout=LONG_MS)
+    expect(row).to_contain_text("healthy")
+    rows, errors, latencies = _logged(ordinary)
+    cells = row.locator("td").all_text_contents()
+    assert (cells[0], cells[6]) == ("ordinary", "ordinary:v1")
+    assert int(cells[8]) == len(latencies) + errors
+    assert float(cells[10]) == pytest.approx(np.percentile(latencies, 95, method="inverted_cdf"), rel=0.07)
+    assert cells[11] == f"{errors / (len(latencies) + errors):.1%}"
+    row.get_by_role("link", name="ordinary").click()
+    expect(_said(page, "predictions")).to_have_text(f"{rows:,}", timeout=LONG_MS)
+    assert page.url.endswith("/deployment?name=ordinary")
+
+
+def test_the_numbers_are_those_of_the_log(page, ordinary):
+    rows, errors, latencies = _logged(ordinary)
+    assert _said(page, "verdict").text_content() == "healthy"
+    assert _number(page, "requests") == len(latencies) + errors
+    assert _number(page, "errors") == errors
+    assert _number(page, "predictions") == rows
     for key, share in (("p50", 50), ("p95", 95), ("p99", 99)):
         exact = np.percentile(latencies, share, method="inverted_cdf")
         assert _number(page, key) == pytest.approx(exact, rel=0.07)
     mix = page.get_by_role("img", name=re.compile("Predictions per class"))
-    for label, count in Counter(entry["outputs"]["label"] for entry in rows).items():
+    labels = Counter(entry["outputs"]["label"] for entry in ordinary.entries() if "error" not in entry)
+    for label, count in labels.items():
         expect(mix).to_contain_text(label)
-        expect(mix).to_contain_text(f"{count} ({count / len(rows):.1%})")
+        expect(mix).to_contain_text(f"{count} ({count / rows:.1%})")
     expect(_said(page, "drift")).to_have_text("ordinary")
+    expect(_said(page, "error-kinds")).to_contain_text("422 invalid_row")
 
 
 def test_new_predictions_show_without_a_touch(page, ordinary):
+    expect(page.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
     before, clock = _number(page, "predictions"), _said(page, "updated").text_content()
     ordinary.answer(ordinary.rows(7))
     expect(_said(page, "predictions")).to_have_text(f"{before + 7:g}", timeout=LONG_MS)
@@ -109,59 +190,127 @@ def test_new_predictions_show_without_a_touch(page, ordinary):
 
 def test_the_figures_can_be_read_without_seeing_them(page):
     names = [figure.get_attribute("aria-label") for figure in page.locator("svg[role=img]").all()]
-    assert [name.split(".")[0].split(":")[0] for name in names] == [
-        "Requests per second",
-        "Latency in milliseconds",
-        "Predictions per class",
-        "Drift per feature",
-    ]
-    assert page.locator("svg[role=img] > title").count() == 4
+    said = {name.split(".")[0].split(":")[0] for name in names}
+    assert said >= {"Requests per second", "Latency in milliseconds", "Predictions per class", "Drift per feature"}
+    assert page.locator("svg[role=img] > title").count() == len(names)
     assert page.get_by_label("deployment").count() == 1
 
 
-def test_another_deployment_is_chosen_and_its_drift_is_named(page, shifted):
+def test_another_deployment_and_another_time_are_chosen_in_place(page, ordinary, shifted):
     expect(page.get_by_label("deployment").locator("option")).to_have_count(2, timeout=LONG_MS)
     page.get_by_label("deployment").select_option("shifted")
     expect(_said(page, "verdict")).to_have_text("drifting", timeout=LONG_MS)
+    assert "name=shifted" in page.url
     expect(_said(page, "reasons")).to_contain_text("moved away from the training data")
     drift = page.get_by_role("img", name=re.compile("Drift per feature: drifting"))
     expect(drift).to_contain_text("drifted")
     expect(drift).to_contain_text("threshold 0.1")
-    assert _number(page, "predictions") == len(shifted.entries())
+    assert _number(page, "predictions") == _logged(shifted)[0] == 340
+    page.get_by_label("time").select_option("1h")
+    expect(_said(page, "predictions")).to_have_text("300", timeout=LONG_MS)
+    assert _logged(shifted, f"time > {time.time() - 3600}")[0] == 300
+    page.go_back()
+    expect(_said(page, "predictions")).to_have_text("340", timeout=LONG_MS)
 
 
-def test_hostile_names_stay_text(page):
-    for place in ("reasons", "overview"):
+def test_hostile_names_of_columns_classes_and_models_stay_text(page):
+    for place in ("reasons", "changes"):
         expect(_said(page, place)).to_contain_text("<img src=x onerror=")
+    expect(_said(page, "changes")).to_contain_text("<svg onload=")
+    expect(page.get_by_role("img", name=re.compile("Predictions per class"))).to_contain_text("<svg onload=")
     assert page.locator(".lepton-page img, .lepton-page script").count() == 0
     assert page.title() != "taken"
 
 
-def test_it_is_dark_where_the_reader_is(page):
-    def ground():
-        return page.evaluate("getComputedStyle(document.querySelector('.lepton-page')).backgroundColor")
+def test_an_export_opens_alone(page, browser, tmp_path):
+    with page.expect_download(timeout=LONG_MS) as caught:
+        page.get_by_role("button", name="Export").click()
+    file = tmp_path / caught.value.suggested_filename
+    caught.value.save_as(file)
+    context = browser.new_context(offline=True)
+    alone = context.new_page()
+    asked = []
+    alone.on("request", lambda request: asked.append(request.url))
+    alone.goto(file.as_uri())
+    assert _number(alone, "predictions") == 340
+    assert alone.locator("svg[role=img]:visible").count() == page.locator("svg[role=img]:visible").count()
+    assert alone.locator(".lepton-page img, script").count() == 0
+    assert alone.title() != "taken"
+    assert asked == [file.as_uri()]
+    context.close()
 
-    def ink():
-        return page.evaluate("getComputedStyle(document.querySelector('.lepton-page h1')).color")
 
-    light = ground(), ink()
+def _bright(page):
+    colours = "s => [getComputedStyle(document.querySelector('.lepton-page')).backgroundColor,"
+    colours += "getComputedStyle(document.body).backgroundColor,"
+    colours += "getComputedStyle(document.querySelector('.lepton-page h1')).color]"
+    return [sum(map(int, re.findall(r"\d+", one)[:3])) > 380 for one in page.evaluate(colours)]
+
+
+def test_it_is_dark_where_the_reader_is_and_where_that_is_asked_for(page):
+    light, dark = [True, True, False], [False, False, True]
+    assert _bright(page) == light
     page.emulate_media(color_scheme="dark")
-    dark = ground(), ink()
+    assert _bright(page) == dark
+    page.get_by_label("theme").select_option("light")
+    expect(page.locator(".lepton-page[data-theme=light]")).to_be_attached(timeout=LONG_MS)
+    assert _bright(page) == light
     page.emulate_media(color_scheme="light")
-    assert [sum(map(int, re.findall(r"\d+", colour)[:3])) > 380 for colour in (*light, *dark)] == [
-        True,
-        False,
-        False,
-        True,
-    ]
+    page.get_by_label("theme").select_option("dark")
+    expect(page.locator(".lepton-page[data-theme=dark]")).to_be_attached(timeout=LONG_MS)
+    assert _bright(page) == dark
 
 
-def test_a_narrow_screen_needs_no_sideways_scrolling(page):
-    page.set_viewport_size({"width": 400, "height": 900})
+def test_runs_are_compared_and_their_hostile_names_stay_text(page, dashboard, ws, trained):
+    _open(page, dashboard, "training")
+    rows = _said(page, "runs").locator("tbody tr")
+    expect(rows).to_have_count(2, timeout=LONG_MS)
+    expect(rows.nth(1)).to_contain_text("<img src=x onerror=")
+    expect(rows.nth(1)).to_contain_text("<svg onload=")
+    page.get_by_role("link", name="compare").click()
+    compared = page.get_by_role("img", name=re.compile("val_.* of 2 runs"))
+    expect(compared).to_be_visible(timeout=LONG_MS)
+    page.get_by_label("metric").select_option("val_loss")
+    expect(page.get_by_role("img", name=re.compile("val_loss of 2 runs"))).to_be_visible(timeout=LONG_MS)
+    differing = _said(page, "differences")
+    expect(differing).to_contain_text("param lr")
+    for run in trained:
+        told = [json.loads(line) for line in (ws.run(run) / "spool.jsonl").open()]
+        metrics = [one for line in told if line["kind"] == "metrics" for one in line["metrics"]]
+        last = {name: value for name, value, step, _ in metrics if step == 19}
+        assert set(last) == {"val_loss", "val_accuracy"}
+        for value in last.values():
+            expect(differing).to_contain_text(f"{value:.4g}")
+    assert page.locator(".lepton-page img, .lepton-page script").count() == 0
+    assert page.title() != "taken"
+
+
+def test_a_run_of_a_pipeline_is_shown_with_its_graph_and_notebooks(page, dashboard, piped):
+    _open(page, dashboard, "pipelines", theme="dark")
+    steps = _said(page, "steps").locator("tbody tr")
+    expect(steps).to_have_count(2, timeout=LONG_MS)
+    expect(steps.nth(0)).to_contain_text("completed")
+    expect(steps.nth(0)).to_contain_text("accuracy = 0.5")
+    expect(steps.nth(1)).to_contain_text("<svg onload=")
+    expect(_said(page, "graph").locator("svg")).to_contain_text("second")
+    expect(_said(page, "history")).to_contain_text("1 of 2")
+    assert page.locator(".lepton-page img, .lepton-page script").count() == 0
+    steps.nth(0).get_by_role("link", name="first").click()
+    expect(page.get_by_text("told")).to_be_visible(timeout=LONG_MS)
+    assert page.locator("img, svg[onload]").count() == 0
+    assert page.title() != "taken"
+
+
+@pytest.mark.parametrize("name", ["fleet", "deployment", "training", "pipelines"])
+def test_a_narrow_screen_needs_no_sideways_scrolling(page, dashboard, name, ordinary, piped, trained):
+    page.set_viewport_size({"width": 360, "height": 800})
     try:
-        card = page.locator(".lepton-figure").first.bounding_box()
-        assert card["x"] >= 0
-        assert card["x"] + card["width"] <= 400
+        _open(page, dashboard, name)
+        wide = page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
+        assert wide[0] <= wide[1] == 360
+        box = page.locator(".lepton-card").first.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
     finally:
         page.set_viewport_size({"width": 1280, "height": 1250})
 
@@ -171,28 +320,56 @@ def test_nothing_ran_that_was_not_ours_and_no_source_is_in_the_page(page):
     assert "lepton_nb.dashboards" not in page.content()
 
 
+def test_a_page_that_was_put_to_sleep_wakes_up(page, dashboard):
+    _open(page, dashboard, "fleet")
+    kernel = page.locator("#lepton-kernel").get_attribute("data-kernel")
+    page.request.delete(f"{dashboard.url}api/kernels/{kernel}", headers=_xsrf(page)).dispose()
+    expect(page.locator("#lepton-kernel")).not_to_have_attribute("data-kernel", kernel, timeout=LONG_MS)
+    expect(page.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
+
+
+def _xsrf(page):
+    return {"X-XSRFToken": next(one["value"] for one in page.context.cookies() if one["name"] == "_xsrf")}
+
+
+def test_the_kernel_of_a_closed_page_ends_at_once(browser, dashboard):
+    context = browser.new_context()
+    opened = context.new_page()
+    opened.goto(dashboard.open_url, timeout=LONG_MS)
+    expect(opened.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
+    kernel = opened.locator("#lepton-kernel").get_attribute("data-kernel")
+    there = f"{dashboard.url}api/kernels/{kernel}"
+    assert context.request.get(there).status == 200
+    opened.close(run_before_unload=False)
+    deadline = time.monotonic() + 60
+    while context.request.get(there).status != 404 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert context.request.get(there).status == 404
+    context.close()
+
+
 @pytest.mark.nightly
-def test_the_kernel_of_a_closed_page_ends(browser, monkeypatch, tmp_path, running_children):
+def test_the_kernel_of_a_page_that_went_away_without_a_word_ends(browser, monkeypatch, tmp_path):
     culling = {**launcher._SETTINGS["MappingKernelManager"], "cull_idle_timeout": 25, "cull_interval": 1}
     monkeypatch.setitem(launcher._SETTINGS, "MappingKernelManager", culling)
     ws = Workspace(tmp_path / ".lepton")
     opened = launch(ws)
-
-    def kernels():
-        return running_children(opened.pid, "ipykernel_launcher", recursive=True)
-
     try:
         context = browser.new_context()
+        # What a page says when it is closed is lost.
+        context.route("**/voila/api/shutdown/*", lambda route: route.abort())
         page = context.new_page()
         page.goto(opened.open_url, timeout=LONG_MS)
         expect(_said(page, "nothing")).to_be_visible(timeout=LONG_MS)
+        kernel = page.locator("#lepton-kernel").get_attribute("data-kernel")
         page.wait_for_timeout(30_000)
-        assert len(kernels()) == 1
-        context.close()
+        assert context.request.get(f"{opened.url}api/kernels/{kernel}").status == 200
+        page.close()
         deadline = time.monotonic() + 60
-        while kernels() and time.monotonic() < deadline:
+        while context.request.get(f"{opened.url}api/kernels/{kernel}").status != 404 and time.monotonic() < deadline:
             time.sleep(0.5)
-        assert kernels() == []
+        assert context.request.get(f"{opened.url}api/kernels/{kernel}").status == 404
+        context.close()
     finally:
         stop(ws)
 
@@ -200,7 +377,24 @@ def test_the_kernel_of_a_closed_page_ends(browser, monkeypatch, tmp_path, runnin
 def test_without_the_token_there_is_no_page(browser, dashboard):
     context = browser.new_context()
     opened = context.new_page()
-    opened.goto(dashboard.url, timeout=LONG_MS)
+    opened.goto(f"{dashboard.url}deployment", timeout=LONG_MS)
     assert "/login" in opened.url
     assert opened.locator(".lepton-page").count() == 0
     context.close()
+
+
+def test_what_runs_beside_the_server_ends_with_it(ws, dashboard, ordinary):
+    def counted():
+        with monitoring.as_counted():
+            return monitoring.observe(ws, "ordinary").since(None).rows
+
+    ordinary.answer(ordinary.rows(3))
+    deadline = time.monotonic() + 60
+    while counted() != _logged(ordinary)[0] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    before = counted()
+    assert before == _logged(ordinary)[0]
+    stop(ws)
+    ordinary.answer(ordinary.rows(5))
+    time.sleep(2.5)
+    assert counted() == before
