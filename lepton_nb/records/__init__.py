@@ -31,6 +31,7 @@ from .models import Artifact, Bento, Card
 from .monitoring import Drift, DriftStep, FeatureDrift, FeatureHistogram, Health, Traffic, UsageStep
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .profiles import Check, ColumnProfile, Problem, Profile
+from .quality import Feedback, Quality, QualityStep, Segment
 from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Load, Logs, Predictions, Scored
 from .shown import Result, Table, cell, plain, printable
@@ -64,6 +65,7 @@ __all__ = [
     "Failed",
     "FeatureDrift",
     "FeatureHistogram",
+    "Feedback",
     "Finding",
     "Finished",
     "Graph",
@@ -80,6 +82,8 @@ __all__ = [
     "Problem",
     "Profile",
     "Progress",
+    "Quality",
+    "QualityStep",
     "Removal",
     "Report",
     "Result",
@@ -88,6 +92,7 @@ __all__ = [
     "RunStatus",
     "Runs",
     "Scored",
+    "Segment",
     "Stage",
     "Started",
     "Starter",

@@ -2,7 +2,7 @@
 
 from .classification import calibration_error, classification_scores, confusion
 from .distance import divergence, excess_distance, kolmogorov_smirnov, stability_index
-from .estimate import Estimate, expected_accuracy
+from .estimate import Estimate, calibrated, expected_accuracy
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .paired import difference_interval, mcnemar, share_fell
@@ -16,6 +16,7 @@ __all__ = [
     "UNSEEN_SEGMENT",
     "Estimate",
     "Tally",
+    "calibrated",
     "calibration_error",
     "classification_scores",
     "confusion",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "expected_accuracy"]
+__all__ = ["Estimate", "calibrated", "expected_accuracy"]
 
 _RESAMPLED = 50
 # Of a class with fewer known rows the confidence is calibrated together with the others'.
@@ -55,17 +55,24 @@ def expected_accuracy(counts: NDArray[np.int64], known: NDArray[np.int64], seed:
     rows, reference = int(counts.sum()), int(known.sum())
     if not rows or not reference:
         return None
-    rates = _rates(known)
+    rates = calibrated(known)
     value = float((counts * rates).sum() / rows)
     chance = float((counts * rates * (1 - rates)).sum()) / rows**2
     draws = np.random.default_rng(seed).multinomial(reference, known.ravel() / reference, size=_RESAMPLED)
-    again = [float((counts * _rates(one.reshape(known.shape))).sum() / rows) for one in draws]
+    again = [float((counts * calibrated(one.reshape(known.shape))).sum() / rows) for one in draws]
     spread = _Z * float(np.sqrt(chance + np.var(again)))
     return Estimate(value, max(value - spread, 0.0), min(value + spread, 1.0))
 
 
-def _rates(known: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How often a row of each predicted class and confidence was right, [C, B]."""
+def calibrated(known: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How often a row of each predicted class and confidence is right.
+
+    Args:
+        known: [2, C, B], `Tally.confidence` of rows whose truth is known.
+
+    Returns:
+        float64 [C, B]; it does not fall with the confidence.
+    """
     wrong, right = known
     total = wrong + right
     if len(total) == 2:

@@ -18,8 +18,8 @@ __all__ = ["CONFIDENCE_BINS", "HELD_OUT_FILE", "MISSING_SEGMENT", "UNSEEN_SEGMEN
 # In a model's folder: the sums over the held-out rows of its training.
 HELD_OUT_FILE = "heldout.json"
 
-# Of equal width in the log-odds, from -12 to 12: scores near 0 and 1 are told apart as well as those in the middle.
-_LIMIT, _PER_UNIT = 12, 4
+# Of equal width in the log-odds, from -10 to 10: scores near 0 and 1 are told apart as well as those in the middle.
+_LIMIT, _PER_UNIT = 10, 12
 _EDGES: NDArray[np.float64] = np.arange(1 - _LIMIT * _PER_UNIT, _LIMIT * _PER_UNIT) / _PER_UNIT
 CONFIDENCE_BINS = len(_EDGES) + 1
 _WIDTHS = 15

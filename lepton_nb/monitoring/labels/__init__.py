@@ -1,5 +1,8 @@
 """What was right, told later, beside what was predicted."""
 
+from .joining import join
 from .labelled import labelled
+from .ledger import read as read_ledger
+from .ledger import reading, sums
 
-__all__ = ["labelled"]
+__all__ = ["join", "labelled", "read_ledger", "reading", "sums"]
