@@ -21,7 +21,7 @@ import orjson
 
 from .answers import Answers, joined
 from .columns import ARROW, NUMPY, from_arrow, from_numpy, rows_of
-from .columns_out import arrow_answer, arrow_outputs, numpy_answer, private_arrow
+from .columns_out import arrow_answer, arrow_outputs, names_of, numpy_answer, private_arrow, row_ids
 from .engine import Arrival, Engine
 from .errors import RequestError
 from .finite import refuse_not_finite
@@ -74,12 +74,12 @@ def _answer(engine: Engine, body: bytes, kind: str, arrival: Arrival, *, shadow:
     answers = joined(parts)
     refuse_not_finite(answers, columns, signature)
     identifier = uuid7()
-    identifiers = [f"{identifier}.{row}" for row in range(rows)]
+    identifiers = row_ids(identifier, rows)
     if isinstance(answers, Mapping):
         answer = arrow_outputs(identifiers, answers)
         plain = next(iter(answers.values()))
     else:
-        labels = [signature.classes[place] for place in answers.argmax(1).tolist()]
+        labels = names_of(signature.classes, answers.argmax(1))
         answer, plain = arrow_answer(identifiers, labels, answers), answers
     logging = engine.logging
     if logging.draws(identifier):

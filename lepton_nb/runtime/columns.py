@@ -81,6 +81,8 @@ def from_arrow(body: bytes, signature: Signature, *, strict: bool = True) -> _Co
         raise RequestError(400, "invalid_arrow", f"the body is not an Arrow IPC stream: {str(cause)[:200]}") from None
     if not parts:
         raise RequestError(422, "invalid_body", "the stream has no rows, expected at least one")
+    if len(parts) == 1:
+        return parts[0]
     return {one.name: np.concatenate([part[one.name] for part in parts]) for one in signature.inputs}
 
 
@@ -252,7 +254,8 @@ _READ = {"number": _numbers, "category": _texts, "array": _lists, "text": _free_
 
 def _finite(array: np.ndarray[Any, Any], one: Input, start: int) -> np.ndarray[Any, Any]:
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(array, one.dtype)
+        # A copy: what a batch of a stream holds is gone with it.
+        values = np.array(array, one.dtype, order="C")
     return checked_array(values, one, start)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,74 @@ import numpy as np
 from .columns import rows_of
 from .privacy import Kept
 
-__all__ = ["arrow_answer", "arrow_outputs", "numpy_answer", "private_arrow"]
+__all__ = ["Texts", "arrow_answer", "arrow_outputs", "names_of", "numpy_answer", "private_arrow", "row_ids"]
 
 
-def arrow_answer(identifiers: Sequence[str], labels: Sequence[str], probabilities: np.ndarray[Any, Any]) -> bytes:
+@dataclass(frozen=True)
+class Texts:
+    """A column of text as Arrow has it.
+
+    Args:
+        ends: int32 [N + 1], where each text begins and the next one does.
+        data: the bytes of all texts, in UTF-8.
+    """
+
+    ends: np.ndarray[Any, Any]
+    data: bytes
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Texts:
+        """Texts one by one."""
+        whole = "".join(texts)
+        # Of ASCII alone as many bytes as characters.
+        sizes = map(len, texts) if whole.isascii() else (len(text.encode()) for text in texts)
+        return cls(_ends(np.fromiter(sizes, np.int32, len(texts))), whole.encode())
+
+
+def row_ids(identifier: str, rows: int) -> Texts:
+    """`<identifier>.0`, `<identifier>.1` and so on, written digit by digit for all rows at once.
+
+    Example:
+        >>> row_ids("a", 11).data
+        b'a.0a.1a.2a.3a.4a.5a.6a.7a.8a.9a.10'
+    """
+    head = np.frombuffer(f"{identifier}.".encode(), np.uint8)
+    parts, sizes, low, digits = [], [], 0, 1
+    while low < rows:
+        numbers = np.arange(low, min(10**digits, rows))
+        block = np.empty((len(numbers), len(head) + digits), np.uint8)
+        block[:, : len(head)] = head
+        for place in range(1, digits + 1):
+            numbers, rest = np.divmod(numbers, 10)
+            block[:, -place] = rest + ord("0")
+        parts.append(block.tobytes())
+        sizes.append(np.full(len(block), block.shape[1], np.int32))
+        low, digits = 10**digits, digits + 1
+    return Texts(_ends(np.concatenate(sizes)), b"".join(parts))
+
+
+def names_of(names: Sequence[str], places: np.ndarray[Any, Any]) -> Texts:
+    """The name that each row has.
+
+    Args:
+        names: all there are.
+        places: int [N], which of them.
+    """
+    written = [name.encode() for name in names]
+    sizes = np.array([len(name) for name in written], np.int32)
+    return Texts(_ends(sizes[places]), b"".join(map(written.__getitem__, places.tolist())))
+
+
+def _ends(sizes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    ends = np.zeros(len(sizes) + 1, np.int32)
+    np.cumsum(sizes, out=ends[1:])
+    return ends
+
+
+def arrow_answer(identifiers: Texts, labels: Texts, probabilities: np.ndarray[Any, Any]) -> bytes:
     """An Arrow IPC stream with the columns `id`, `label` and `probabilities` (a fixed-size list of float32)."""
     import nanoarrow as na
 
@@ -27,7 +92,7 @@ def arrow_answer(identifiers: Sequence[str], labels: Sequence[str], probabilitie
     return _stream(fields, children, len(probabilities))
 
 
-def arrow_outputs(identifiers: Sequence[str], outputs: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+def arrow_outputs(identifiers: Texts, outputs: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     """An Arrow IPC stream with the column `id` and one per output: a number, or a fixed-size list of a row's values."""
     import nanoarrow as na
 
@@ -69,15 +134,10 @@ def _lists_of(values: np.ndarray[Any, Any]) -> Any:
     return na.c_array_from_buffers(kind, length=rows, buffers=[None], null_count=0, children=[inner])
 
 
-def _strings(texts: Sequence[str]) -> Any:
+def _strings(texts: Texts) -> Any:
     import nanoarrow as na
 
-    whole = "".join(texts)
-    ends = np.zeros(len(texts) + 1, np.int32)
-    # Of ASCII alone as many bytes as characters.
-    sizes = map(len, texts) if whole.isascii() else (len(text.encode()) for text in texts)
-    np.cumsum(np.fromiter(sizes, np.int32, len(texts)), out=ends[1:])
-    buffers = [None, na.c_buffer(ends), na.c_buffer(whole.encode())]
+    buffers = [None, na.c_buffer(texts.ends), na.c_buffer(texts.data)]
     return na.c_array_from_buffers(na.string(), length=len(texts), buffers=buffers, null_count=0)
 
 
@@ -94,7 +154,7 @@ def private_arrow(columns: Mapping[str, np.ndarray[Any, Any]], kept: Kept) -> tu
         if way == "hash" or values.dtype == object:
             texts = values.tolist() if way == "yes" else [kept.hashed(value) or "" for value in values.tolist()]
             fields[name] = na.string()
-            children.append(_strings(texts))
+            children.append(_strings(Texts.of(texts)))
         elif values.ndim == 1:
             fields[name] = na.float64()
             children.append(na.c_array(values))

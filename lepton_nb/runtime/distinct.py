@@ -10,6 +10,8 @@ __all__ = ["distinct"]
 
 _WORD = 8
 _MOST_WORDS = 8
+# A column with more different values than this among its first rows is sorted.
+_SAMPLE, _FEW = 4096, 256
 # Odd, and with bits everywhere (the golden ratio's), so that the products of words differ where the words do.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MASKS = np.array([(1 << 8 * size) - 1 for size in range(_WORD + 1)], dtype=np.uint64)
@@ -56,9 +58,30 @@ def _by_words(data: bytes, begins: _Numbers, sizes: _Numbers, words: int) -> tup
             parts.append(every[at] & _MASKS[rest])
             key = (key ^ parts[-1]) * _FACTOR
             key ^= key >> np.uint64(29)
-    _, first, places = np.unique(key, return_index=True, return_inverse=True)
+    first, places = _by_key(key)
     alike = all((part == part[first][places]).all() for part in (*parts, sizes))
     return (first, places) if alike else None
+
+
+def _by_key(key: np.ndarray[Any, Any]) -> tuple[_Numbers, _Numbers]:
+    """The first row of each different key, and which of them each row has."""
+    known = np.unique(key[:_SAMPLE])
+    if len(known) > _FEW:
+        return np.unique(key, return_index=True, return_inverse=True)[1:]
+    # Few keys are looked up far sooner than many rows are sorted.
+    places = _looked_up(known, key)
+    new = known[places] != key
+    if new.any():
+        known = np.union1d(known, key[new])
+        places = _looked_up(known, key)
+    first = np.empty(len(known), np.int64)
+    # Of several rows with one key the last assignment stays.
+    first[places[::-1]] = np.arange(len(key))[::-1]
+    return first, places
+
+
+def _looked_up(known: np.ndarray[Any, Any], key: np.ndarray[Any, Any]) -> _Numbers:
+    return np.minimum(np.searchsorted(known, key), len(known) - 1)
 
 
 def _by_bytes(data: bytes, begins: _Numbers, sizes: _Numbers) -> tuple[_Numbers, _Numbers]:

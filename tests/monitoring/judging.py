@@ -48,12 +48,14 @@ def bulk_record(one: Any, table: Any, p_yes: Any, *, at: float | None = None) ->
 
     from lepton_nb.runtime.bulk import _record
     from lepton_nb.runtime.columns import ARROW
-    from lepton_nb.runtime.columns_out import arrow_answer
+    from lepton_nb.runtime.columns_out import Texts, arrow_answer
 
     moment = time.time() if at is None else at
     whole, yes = uuid_at(moment), np.asarray(p_yes, dtype=np.float32)
     ids = [f"{whole}.{row}" for row in range(len(yes))]
-    answer = arrow_answer(ids, ["yes" if p > 0.5 else "no" for p in yes], np.stack([1 - yes, yes], axis=1))
+    answer = arrow_answer(
+        Texts.of(ids), Texts.of(["yes" if p > 0.5 else "no" for p in yes]), np.stack([1 - yes, yes], axis=1)
+    )
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

@@ -120,6 +120,18 @@ def test_lists_are_the_rows_of_an_array(kind):
     assert found.reshape(2, 4).tolist() == values[1:]
 
 
+def test_what_was_read_stays_when_its_stream_has_gone():
+    values = np.arange(400_000, dtype=np.float32).reshape(-1, 4)
+    rows = pa.table({"c": pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), 4)})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        # Each batch takes the place of the one before in the memory.
+        writer.write_table(rows, max_chunksize=10_000)
+    found = from_arrow(sink.getvalue(), signature(Input("c", "array", (4,))))["c"]
+    del sink
+    np.testing.assert_array_equal(found, values)
+
+
 @pytest.mark.parametrize(
     ("table", "one", "status", "message"),
     [
