@@ -32,7 +32,8 @@ def test_what_decays_is_retrained_proven_and_swapped_in(ws, tiny, tmp_path):
     ]
     assert (state.stage, state.failures, state.champion, state.cycle) == ("watching", 0, "better:v1", 1)
     numbers = {one.action: one.numbers for one in watched.ctx.place.decisions()}
-    assert numbers["passed"]["challenger.accuracy"] > 0.9 > 0.1 > numbers["passed"]["champion.accuracy"]
+    assert numbers["passed"]["challenger.accuracy"] > 0.9
+    assert numbers["passed"]["champion.accuracy"] < 0.1
     assert numbers["passed"]["p_value"] < 1e-9
     train, gate = (pq.read_table(watched.ctx.place.folder / state_file) for state_file in (state.train, state.gate))
     assert numbers["froze"] == {"train_rows": len(train), "gate_rows": len(gate)}

@@ -1,4 +1,4 @@
-"""A model of one number that is right, wrong or broken, served for real; its labels; and pipelines that "retrain" it."""
+"""A model of one number that is right, wrong or broken, served for real; its labels; and pipelines that retrain it."""
 
 import json
 import os
@@ -11,7 +11,6 @@ from unittest import mock
 import httpx
 import nbformat
 import numpy as np
-import onnx
 from onnx import TensorProto, helper
 
 import lepton_nb.runtime

@@ -1,0 +1,113 @@
+"""What the gate lets through, and what its file may say."""
+
+import math
+
+import numpy as np
+import pytest
+from tiny import DOWN, UP, bento
+
+from lepton_nb.errors import DataError, FormatError, NotFoundError, RuleError
+from lepton_nb.loop.gate import Gate
+from lepton_nb.loop.measuring import Rows, compare, right_answers
+
+QUALITY = {"accuracy": 0.9, "calibration_error": 0.02, "worst_segment": 0.85, "latency_p50_ms": 0.1}
+BETTER = {"accuracy": 0.95, "calibration_error": 0.03, "worst_segment": 0.9, "latency_p50_ms": 0.15}
+
+
+def facts(**changed) -> dict[str, float]:
+    known = {f"champion.{name}": value for name, value in QUALITY.items()}
+    known |= {f"challenger.{name}": value for name, value in BETTER.items()}
+    known |= {"champion.model_bytes": 1e5, "challenger.model_bytes": 1e5, "rows": 600, "p_value": 0.001}
+    return known | {name.replace("__", "."): value for name, value in changed.items()}
+
+
+def test_what_is_better_in_all_passes_the_gate_that_is_built_in():
+    assert Gate.read().judge(facts()) == type(Gate.read().judge(facts()))(True, ())
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"challenger__accuracy": 0.9}, "quality: "),
+        ({"p_value": 0.2}, "p_value 0.2"),
+        ({"challenger__accuracy": math.nan}, "quality: "),
+        ({"p_value": math.nan}, "quality: "),
+        ({"challenger__calibration_error": 0.2}, "calibration: "),
+        ({"challenger__latency_p50_ms": 9.0}, "latency: "),
+        ({"challenger__model_bytes": 1e8}, "size: "),
+        ({"challenger__worst_segment": 0.5}, "worst segment: "),
+        ({"rows": 99}, "99 gate rows are too few, expected at least 100"),
+        ({"trusted__rows": 50, "trusted__champion__accuracy": 0.9}, "trusted quality cannot be decided"),
+        (
+            {"trusted__champion__accuracy": 0.9, "trusted__challenger__accuracy": 0.8},
+            "trusted quality: trusted.challenger.accuracy >= trusted.champion.accuracy - 0.02 does not hold",
+        ),
+    ],
+)
+def test_what_is_worse_in_one_does_not_pass_and_the_reason_is_told(changed, told):
+    verdict = Gate.read().judge(facts(**changed))
+    assert not verdict.passed
+    assert told in "; ".join(verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "told"),
+    [
+        ("[1, 2]", FormatError, "is no gate"),
+        ("conditions: {}", FormatError, "is no gate"),
+        ("conditions: {a: true}", RuleError, "condition 'a'"),
+        ("conditions: {a: 'x >'}", RuleError, "condition 'a'"),
+        ("conditions: {a: x > 1}\nrequire: 3", FormatError, "unknown key 'require'"),
+        ("conditions: {a: x > 1}\nrows: many", FormatError, "has no number of rows"),
+        ("conditions: {a: x > 1}\nformat: 9", FormatError, "has format 9"),
+        ("conditions: {a: [", FormatError, "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_gate_is_refused(tmp_path, text, fault, told):
+    path = tmp_path / "gate.yml"
+    path.write_text(text)
+    with pytest.raises(fault, match=told):
+        Gate.read(path)
+
+
+def test_a_gate_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(NotFoundError, match=r"gate\.yml does not exist"):
+        Gate.read(tmp_path / "gate.yml")
+
+
+def test_a_rule_that_is_no_truth_never_passes():
+    verdict = Gate(1, {"quality": "challenger.accuracy"}, {}).judge(facts())
+    assert verdict.reasons == ("quality cannot be decided: challenger.accuracy is neither true nor false",)
+
+
+def rows(count: int = 400) -> Rows:
+    x = np.random.default_rng(0).normal(0, 1, count)
+    color = np.array(["red", "blue"], dtype=object)[(np.arange(count) % 2)]
+    return Rows({"x": x, "color": color}, np.array(["yes" if one > 0 else "no" for one in x], dtype=object))
+
+
+def test_both_models_are_measured_on_the_same_rows(ws):
+    known = rows()
+    wrong, right = bento(ws, "wrong:v1", DOWN).model, bento(ws, "right:v1", UP).model
+    found = compare(wrong, right, known)
+    assert (found["champion.accuracy"], found["challenger.accuracy"]) == (0.0, 1.0)
+    assert (found["difference"], found["rows"], found["segment_loss"]) == (1.0, 400, -1.0)
+    assert found["p_value"] < 1e-50
+    assert found["challenger.worst_segment"] == 1.0
+    assert found["champion.model_bytes"] == (wrong / "model.onnx").stat().st_size
+    assert 0 < found["champion.latency_p50_ms"] <= found["champion.latency_p95_ms"]
+    # No worse than itself, and no better either.
+    same = compare(right, right, known, prefix="trusted.")
+    assert (same["trusted.p_value"], same["trusted.difference"]) == (1.0, 0.0)
+    assert not [name for name in same if not name.startswith("trusted.")]
+    assert right_answers(right, known).all()
+    with pytest.raises(DataError, match="no rows to judge by"):
+        compare(right, right, Rows({}, np.array([], dtype=object)))
+
+
+def test_the_worst_segment_is_the_one_that_a_mean_hides(ws):
+    known = rows(1000)
+    # In one color the truth is the other way round: half of all rows are right, none of these.
+    truth = np.where(known.inputs["color"] == "red", known.truth, np.where(known.truth == "yes", "no", "yes"))
+    found = compare(*(2 * [bento(ws, "right:v1", UP).model]), Rows(known.inputs, truth.astype(object)))
+    assert (found["champion.accuracy"], found["champion.worst_segment"]) == (0.5, 0.0)
