@@ -51,7 +51,7 @@ def is_gate(identifier: str, share: float = GATE_SHARE) -> bool:
 
     Example:
         >>> sum(is_gate(str(number)) for number in range(1000))
-        298
+        324
     """
     drawn = int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:8], "big") / 2**64
     return drawn < share

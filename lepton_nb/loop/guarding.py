@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LeptonError
@@ -11,7 +12,8 @@ from .context import Context
 from .freezing import rows_of
 from .measuring import right_answers
 from .place import State
-from .traffic import Traffic, Usual, traffic_of, worse
+from .traffic import Traffic, Usual, traffic_of
+from .worsening import worse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +28,7 @@ def guarding(ctx: Context, state: State) -> State:
     """Look once at errors, latency and quality since the promotion."""
     traffic = traffic_of(ctx.ws, ctx.name).since(Traffic.from_dict(state.traffic))
     numbers: dict[str, Any] = {"requests": traffic.requests, "failed": traffic.failed}
-    reason = worse(traffic, Usual.from_dict(state.usual))
+    reason = worse(traffic, Usual.from_dict(state.usual), _former(ctx, state), ctx.champion().path)
     if not reason:
         reason, more = _quality(ctx, state)
         numbers |= more
@@ -71,6 +73,12 @@ def noticed(ctx: Context, state: State, champion: str) -> State:
     return ctx.decide(state, "noticed", "guarding", why, **ctx.anew(state, champion, former=state.champion))
 
 
+def _former(ctx: Context, state: State) -> Path:
+    """The model folder of what answered before."""
+    previous = ctx.plan().previous
+    return previous.path if previous and previous.bento == state.former else ctx.bento(state.former).model
+
+
 def _quality(ctx: Context, state: State) -> tuple[str, dict[str, Any]]:
     """Whether the former champion would have been right more often on what this one answered."""
     import pyarrow.compute as pc
@@ -82,7 +90,7 @@ def _quality(ctx: Context, state: State) -> tuple[str, dict[str, Any]]:
     if len(found) < _LEAST_ROWS:
         return "", numbers
     try:
-        before = right_answers(ctx.bento(state.former).model, rows_of(found, ctx.signature()))
+        before = right_answers(_former(ctx, state), rows_of(found, ctx.signature()))
     except LeptonError as cause:
         # What answered before is gone, or its inputs are not on the log: then labels say nothing of the two.
         return "", numbers | {"quality": f"unknown: {cause}"}

@@ -14,12 +14,14 @@ from ..errors import DataError, ServingError
 from ..runtime import ModelError
 from ..scores import classification_scores, difference_interval, mcnemar
 
-__all__ = ["Rows", "compare", "right_answers"]
+__all__ = ["Rows", "compare", "right_answers", "slower"]
 
 _ROWS_AT_ONCE = 8192
 # A segment of fewer rows says nothing: its accuracy is off by a tenth by chance.
 _SEGMENT_ROWS = 50
 _PARTS = 4
+# A network that takes so much longer than another is told from chance, and matters.
+_SLOWER, _SLOWER_MS = 1.5, 0.5
 
 
 @dataclass(frozen=True)
@@ -140,17 +142,38 @@ def _parts(values: NDArray[Any]) -> list[NDArray[np.bool_]]:
     return [where == one for one in np.unique(where)]
 
 
-def _costs(sides: Mapping[str, Any], folders: Mapping[str, Path], rows: Rows) -> dict[str, float]:
+def slower(before: Path, after: Path) -> str:
+    """Why a model is to blame when answers take longer than with the one before it; empty when it is not.
+
+    Asked side by side, row by row: what else keeps the machine busy meets both.
+
+    Raises:
+        ServingError: a model cannot be loaded.
+    """
+    models = {"before": _loaded(before), "after": _loaded(after)}
+    empty = {"number": np.nan, "category": "", "array": 0.0}
+    kinds = {"number": np.float64, "category": object, "array": np.float32}
+    inputs = {
+        one.name: np.full((1, *one.shape), empty[one.kind], dtype=kinds[one.kind])
+        for one in models["after"].signature.inputs
+    }
+    spent = _latencies(models, inputs, 0.5)
+    if spent["after"] <= _SLOWER * spent["before"] + _SLOWER_MS:
+        return ""
+    return f"its network takes {spent['after']:.3g} ms for a row, the one before it {spent['before']:.3g} ms"
+
+
+def _latencies(models: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], q: float) -> dict[str, float]:
+    """A quantile of the milliseconds for one row; the models are asked in turn, and each counts at its best."""
     from ..evaluation.measure import latencies_ms
 
+    turns = [{name: latencies_ms(model, dict(inputs)) for name, model in models.items()} for _ in range(3)]
+    return {name: float(min(np.quantile(turn[name], q) for turn in turns)) for name in models}
+
+
+def _costs(sides: Mapping[str, Any], folders: Mapping[str, Path], rows: Rows) -> dict[str, float]:
     facts: dict[str, float] = {}
-    # What else the machine does meets both: they are measured in turn, and each at its best.
-    spent: dict[str, list[NDArray[np.float64]]] = {name: [] for name in sides}
-    for _ in range(3):
-        for name, model in sides.items():
-            spent[name].append(latencies_ms(model, dict(rows.inputs)))
-    for name, turns in spent.items():
-        facts[f"{name}.latency_p50_ms"] = float(min(np.quantile(one, 0.5) for one in turns))
-        facts[f"{name}.latency_p95_ms"] = float(min(np.quantile(one, 0.95) for one in turns))
-        facts[f"{name}.model_bytes"] = (folders[name] / "model.onnx").stat().st_size
-    return facts
+    for quantile, label in ((0.5, "p50"), (0.95, "p95")):
+        found = _latencies(sides, rows.inputs, quantile)
+        facts |= {f"{name}.latency_{label}_ms": value for name, value in found.items()}
+    return facts | {f"{name}.model_bytes": (folders[name] / "model.onnx").stat().st_size for name in sides}

@@ -10,7 +10,8 @@ from ..runtime import CHALLENGER, CHAMPION
 from .answers import Answers
 from .context import Context
 from .place import State
-from .traffic import Traffic, Usual, traffic_of, worse
+from .traffic import Traffic, Usual, traffic_of
+from .worsening import worse
 
 __all__ = ["asking", "canary", "promoting", "shadow"]
 
@@ -74,7 +75,7 @@ def _tried(ctx: Context, state: State, wanted: int, behind: Stage, **how: Any) -
     since = traffic.since(Traffic.from_dict(state.traffic))
     answered, beside = since.rows.get(state.challenger, 0), since.rows.get(plan.slots[CHAMPION].bento, 0)
     numbers = {"rows": answered, "requests": since.requests, "failed": since.failed}
-    reason = worse(since, Usual.from_dict(state.usual))
+    reason = worse(since, Usual.from_dict(state.usual), plan.slots[CHAMPION].path, slot.path)
     if answered < wanted and beside >= _SILENT * wanted / (plan.canary or 1):
         reason = reason or f"{state.challenger} answered {answered} rows while the champion answered {beside}"
     if reason:

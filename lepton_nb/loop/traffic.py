@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..scores import LATENCY_EDGES_MS, quantile
 from ..workspace import Workspace
 
-__all__ = ["Traffic", "Usual", "traffic_of", "worse"]
+__all__ = ["Traffic", "Usual", "failing", "slow", "traffic_of"]
 
 _BINS = len(LATENCY_EDGES_MS) + 1
 # Below these a share or a quantile says nothing.
@@ -101,21 +101,26 @@ def traffic_of(ws: Workspace, deployment: str) -> Traffic:
     return Traffic(counts.requests, failed, rows, np.asarray(counts.latency, dtype=np.int64))
 
 
-def worse(traffic: Traffic, usual: Usual) -> str:
-    """Why a stretch of traffic is worse than usual, one line; empty when it is not, or too little to say.
+def failing(traffic: Traffic, usual: Usual) -> str:
+    """Why more requests of a stretch failed than usually do, one line; empty when they did not, or are too few to say.
 
     Example:
-        >>> worse(Traffic(200, 50), Usual())
+        >>> failing(Traffic(200, 50), Usual())
         '50 of 200 requests failed (25.0%, usually 0.0%)'
-        >>> worse(Traffic(200, 0), Usual())
+        >>> failing(Traffic(200, 0), Usual())
         ''
     """
-    if traffic.failed >= _ERRORS and traffic.failed / traffic.requests > _FACTOR * usual.failed + _SHARE:
-        share = traffic.failed / traffic.requests
-        return f"{traffic.failed} of {traffic.requests} requests failed ({share:.1%}, usually {usual.failed:.1%})"
+    if traffic.failed < _ERRORS or traffic.failed / traffic.requests <= _FACTOR * usual.failed + _SHARE:
+        return ""
+    share = traffic.failed / traffic.requests
+    return f"{traffic.failed} of {traffic.requests} requests failed ({share:.1%}, usually {usual.failed:.1%})"
+
+
+def slow(traffic: Traffic, usual: Usual) -> str:
+    """Why a stretch took longer than usual, one line; empty when it did not, or is too short to say."""
     if usual.p95_ms is None or int(traffic.latency.sum()) < _REQUESTS:
         return ""
     p95 = quantile(traffic.latency, 0.95)
-    if p95 is not None and p95 > _FACTOR * usual.p95_ms + _MARGIN_MS:
-        return f"95 % of the answers take up to {p95:.3g} ms, usually {usual.p95_ms:.3g} ms"
-    return ""
+    if p95 is None or p95 <= _FACTOR * usual.p95_ms + _MARGIN_MS:
+        return ""
+    return f"95 % of the answers take up to {p95:.3g} ms, usually {usual.p95_ms:.3g} ms"

@@ -21,7 +21,8 @@ ADULT = ROOT.parent / "shared" / "data"
 NAMES = ("sea", "agrawal", "hyperplane", "adult")
 # Two concepts per generator. Labels of 2 % of SEA's rows are wrong, as those of life are.
 _MAKE = """
-import sys, itertools, pandas as pd
+import itertools, sys
+import pyarrow as pa, pyarrow.parquet as pq
 from river.datasets import synth
 name, rows, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 concepts = {
@@ -35,11 +36,12 @@ concepts = {
 }[name]
 for number, concept in enumerate(concepts):
     drawn = list(itertools.islice(iter(concept(17 + number)), rows))
-    frame = pd.DataFrame([x for x, _ in drawn]).rename(columns=lambda key: f"x{key}" if isinstance(key, int) else key)
+    columns = {str(key) if isinstance(key, str) else f"x{key}": [x[key] for x, _ in drawn] for key in drawn[0][0]}
     # Codes are names of things, whatever numbers stand for them.
-    for column in {"elevel", "car", "zipcode"} & set(frame.columns):
-        frame[column] = "c" + frame[column].astype(str)
-    frame.assign(truth=["yes" if y else "no" for _, y in drawn]).to_parquet(f"{out}/{name}-{number}.parquet")
+    for key in {"elevel", "car", "zipcode"} & columns.keys():
+        columns[key] = [f"c{value}" for value in columns[key]]
+    columns["truth"] = ["yes" if y else "no" for _, y in drawn]
+    pq.write_table(pa.table(columns), f"{out}/{name}-{number}.parquet")
 """
 
 
