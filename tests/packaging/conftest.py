@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -14,7 +15,10 @@ import zipfile
 import httpx
 import pytest
 
+from lepton_nb.errors import LeptonError
+from lepton_nb.packaging import import_package
 from lepton_nb.processes import free_port, is_alive, start, stop
+from lepton_nb.workspace import Workspace, file_sha256
 
 TOKEN = "a-token-for-tests"
 BLOCKED = ("torch", "pytorch_lightning", "lepton_nb", "sklearn", "skl2onnx", "onnx", "mlflow", "pandas")
@@ -116,3 +120,54 @@ def _repack(bento, out, change=None, *, listed=None, extra=(), compress=None, se
 @pytest.fixture
 def repack():
     return _repack
+
+
+@pytest.fixture
+def canary(tmp_path):
+    return tmp_path / "canary"
+
+
+@pytest.fixture
+def ws(packaged, tmp_path, monkeypatch):
+    """A store with a Bento in it already."""
+    monkeypatch.delenv("BENTOML_HOME", raising=False)
+    ws = Workspace(tmp_path / "project" / ".lepton")
+    shutil.copytree(packaged("breast_cancer").path, ws.bentoml / "bentos" / "there" / "1")
+    (ws.bentoml / "bentos" / "there" / "latest").write_text("1")
+    return ws
+
+
+@pytest.fixture
+def refused(ws, canary, tmp_path):
+    """Imports a file and holds that it is refused with these words and has left no trace."""
+
+    def check(file, words, *, allow_code=False):
+        before = snapshot(tmp_path, file)
+        with pytest.raises(LeptonError, match=words) as caught:
+            import_package(ws, file, allow_code=allow_code)
+        assert snapshot(tmp_path, file) == before
+        assert not canary.exists()
+        assert "\n" not in str(caught.value)
+
+    return check
+
+
+def snapshot(root, *but):
+    """Every name below a folder, with what it is, when it was changed and what it holds."""
+    return {
+        str(path.relative_to(root)): (
+            path.lstat().st_mode,
+            path.lstat().st_mtime_ns,
+            path.is_file() and file_sha256(path),
+        )
+        for path in root.rglob("*")
+        if path not in but
+    }
+
+
+@pytest.fixture
+def package(packaged, repack, tmp_path):
+    def make(change=None, **options):
+        return repack(packaged("breast_cancer"), tmp_path / "bad.lepton", change, **options)
+
+    return make
