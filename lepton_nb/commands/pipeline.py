@@ -89,11 +89,12 @@ def pipeline_new(
     name: Annotated[str, Arg("of the pipeline and its files.", "[NAME]")] = "starter",
     *,
     folder: Annotated[Path | None, Opt("Where it is written (default: notebooks/pipelines of the project).")] = None,
+    retrain: Annotated[bool, Opt("One that trains a deployed model anew, for lepton watch.")] = False,
 ) -> Starter:
     """Write a small pipeline to start from: a grid, a condition, files and outputs."""
     from .. import pipelines
 
-    return pipelines.new(current(), name, folder)
+    return pipelines.new(current(), name, folder, retrain=retrain)
 
 
 def _project_of(file: Path) -> Workspace:

@@ -117,7 +117,7 @@ def check_pipeline(path: Path) -> tuple[str, ...]:
 
     if not path.is_file():
         raise NotFoundError(
-            f"{path} does not exist", expected="a pipeline that retrains", hint="lepton pipeline new --kind retrain"
+            f"{path} does not exist", expected="a pipeline that retrains", hint="lepton pipeline new retrain --retrain"
         )
     declared = pipelines.load(path).parameters
     if DATA not in declared:

@@ -103,13 +103,18 @@ _NOTEBOOKS = {
 }
 
 
-def new(ws: Workspace, name: str, folder: Path | None = None) -> Starter:
+# What trains a deployed model anew: the same files that `make demo` runs, in the package or the repository around it.
+_RETRAIN = ("ingest", "train", "evaluate", "package")
+
+
+def new(ws: Workspace, name: str, folder: Path | None = None, *, retrain: bool = False) -> Starter:
     """Write a starter pipeline; nothing that is there is changed.
 
     Args:
         ws: the workspace, whose root is the folder that kernels work in.
         name: of the pipeline, its file and the folder of its notebooks.
         folder: inside of the project (default: `notebooks/pipelines`).
+        retrain: one that trains a deployed model of a table anew, for `lepton watch`.
 
     Raises:
         UsageError: the name is not allowed, or the folder is outside of the project.
@@ -124,15 +129,19 @@ def new(ws: Workspace, name: str, folder: Path | None = None) -> Starter:
     for place in (file, notebooks):
         if place.exists() or place.is_symlink():
             raise ConflictError(f"{place} is there already", hint=f"lepton pipeline new NAME, with another than {name}")
-    command = f"lepton pipeline run {shlex.quote(os.path.relpath(file))}"
+    run = f"lepton pipeline run {shlex.quote(os.path.relpath(file))}"
+    command = f"lepton watch DEPLOYMENT --pipeline {shlex.quote(os.path.relpath(file))}" if retrain else run
     path = json.dumps((notebooks.relative_to(root) / "points.csv").as_posix())
     text = _PIPELINE.format(name=name, command=command, path=path, schema=f"./{schema.name}")
+    books = {stem: json.dumps(_notebook(*cells), indent=1) + "\n" for stem, cells in _NOTEBOOKS.items()}
+    if retrain:
+        text, books = _retraining(name)
     # What marks the project: without it, the pipeline's own folder would be taken for one.
     ws.home.mkdir(parents=True, exist_ok=True)
     notebooks.mkdir(parents=True)
     try:
-        for stem, cells in _NOTEBOOKS.items():
-            write_atomic(notebooks / f"{stem}.ipynb", json.dumps(_notebook(*cells), indent=1) + "\n")
+        for stem, content in books.items():
+            write_atomic(notebooks / f"{stem}.ipynb", content)
         copied = (schema,) if not schema.exists() else ()
         for one in copied:
             write_atomic(one, SCHEMA.read_text())
@@ -140,7 +149,17 @@ def new(ws: Workspace, name: str, folder: Path | None = None) -> Starter:
     except BaseException:
         shutil.rmtree(notebooks, ignore_errors=True)
         raise
-    return Starter(file, (file, *(notebooks / f"{stem}.ipynb" for stem in _NOTEBOOKS), *copied), command)
+    return Starter(file, (file, *(notebooks / f"{stem}.ipynb" for stem in books), *copied), command)
+
+
+def _retraining(name: str) -> tuple[str, dict[str, str]]:
+    """The pipeline file and the notebooks of a retraining."""
+    package = Path(__file__).resolve().parent
+    places = (package / "templates", package.parents[1] / "notebooks" / "pipelines")
+    source = next(place for place in places if (place / "retrain.yml").is_file())
+    text = (source / "retrain.yml").read_text().replace("notebook: ", f"notebook: {name}/")
+    books = {stem: (source / f"{stem}.ipynb").read_text() for stem in _RETRAIN}
+    return text.replace("name: retrain\n", f"name: {name}\n"), books
 
 
 def _notebook(title: str, parameters: str, *code: str) -> dict[str, Any]:

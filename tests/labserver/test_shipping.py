@@ -40,6 +40,7 @@ def test_the_wheel_carries_the_extension_its_switch_and_the_dashboards(archives:
     assert f"{data}/{SWITCH}" in names
     pages = {"fleet", "deployment", "training", "pipelines"}
     assert {f"lepton_nb/dashboards/pages/{page}.ipynb" for page in pages} <= set(names)
+    assert {f"lepton_nb/pipelines/templates/{file}" for file in ("retrain.yml", "train.ipynb")} <= set(names)
     # Voila finds the template in the package when the dashboard is launched, and in Jupyter's folder inside JupyterLab.
     for place in ("lepton_nb/dashboards/share/voila", f"{data}/share/jupyter/voila"):
         assert {f"{place}/templates/lepton/{file}" for file in TEMPLATE} <= set(names)

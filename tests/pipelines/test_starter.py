@@ -41,6 +41,21 @@ def test_a_starter_shows_each_part_of_a_pipeline(ws, tmp_path, monkeypatch):
     assert all(step.cache for step in todo.order)
 
 
+def test_a_retraining_is_the_one_that_the_project_itself_runs(ws, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = pipelines.new(ws, "again", retrain=True)
+    assert made.command == "lepton watch DEPLOYMENT --pipeline notebooks/pipelines/again.yml"
+    spec = load(made.pipeline)
+    assert spec.name == "again"
+    assert {"data", "target", "name", "seed"} <= spec.parameters.keys()
+    todo = plan(spec, {"data": "rows.parquet"})
+    assert [step.name for step in todo.order] == ["load", "train", "evaluate", "package"]
+    assert todo.order[0].notebook == tmp_path / "notebooks/pipelines/again/ingest.ipynb"
+    assert {path.name for path in made.files if path.suffix == ".ipynb"} == {
+        *("ingest.ipynb", "train.ipynb", "evaluate.ipynb", "package.ipynb")
+    }
+
+
 def test_a_starter_never_writes_over_what_is_there(ws, tmp_path):
     pipelines.new(ws, "one")
     folder = tmp_path / "notebooks/pipelines"
