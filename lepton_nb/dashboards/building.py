@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +46,7 @@ class Builder:
         self.ws, self.served = ws, served
         self._glances = _Glances()
         self._trainings = learning.Trainings(ws)
+        self._qualities: dict[tuple[str, float | None], str] = {}
 
     def build(self, question: Question) -> Sections:
         """The sections of a page. Whatever goes wrong is said on the page."""
@@ -60,20 +63,50 @@ class Builder:
         except LeptonError as fault:
             return views.sections_of(views.head(question), {"failure": views.failure(str(fault))})
 
+    def slow(self, question: Question) -> Sections:
+        """Sections that take longer to make, which stand beside the others; none for most pages."""
+        if question.page == "fleet":
+            self._measure(question.seconds)
+        if question.page != "deployment":
+            return {}
+        try:
+            with monitoring.as_counted():
+                _, one = facts.chosen(self.ws, question.name)
+                if one is None:
+                    return {}
+                changes = facts.changes(one.path)
+                return views.deeper(question, facts.depth(self.ws, one, question.seconds), changes)
+        except LeptonError as fault:
+            return {"faults": views.failure(str(fault))}
+
     def state(self, question: Question) -> object:
         """What the page depends on: another value when it may be another page."""
         if question.page in ("fleet", "deployment"):
             folders = [path for path in sorted(self.ws.deployments.glob("*")) if path.is_dir()]
-            if question.name:
-                names = tuple(path.name for path in folders)
-                return names, tuple(state_of(path) for path in folders if path.name == question.name)
-            return tuple(state_of(path) for path in folders)
+            looked = [path for path in folders if not question.name or path.name == question.name]
+            watches = tuple(sorted(_files(self.ws.home / "watches", ("*/*.json", "*/*.jsonl"))))
+            known = tuple(self._qualities.items()) if question.page == "fleet" else ()
+            return tuple(path.name for path in folders), tuple(state_of(path) for path in looked), watches, known
         folder = self.ws.runs if question.page == "training" else self.ws.pipelines
         return tuple(sorted(_files(folder, ("*", "*/events.jsonl", "*/ending.json", "*/*.json"))))
 
     def _fleet(self, question: Question, now: float) -> Sections:
         found = serving.deployments(self.ws).deployments
-        return views.fleet(question, [self._glance(one, question.seconds, now) for one in found], now)
+        glances = [self._glance(one, question.seconds, now) for one in found]
+        told = [
+            dataclasses.replace(one, quality=self._qualities.get((one.deployment.name, question.seconds), ""))
+            for one in glances
+        ]
+        return views.fleet(question, told, now)
+
+    def _measure(self, seconds: float | None) -> None:
+        """How often each deployment is right, for the list of all."""
+        found = {}
+        with monitoring.as_counted():
+            for one in serving.deployments(self.ws).deployments:
+                with contextlib.suppress(LeptonError):
+                    found[one.name, seconds] = facts.quality_in_words(monitoring.quality(self.ws, one, seconds))
+        self._qualities = {**{key: text for key, text in self._qualities.items() if key[1] != seconds}, **found}
 
     def _deployment(self, question: Question, now: float) -> Sections:
         found, one = facts.chosen(self.ws, question.name)
@@ -109,7 +142,7 @@ class Builder:
 
 def state_of(folder: Path) -> object:
     """What is known of a deployment's folder without opening a file; its logs do not count."""
-    patterns = ("*.json", "slots-history.jsonl", "windows/*", "quality/*", "alerts/*", "labels/*")
+    patterns = ("*.json", "slots-history.jsonl", "windows/*", "labels/*", "alerts/*")
     return tuple(sorted(_files(folder, patterns)))
 
 

@@ -13,6 +13,7 @@ from .board import ask
 from .desk import Desk
 from .keeper import Keeper
 from .question import Question
+from .watching import answered
 
 __all__ = ["BOARD", "Counter"]
 
@@ -45,8 +46,8 @@ class Counter:
         return self._own().answer(question)
 
     def decide(self, asked: dict[str, Any]) -> str:
-        """Nothing asks for a decision here."""
-        return "there is nothing to decide"
+        """Leave a person's answer to a watch; what hindered it, or an empty text."""
+        return answered(self._ws, asked)
 
     def _asked(self, path: str, question: Question) -> dict[str, str]:
         if self._board is None:

@@ -12,14 +12,16 @@ from typing import Any
 
 from .. import monitoring, serving
 from ..errors import LeptonError
-from ..records import Deployment, Health, Traffic
+from ..records import Deployment, DriftStep, FeatureHistogram, Health, Quality, Traffic, UsageStep
 from ..workspace import Workspace
+from .watching import Watched, watched
 
-__all__ = ["Change", "Closer", "Glance", "changes", "closer", "glance"]
+__all__ = ["Change", "Closer", "Depth", "Glance", "changes", "chosen", "closer", "depth", "glance", "quality_in_words"]
 
 _MOST_CHANGES = 200
 # From the end of the history, which only grows.
 _HISTORY_BYTES = 256 * 1024
+_WHOLE_S = 10**10
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Closer:
         errors: failed requests per status and code.
         versions: predictions per model version.
         changes: of what answers, oldest first.
+        watch: over it; None where there was never one.
     """
 
     deployment: Deployment
@@ -83,6 +86,43 @@ class Closer:
     errors: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
+    watch: Watched | None = None
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What takes longer to find out of a deployment.
+
+    Args:
+        drift: step by step.
+        histograms: of each feature, before and now.
+        quality: by the labels that came; None where it cannot be read.
+        usage: of its processes, step by step.
+        faults: why something of it cannot be shown.
+    """
+
+    drift: tuple[DriftStep, ...] = ()
+    histograms: tuple[FeatureHistogram, ...] = ()
+    quality: Quality | None = None
+    usage: tuple[UsageStep, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def depth(ws: Workspace, one: Deployment, seconds: float | None) -> Depth:
+    """What takes longer to find out; what cannot be read is left out, with the reason."""
+    found: dict[str, Any] = {}
+    faults = []
+    for name, read in (
+        ("drift", monitoring.drift_over_time),
+        ("histograms", monitoring.histograms),
+        ("quality", monitoring.quality),
+        ("usage", monitoring.usage),
+    ):
+        try:
+            found[name] = read(ws, one, seconds)
+        except LeptonError as fault:
+            faults.append(f"{name}: {fault}")
+    return Depth(**found, faults=tuple(faults))
 
 
 def glance(ws: Workspace, one: Deployment, seconds: float | None) -> Glance:
@@ -101,7 +141,8 @@ def closer(ws: Workspace, one: Deployment, seconds: float | None, now: float) ->
         FormatError: its log or its windows cannot be read.
     """
     since = None if seconds is None else now - seconds
-    counts = monitoring.observe(ws, one.name, since).since(since)
+    # One window of all: nothing here is told over time.
+    counts = monitoring.observe(ws, one.name, since, step=_WHOLE_S).since(None)
     return Closer(
         one,
         monitoring.health(ws, one, seconds),
@@ -110,7 +151,17 @@ def closer(ws: Workspace, one: Deployment, seconds: float | None, now: float) ->
         dict(Counter(counts.errors).most_common()),
         {version: model.rows for version, model in counts.models.items()},
         changes(one.path),
+        watched(ws, one.name),
     )
+
+
+def quality_in_words(found: Quality) -> str:
+    """How often a deployment is right, short enough for a cell."""
+    if found.accuracy is not None:
+        return f"{found.accuracy:.1%} of {found.labelled:,}"
+    if found.mae is not None:
+        return f"off by {found.mae:.3g}"
+    return "" if found.expected_accuracy is None else f"about {found.expected_accuracy:.0%} (estimate)"
 
 
 def changes(folder: Path) -> tuple[Change, ...]:

@@ -34,7 +34,8 @@ class Keeper:
             if not state or self._seen.get(folder.name) == state:
                 continue
             try:
-                monitoring.observe(self._ws, folder.name)
+                # Labels that came late find their predictions, and the windows are brought up to date on the way.
+                monitoring.quality(self._ws, folder.name)
             except (LeptonError, OSError) as fault:
                 # The page says it as well: it reads the same windows.
                 print(f"{folder.name}: {fault}", file=sys.stderr, flush=True)  # noqa: T201
@@ -51,7 +52,7 @@ class Keeper:
 def _written(folder: Path) -> object:
     """The logs of a deployment with their sizes, as far as a listing tells."""
     found = []
-    for pattern in ("log-*", "bulk-*"):
+    for pattern in ("log-*", "bulk-*", "feedback-*", "usage-*"):
         for path in folder.glob(pattern):
             try:
                 found.append((path.name, path.stat().st_size))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import figures
-from ...figures import Event
 from ...records import Deployment
 from ..facts import Change, Closer
 from ..question import Question
+from .deeper import events_of
+from .loop import loop
 from .markup import SIGNS, Sections, ago, card, clock, head, ms, number, sections_of, share, table, text, tiles
 
 __all__ = ["deployment", "missing"]
 
-_ACTIONS = {"promote": "P", "rollback": "R", "challenge": "C"}
 _DRIFTED = "a feature has drifted when chance does not explain the difference and it is larger than the threshold"
 
 
@@ -36,7 +36,7 @@ def deployment(question: Question, found: Sequence[Deployment], one: Closer, now
         one: the one that is looked at.
         now: seconds since the epoch.
     """
-    events = [Event(change.time, _ACTIONS.get(change.action, change.action[:1].upper())) for change in one.changes]
+    events = events_of(one.changes)
     drift = one.health.drift
     judged = f"{drift.rows:,} rows compared with the training data"
     if drift.drifted is None:
@@ -55,6 +55,7 @@ def deployment(question: Question, found: Sequence[Deployment], one: Closer, now
             "drift": card(said, figures.drift(drift) + about),
             "versions": card("Versions", _versions(one, now)),
         },
+        {"loop": loop(one.watch, now)} if one.watch else {},
     )
 
 
@@ -112,5 +113,5 @@ def _versions(one: Closer, now: float) -> str:
 def _change(change: Change, now: float) -> tuple[str, ...]:
     version = change.challenger if change.action == "challenge" else change.champion
     when = f"<span title='{clock(change.time)}'>{ago(change.time, now)}</span>"
-    sign = _ACTIONS.get(change.action, "")
-    return sign, when, text(change.action), text(version, 80), text(change.before, 80), text(change.why)
+    (event,) = events_of([change])
+    return text(event.sign), when, text(change.action), text(version, 80), text(change.before, 80), text(change.why)

@@ -10,11 +10,19 @@ from pathlib import Path
 
 from ..question import Question
 
-__all__ = ["WIDE", "document", "page", "style", "version"]
+__all__ = ["WIDE", "document", "ordered", "page", "style", "version"]
 
 _STATIC = Path(__file__).resolve().parents[1] / "share" / "voila" / "templates" / "lepton" / "static"
 # These span the whole width; all others lie in the grid of cards.
-WIDE = ("nav", "head", "updated", "failure", "nothing", "verdict", "tiles", "table", "graph")
+WIDE = ("nav", "head", "updated", "failure", "nothing", "verdict", "tiles", "loop", "table", "graph")
+# Cards whose place is fixed; others follow in the order in which they come.
+_PLACES = ("traffic", "latency", "heat", "feature", "quality", "drift", "predictions", "errors")
+
+
+def ordered(sections: Mapping[str, str]) -> dict[str, str]:
+    """The sections in the order in which a page shows them."""
+    first = [name for name in (*WIDE, *_PLACES) if name in sections]
+    return {name: sections[name] for name in [*first, *(name for name in sections if name not in first)]}
 
 
 def page(question: Question, sections: Mapping[str, str]) -> str:

@@ -1,0 +1,133 @@
+"""What of a deployment takes longer to find out: drift over time, histograms, quality, what it uses."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from ... import figures
+from ...figures import Event, Track
+from ...records import DriftStep, FeatureHistogram, Quality, UsageStep, cell
+from ..facts import Change, Depth
+from ..question import Question
+from .markup import Sections, card, failure, link, table, text
+
+__all__ = ["deeper", "events_of"]
+
+_ACTIONS = {"promote": "P", "rollback": "R", "challenge": "C"}
+_MOST_LINKS = 60
+_ENDS = 3
+
+
+def events_of(changes: Sequence[Change]) -> list[Event]:
+    """The changes of what answers as marks of a curve: P for promoted, R for rolled back, C for a challenger."""
+    return [Event(change.time, _ACTIONS.get(change.action, change.action[:1].upper())) for change in changes]
+
+
+def deeper(question: Question, depth: Depth, changes: Sequence[Change]) -> Sections:
+    """The sections that take longer.
+
+    Args:
+        question: what is asked.
+        depth: what was found out.
+        changes: of what answers.
+    """
+    events = events_of(changes)
+    parts: Sections = {}
+    if any(step.drift.features for step in depth.drift):
+        parts["heat"] = _heat(question, depth.drift)
+    if depth.histograms:
+        parts["feature"] = _feature(question, depth.histograms)
+    if depth.quality is not None:
+        parts["quality"] = _quality(depth.quality, events)
+    if depth.usage:
+        parts["usage"] = _usage(depth.usage, events)
+    if depth.faults:
+        parts["faults"] = failure("; ".join(depth.faults))
+    return parts
+
+
+def _heat(question: Question, steps: Sequence[DriftStep]) -> str:
+    """Features that moved most at the top; of their order in one step nothing hangs."""
+    most: dict[str, float] = {}
+    seen: list[dict[str, float]] = []
+    for step in steps:
+        known = {one.name: one.effect for one in step.drift.features} if step.drift.drifted is not None else {}
+        seen.append(known)
+        for one in step.drift.features:
+            most[one.name] = max(most.get(one.name, 0.0), known.get(one.name, 0.0))
+    names = sorted(most, key=lambda name: (-round(most[name], 2), name))
+    edges = [step.start for step in steps] + [steps[-1].start + max(step.seconds for step in steps)]
+    values = [[known.get(name) for known in seen] for name in names]
+    links = [question.link(feature=name) for name in names]
+    drawn = figures.heat(names, edges, values, links=links)
+    about = "A dot marks an effect above the threshold; gaps had too few rows. A click on a name compares its values."
+    return card("Drift over time", f"{drawn}<p class='lepton-muted'>{about}</p>", key="heat")
+
+
+def _feature(question: Question, found: Sequence[FeatureHistogram]) -> str:
+    one = next((one for one in found if one.name == question.feature), found[0])
+    bins, before, now = _bins(one)
+    others = " ".join(
+        link(question.link(feature=other.name), text(other.name, 40), here=True)
+        if other.name != one.name
+        else f"<b>{text(other.name, 40)}</b>"
+        for other in found[:_MOST_LINKS]
+    )
+    rows = f"{sum(before):,} rows of the reference, {sum(now):,} of the traffic"
+    drawn = figures.histograms(one.name, bins, before, now)
+    body = f"{drawn}<p class='lepton-muted'>{rows}</p><p class='lepton-links'>{others}</p>"
+    return card(f"Values of <span data-lepton='feature'>{text(one.name, 80)}</span>", body, key="histogram")
+
+
+def _bins(one: FeatureHistogram) -> tuple[list[str], list[int], list[int]]:
+    if one.kind == "category":
+        bins = list(one.categories)
+    else:
+        inner = [f"{edge:.4g}" for edge in one.edges]
+        bins = [f"below {inner[0]}" if inner else "all"]
+        bins += [f"{low} to {high}" for low, high in itertools.pairwise(inner)]
+        bins += [f"from {inner[-1]}"] if inner else []
+    before, now = list(one.reference), list(one.current)
+    for name, old, new in (
+        ("not seen", one.reference_unseen, one.current_unseen),
+        ("missing", one.reference_missing, one.current_missing),
+    ):
+        if old or new:
+            bins.append(name)
+            before.append(old)
+            now.append(new)
+    return bins, before, now
+
+
+def _quality(found: Quality, events: Sequence[Event]) -> str:
+    known = [step for step in found.steps if step.accuracy is not None or step.expected_accuracy is not None]
+    drawn = ""
+    if known:
+        middles = tuple(step.start + step.seconds / 2 for step in known)
+        tracks = [
+            Track("accuracy", middles, tuple(step.accuracy for step in known)),
+            Track("expected (estimate)", middles, tuple(step.expected_accuracy for step in known)),
+        ]
+        if found.card_accuracy is not None:
+            tracks.append(Track("model card", middles, (found.card_accuracy,) * len(known)))
+        drawn = figures.trends(tracks, title="Quality over time", up=(0.0, 1.05), events=events)
+    wrong = [step for step in found.steps if step.error is not None]
+    if wrong:
+        middles = tuple(step.start + step.seconds / 2 for step in wrong)
+        track = Track("mean absolute error", middles, tuple(step.error for step in wrong))
+        drawn += figures.trends([track], title="Error over time", events=events)
+    rows = [(text(name), text(cell(value))) for name, value in found.rows()]
+    worst = [(text(f"{one}"), str(one.labelled), text(cell(one.accuracy))) for one in found.segments[:_ENDS]]
+    body = drawn + table(("score", "value"), rows, key="scores", numbers=1)
+    if worst:
+        body += table(("worst segments", "labelled", "accuracy"), worst, key="segments", numbers=2)
+    return card("Quality", body, key="quality")
+
+
+def _usage(steps: Sequence[UsageStep], events: Sequence[Event]) -> str:
+    middles = tuple(step.start + step.seconds / 2 for step in steps)
+    cpu = Track("cores in use", middles, tuple(step.cpu for step in steps))
+    memory = Track("MiB per worker", middles, tuple(step.memory_bytes / 2**20 for step in steps))
+    drawn = figures.trends([cpu], title="Processors in use", events=events)
+    return card("What it uses", drawn + figures.trends([memory], title="Resident memory", events=events), key="usage")
