@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from ..records import Check, Data, Profile
-from ..workspace import current
+from ..records import Check, Data, Drift, Profile
+from ..workspace import current as current_workspace
 from .declare import Arg, Opt
 from .find import source_of, table_of
 
+_ARG_TEXT = "{}: a .csv or .parquet file, a SELECT, a data set, a DataFrame."
 _SOURCE = Arg(
     "a .csv or .parquet file, a folder of pictures, a SELECT, a scikit-learn name such as digits, a DataFrame, (X, y).",
     "SOURCE",
@@ -42,7 +43,7 @@ def data_load(
     from .. import data
 
     return data.load(
-        current(),
+        current_workspace(),
         source_of(source),
         target=target,
         name=name,
@@ -62,7 +63,7 @@ def data_check(
     """Look for what would spoil a model: leaks, constants, duplicates, imbalance."""
     from .. import data
 
-    return data.check(current(), source_of(source), target=target, tables=table_of)
+    return data.check(current_workspace(), source_of(source), target=target, tables=table_of)
 
 
 def data_profile(
@@ -71,4 +72,20 @@ def data_profile(
     """Describe each column: type, missing, unique, quantiles, and the balance of the classes."""
     from .. import data
 
-    return data.profile(current(), source_of(source), target=target, tables=table_of)
+    return data.profile(current_workspace(), source_of(source), target=target, tables=table_of)
+
+
+def data_drift(
+    current: Annotated[object, Arg(_ARG_TEXT.format("the rows of now"), "CURRENT", completes="data")],
+    reference: Annotated[object, Arg(_ARG_TEXT.format("the rows to compare with"), "REFERENCE", completes="data")],
+) -> Drift:
+    """Compare two tables column by column: which have moved, and how far.
+
+    Columns that only one of them has are left aside. PSI and KS are of all rows; Parquet files are read a column at a
+    time.
+    """
+    from .. import data, monitoring
+
+    ws = current_workspace()
+    now, before = (data.columns_of(ws, source_of(one), table_of) for one in (current, reference))
+    return monitoring.compare_tables(now, before)

@@ -15,7 +15,17 @@ _REPLAY = "LEPTON_REPLAY"
 # Those that start nothing and change nothing but what is known by its hash. A verb that is not named here is refused.
 _READS = frozenset(
     {
-        *("data_load", "data_check", "data_profile", "runs", "runs_show", "runs_compare", "compare", "explain"),
+        *(
+            "data_load",
+            "data_check",
+            "data_profile",
+            "data_drift",
+            "runs",
+            "runs_show",
+            "runs_compare",
+            "compare",
+            "explain",
+        ),
         *("deployments", "monitor", "logs", "output", "doctor", "pipeline_status", "pipeline_graph"),
     }
 )

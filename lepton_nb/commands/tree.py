@@ -22,6 +22,7 @@ VERBS = {
     "data load": "data",
     "data check": "data",
     "data profile": "data",
+    "data drift": "data",
     "train": "train",
     "attach": "train",
     "resume": "train",
@@ -58,7 +59,7 @@ VERBS = {
 FUNCTIONS = {"read_data": "reading", "network_probabilities": "reading", "load_model": "reading"}
 
 _GROUP_HELP = {
-    "data": "Load, check and profile data sets.",
+    "data": "Load, check, profile and compare data sets.",
     "pipeline": "Run notebooks as the steps of a pipeline.",
 }
 

@@ -2,6 +2,7 @@
 
 from .batching import module
 from .checking import check
+from .columnwise import columns_of
 from .inputs import inputs_of
 from .loading import load
 from .opening import is_source
@@ -16,6 +17,7 @@ __all__ = [
     "Choices",
     "Normaliser",
     "check",
+    "columns_of",
     "features",
     "find",
     "inputs_of",

@@ -1,9 +1,12 @@
 """Is a deployment well, and does it still see what it was trained on?"""
 
+from .alerts import alerts, evaluate_alerts, remember_alerts
 from .comparing import drift_over_time, histograms
 from .facts import facts
+from .files import compare_tables
 from .health import health, traffic
 from .labels import labelled
+from .monitored import monitor
 from .offline import check_drift
 from .quality import quality
 from .reading import predictions
@@ -12,17 +15,22 @@ from .verdict import drift
 from .windows import as_counted, observe
 
 __all__ = [
+    "alerts",
     "as_counted",
     "check_drift",
+    "compare_tables",
     "drift",
     "drift_over_time",
+    "evaluate_alerts",
     "facts",
     "health",
     "histograms",
     "labelled",
+    "monitor",
     "observe",
     "predictions",
     "quality",
+    "remember_alerts",
     "traffic",
     "usage",
 ]

@@ -137,8 +137,8 @@ def _rows(counts: Counts) -> Iterator[tuple[str, str, str, list[int]]]:
             yield version, "outside", name, [number]
         for feature, bins in model.features.items():
             yield version, "feature", feature, bins.tolist()
-        for place, number in _sure(model).items():
-            yield version, "sure", str(place), number.tolist()
+        for place, sums in _sure(model).items():
+            yield version, "sure", str(place), sums.tolist()
         if model.answers is not None:
             yield version, "answers", "", model.answers.tolist()
 

@@ -8,7 +8,7 @@ difference matters (effect size).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..records import Drift, FeatureDrift
 from ..runtime import Distribution, Reference
 from ..scores import divergence, excess_distance, kolmogorov_smirnov, stability_index
 
-__all__ = ["ALPHA", "EFFECT", "MINIMUM_ROWS", "PREDICTION", "counts_of", "drift"]
+__all__ = ["ALPHA", "EFFECT", "MINIMUM_ROWS", "PREDICTION", "compare", "counts_of", "drift", "judged"]
 
 # The share of ordinary windows that may read `drifting` by chance; measured 0.3 to 0.5 % on held-out rows.
 ALPHA = 0.01
@@ -66,21 +66,30 @@ def drift(reference: Reference, current: Reference) -> Drift:
         >>> drift(training, training).verdict, drift(training, traffic).verdict
         ('ordinary', 'drifting')
     """
+    return judged([compare(name, before, now) for name, before, now in _pairs(reference, current)], current.rows)
+
+
+def judged(measured: Sequence[FeatureDrift], rows: int) -> Drift:
+    """The verdict over features that were compared one by one: their p-values are corrected over all of them.
+
+    Args:
+        measured: what `compare` said of each.
+        rows: rows of now.
+    """
     from scipy.stats import false_discovery_control
 
-    measured = [_compare(name, before, now) for name, before, now in _pairs(reference, current)]
     if not measured:
         # Text in and tensors out: nothing of it is counted.
-        return Drift(None, current.rows, MINIMUM_ROWS, ())
+        return Drift(None, rows, MINIMUM_ROWS, ())
     adjusted = false_discovery_control([one.p_value for one in measured], method="bh")
-    enough = current.rows >= MINIMUM_ROWS
+    enough = rows >= MINIMUM_ROWS
     features = [
         replace(one, adjusted=float(q), drifted=bool(enough and q < ALPHA and one.effect >= EFFECT))
         for one, q in zip(measured, adjusted, strict=True)
     ]
     features.sort(key=lambda one: (-one.drifted, -one.effect, one.adjusted, one.name))
     drifted = any(one.drifted for one in features) if enough else None
-    return Drift(drifted, current.rows, MINIMUM_ROWS, tuple(features))
+    return Drift(drifted, rows, MINIMUM_ROWS, tuple(features))
 
 
 def _pairs(reference: Reference, current: Reference) -> Iterator[tuple[str, Distribution, Distribution]]:
@@ -100,8 +109,14 @@ def _pairs(reference: Reference, current: Reference) -> Iterator[tuple[str, Dist
         yield name, before, now
 
 
-def _compare(name: str, before: Distribution, now: Distribution) -> FeatureDrift:
-    """One feature, counted in the same bins in both; not yet corrected over the features."""
+def compare(name: str, before: Distribution, now: Distribution) -> FeatureDrift:
+    """One feature, counted in the same bins in both; not yet corrected over the features.
+
+    Args:
+        name: of the feature.
+        before: its counts in the reference.
+        now: its counts in the traffic.
+    """
     table = np.stack([counts_of(before), counts_of(now)])
     rows = table.sum(axis=1)
     if not rows.all():
