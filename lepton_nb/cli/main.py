@@ -23,6 +23,8 @@ class _Terminated(KeyboardInterrupt):
 def main(words: list[str] | None = None) -> None:
     """Run one verb and exit: 0 done, 1 failed, 2 wrong words, 130 interrupted, 143 terminated.
 
+    A result may have a status of its own: that of `monitor` is 0 healthy, 1 warning, 2 drifting, 3 failing.
+
     Args:
         words: the arguments (default: this process's).
     """
@@ -67,6 +69,8 @@ def _run(words: list[str]) -> None:
         outcome = invoke(words, PlainHost())
         _show(outcome.result, as_json=outcome.as_json)
         sys.stdout.flush()
+        if status := getattr(outcome.result, "exit_status", 0):
+            sys.exit(status)
     except LeptonError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(error.exit_code)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from pathlib import Path
 from typing import Annotated
 
-from ..errors import UsageError
-from ..records import Deployment, Health
+from ..records import Deployment, Health, seconds_of
 from ..workspace import current
 from .declare import Arg, Opt
 from .find import named
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+__all__ = ["monitor", "seconds_of"]
 
 
 def monitor(
@@ -20,29 +19,18 @@ def monitor(
     ],
     *,
     since: Annotated[str | None, Opt("Only this far back: 30m, 24h, 7d (default: everything).", "AGE")] = None,
+    alerts: Annotated[Path | None, Opt("Take the alerts from this YAML file from now on.", "FILE")] = None,
 ) -> Health:
-    """Show latency, errors and drift of a deployment, and say whether it is healthy."""
+    """Show latency, errors, drift and quality of a deployment, and say whether it is healthy.
+
+    Its alerts are looked at, and delivered: rules such as `psi(age) > 0.2 for 30m` in the file of --alerts, else in
+    alerts.yml in the deployment's folder. In a shell the exit status is 0 healthy, 1 warning, 2 drifting, 3 failing.
+    """
     from .. import monitoring, serving
 
     ws, seconds = current(), seconds_of(since)
     found = named(deployment, Deployment)
     one = found if isinstance(found, Deployment) else serving.get(ws, str(found))
-    return monitoring.health(ws, one, since=seconds)
-
-
-def seconds_of(age: str | None) -> float | None:
-    """An age such as `30m` in seconds.
-
-    Example:
-        >>> seconds_of("30m"), seconds_of(None)
-        (1800.0, None)
-
-    Raises:
-        UsageError: the age is not a number and a unit.
-    """
-    if age is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", age)
-    if not found:
-        raise UsageError(f"age {age!r} is not understood", expected="a number and s, m, h or d, such as 24h")
-    return float(found[1]) * _UNITS[found[2]]
+    if alerts is not None:
+        monitoring.remember_alerts(ws, one, Path(alerts))
+    return monitoring.monitor(ws, one, since=seconds)

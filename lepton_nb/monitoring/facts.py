@@ -38,7 +38,7 @@ from .places import folder_of
 from .quality import MINIMUM_LABELLED, quality
 from .verdict import PREDICTION
 
-__all__ = ["FUNCTIONS", "NAMES", "facts", "facts_of", "kinds_of"]
+__all__ = ["FUNCTIONS", "NAMES", "check_feature", "facts", "facts_of", "kinds_of"]
 
 NAMES = (
     *("verdict", "drifting", "requests", "predictions", "labelled", "errors", "p50_ms", "p95_ms", "p99_ms"),
@@ -138,12 +138,22 @@ def _function(name: str, drift: Drift, kinds: Mapping[str, str]) -> Callable[...
     found: Mapping[str, float | None] = {one.name: getattr(one, name) for one in drift.features}
 
     def tell(feature: str) -> Any:
-        kind = kinds.get(feature)
-        if kind is None:
-            raise NotFoundError(f"there is no feature {feature!r}", hint=near(str(feature), kinds))
-        if _OF.get(name, kind) != kind:
-            raise UsageError(f"{name} is of a {_OF[name]}, and {feature} is a {kind}")
+        check_feature(name, feature, kinds)
         return UNKNOWN if drift.rows < drift.minimum else _told(found.get(feature))
 
     tell.__name__ = name
     return tell
+
+
+def check_feature(function: str, feature: str, kinds: Mapping[str, str]) -> None:
+    """Refuse a function of a feature that is not there, or of another kind.
+
+    Raises:
+        NotFoundError: there is no such feature.
+        UsageError: it is a category and not a number, or the other way round.
+    """
+    kind = kinds.get(feature)
+    if kind is None:
+        raise NotFoundError(f"there is no feature {feature!r}", hint=near(str(feature), kinds))
+    if _OF.get(function, kind) != kind:
+        raise UsageError(f"{function} is of a {_OF[function]}, and {feature} is a {kind}")

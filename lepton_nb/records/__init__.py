@@ -1,5 +1,7 @@
 """What travels between the rooms: frozen records that know how to show themselves."""
 
+from .ages import seconds_of
+from .alerts import Alert, AlertStatus, Severity
 from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
@@ -40,6 +42,8 @@ from .written import Written
 
 __all__ = [
     "FAILURES",
+    "Alert",
+    "AlertStatus",
     "Artifact",
     "Bento",
     "Card",
@@ -93,6 +97,7 @@ __all__ = [
     "Runs",
     "Scored",
     "Segment",
+    "Severity",
     "Stage",
     "Started",
     "Starter",
@@ -115,5 +120,6 @@ __all__ = [
     "monitored",
     "plain",
     "printable",
+    "seconds_of",
     "silent",
 ]

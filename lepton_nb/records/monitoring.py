@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .alerts import Alert
+from .quality import Quality
 from .shown import Result, Table
 
 __all__ = ["Drift", "DriftStep", "FeatureDrift", "FeatureHistogram", "Health", "Traffic", "UsageStep"]
@@ -179,6 +181,8 @@ class Health(Result):
         reasons: one line each.
         traffic: everything since `since`, as one window.
         drift: inputs and outputs against the training reference.
+        quality: how often it is right, where that was asked for.
+        alerts: as they stand, where that was asked for.
     """
 
     deployment: str
@@ -186,6 +190,13 @@ class Health(Result):
     reasons: tuple[str, ...]
     traffic: Traffic
     drift: Drift
+    quality: Quality | None = None
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def exit_status(self) -> int:
+        """0 healthy, 1 warning, 2 drifting, 3 failing."""
+        return ("healthy", "warning", "drifting", "failing").index(self.verdict)
 
     def table(self) -> Table:
         """Verdict, traffic and the features that moved most."""
@@ -197,4 +208,6 @@ class Health(Result):
             ("drift", self.drift.verdict),
         ]
         rows += [("moved", f"{f.name} (PSI {f.psi:.3g})") for f in self.drift.features if f.drifted][:5]
+        rows += self.quality.rows() if self.quality else []
+        rows += [(f"alert {one.name}", one.status) for one in self.alerts]
         return Table(f"{self.deployment}: {self.verdict}", (), rows, "; ".join(self.reasons))

@@ -109,6 +109,11 @@ class Result:
     `{run}` in a magic and `str(run)` in a pipeline parameter mean that very thing.
     """
 
+    @property
+    def exit_status(self) -> int:
+        """What a shell is told when this is all that came of a verb."""
+        return 0
+
     def table(self) -> Table:
         """The table that people see."""
         raise NotImplementedError
