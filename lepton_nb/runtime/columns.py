@@ -81,9 +81,7 @@ def from_arrow(body: bytes, signature: Signature, *, strict: bool = True) -> _Co
         raise RequestError(400, "invalid_arrow", f"the body is not an Arrow IPC stream: {str(cause)[:200]}") from None
     if not parts:
         raise RequestError(422, "invalid_body", "the stream has no rows, expected at least one")
-    if len(parts) == 1:
-        return parts[0]
-    return {one.name: np.concatenate([part[one.name] for part in parts]) for one in signature.inputs}
+    return parts[0] if len(parts) == 1 else {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
 
 
 def from_numpy(body: bytes, signature: Signature) -> _Columns:
