@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...errors import LeptonError
+from ...errors import ConflictError, LeptonError
 from ...records import Alert, plain
 from ...workspace import Workspace, locked, mask, resolve_secret, secret_name, write_atomic
 from .defined import Channel
@@ -47,7 +47,7 @@ def deliver(ws: Workspace, folder: Path, channels: Mapping[str, Channel], now: f
     if not read_state(folder).outbox:
         return
     # One sends at a time: two would send each event twice.
-    with contextlib.suppress(LeptonError), locked(folder / FOLDER / ".sending", timeout=0.0):
+    with contextlib.suppress(ConflictError), locked(folder / FOLDER / ".sending", timeout=0.0):
         _forget(folder, channels)
         for name, channel in channels.items():
             _send_all(ws, folder, channel, [one for one in read_state(folder).outbox if one.channel == name], now)
