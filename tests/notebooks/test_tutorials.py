@@ -13,6 +13,16 @@ pytestmark = pytest.mark.timeout(900)
 TUTORIALS = sorted((ROOT / "notebooks" / "tutorials").glob("*.ipynb"))
 # What the outputs of a tutorial must hold, in this order.
 TOLD = {
+    "closed_loop": (
+        r"watch-machines running: watching",
+        r"right in (8[5-9]|9\d)% of the answers",
+        r"began .*\n.* triggered .*\n.* froze .*\n.* retrained .*\n.* passed .*accuracy 0\.\d+ -> 0\.\d+",
+        r"shadow done .*\n.* canary done .*\n.* promoted .*\n.* kept .*nothing went worse",
+        r"'challenger\.accuracy': 0\.\d+",
+        r"[89]\d% before, [4-8]\d% at worst, [89]\d% with the new model; failed requests: 0",
+        r"stopped",
+        r"status +stopped",
+    ),
     "pipelines": (
         r"layer +step +needs",
         r"fit-3 +completed +run .*\nchoose +completed +run .*\ndraw +completed +run",
