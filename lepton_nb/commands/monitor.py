@@ -9,6 +9,7 @@ from ..records import Deployment, Health, seconds_of
 from ..workspace import current
 from .declare import Arg, Opt
 from .find import named
+from .replaying import is_replayed
 
 __all__ = ["monitor", "seconds_of"]
 
@@ -31,6 +32,6 @@ def monitor(
     ws, seconds = current(), seconds_of(since)
     found = named(deployment, Deployment)
     one = found if isinstance(found, Deployment) else serving.get(ws, str(found))
-    if alerts is not None:
+    if alerts is not None and not is_replayed():
         monitoring.remember_alerts(ws, one, Path(alerts))
-    return monitoring.monitor(ws, one, since=seconds)
+    return monitoring.monitor(ws, one, since=seconds, deliver=not is_replayed())

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ReplayError
 
-__all__ = ["in_replay"]
+__all__ = ["in_replay", "is_replayed"]
 
 _REPLAY = "LEPTON_REPLAY"
 # Those that start nothing and change nothing but what is known by its hash. A verb that is not named here is refused.
@@ -31,6 +31,11 @@ _READS = frozenset(
 )
 
 
+def is_replayed() -> bool:
+    """Whether verbs only read."""
+    return os.environ.get(_REPLAY) == "1"
+
+
 def in_replay(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function of a verb, or one that refuses where LEPTON_REPLAY=1 and the verb does more than read.
 
@@ -40,7 +45,7 @@ def in_replay(function: Callable[..., Any]) -> Callable[..., Any]:
     Raises:
         ReplayError: not here; the function that is returned raises it.
     """
-    if os.environ.get(_REPLAY) != "1" or function.__name__ in _READS:
+    if not is_replayed() or function.__name__ in _READS:
         return function
 
     @functools.wraps(function)

@@ -42,6 +42,7 @@ VERBS = {
     "logs": "serve",
     "client": "client",
     "monitor": "monitor",
+    "feedback": "feedback",
     "watch": "watch",
     "stop": "stop",
     "pipeline run": "pipeline",

@@ -5,7 +5,7 @@ from .comparing import drift_over_time, histograms
 from .facts import facts
 from .files import compare_tables
 from .health import health, traffic
-from .labels import labelled
+from .labels import feedback, labelled
 from .monitored import monitor
 from .offline import check_drift
 from .quality import quality
@@ -23,6 +23,7 @@ __all__ = [
     "drift_over_time",
     "evaluate_alerts",
     "facts",
+    "feedback",
     "health",
     "histograms",
     "labelled",

@@ -9,7 +9,7 @@ from typing import Literal
 from ..errors import FormatError, NotFoundError
 from ..records import Alert, Deployment, Health, Quality, ago
 from ..workspace import Workspace
-from .alerts import evaluate_alerts
+from .alerts import alerts, evaluate_alerts
 from .health import health
 from .places import folder_of
 from .quality import MINIMUM_LABELLED, quality
@@ -26,7 +26,7 @@ _LOSS, _FAILING_LOSS = 0.03, 0.10
 _LEVELS: dict[str, _Verdict] = {"info": "healthy", "warning": "warning", "critical": "failing"}
 
 
-def monitor(ws: Workspace, deployment: Deployment | str, since: float | None = None) -> Health:
+def monitor(ws: Workspace, deployment: Deployment | str, since: float | None = None, *, deliver: bool = True) -> Health:
     """Look at a deployment as `health` does, at its quality and at its alerts, which are delivered.
 
     Accuracy that is lower than the model card's by more than chance explains (Fisher's exact test, p < 0.001, at least
@@ -37,6 +37,8 @@ def monitor(ws: Workspace, deployment: Deployment | str, since: float | None = N
         deployment: the deployment, or its name; by name alone nothing is known of its process.
         since: look at the last so many seconds, in whole windows; None looks at everything. Alerts have spans of
             their own.
+        deliver: evaluate the alerts and deliver them; without, they are as they stood at the last look, and nothing is
+            written.
 
     Raises:
         NotFoundError: there is no such deployment.
@@ -48,7 +50,7 @@ def monitor(ws: Workspace, deployment: Deployment | str, since: float | None = N
     found = _quality(known)
     told: tuple[Alert, ...] = ()
     try:
-        told = evaluate_alerts(ws, deployment)
+        told = evaluate_alerts(ws, deployment) if deliver else alerts(ws, deployment)
         found += _alerts(told)
     except (FormatError, NotFoundError) as cause:
         # A slip in their file must not hide how the deployment is.

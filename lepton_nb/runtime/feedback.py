@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -19,15 +18,12 @@ from starlette.types import Receive, Scope, Send
 from .asking import INLINE_BYTES
 from .engine import Arrival, Engine
 from .errors import RequestError
-from .formats import FORMAT, Signature
+from .formats import FORMAT, PREDICTION_ID, Signature
 
 if TYPE_CHECKING:
     from .worker import Worker
 
 __all__ = ["Feedback", "is_number"]
-
-# A UUIDv7, with the number of the row behind it where it was one of many.
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.\d{1,9})?")
 
 
 class Feedback:
@@ -83,7 +79,7 @@ def _labels(body: bytes, classes: Collection[str], numbers: bool) -> list[dict[s
     for number, item in enumerate(items):
         if not isinstance(item, dict) or item.keys() != {"id", "label"}:
             raise RequestError(422, "invalid_body", 'expected {"id": prediction id, "label": class}', row=number)
-        if not isinstance(item["id"], str) or not _ID.fullmatch(item["id"]):
+        if not isinstance(item["id"], str) or not PREDICTION_ID.fullmatch(item["id"]):
             raise RequestError(422, "invalid_body", f"feedback {number}: id is not that of a prediction", row=number)
         if not _is_label(item["label"], classes, numbers):
             known = [f"one of {', '.join(list(classes)[:20])}"] if classes else []

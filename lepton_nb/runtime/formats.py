@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from .fields import Input, Output, Tokens
 
 __all__ = [
     "FORMAT",
+    "PREDICTION_ID",
     "Input",
     "Manifest",
     "Output",
@@ -180,6 +182,10 @@ def _sha256(path: Path) -> str:
 
 _ticks_lock = threading.Lock()
 _last_tick = 0
+
+
+# A UUIDv7, with the number of the row behind it where it was one of many.
+PREDICTION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.\d{1,9})?")
 
 
 def uuid7() -> str:
