@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import threading
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from .. import monitoring, serving
 from ..errors import LeptonError
-from ..records import Deployment
+from ..records import Deployment, Health
 from ..workspace import Workspace
 from . import facts, learning, views
 from .question import Question
@@ -46,7 +45,7 @@ class Builder:
         self.ws, self.served = ws, served
         self._glances = _Glances()
         self._trainings = learning.Trainings(ws)
-        self._qualities: dict[tuple[str, float | None], str] = {}
+        self._whole: dict[tuple[str, float | None], tuple[Health | None, str]] = {}
 
     def build(self, question: Question) -> Sections:
         """The sections of a page. Whatever goes wrong is said on the page."""
@@ -75,7 +74,7 @@ class Builder:
                 if one is None:
                     return {}
                 changes = facts.changes(one.path)
-                return views.deeper(question, facts.depth(self.ws, one, question.seconds), changes)
+                return views.deeper(question, one, facts.depth(self.ws, one, question.seconds), changes, time.time())
         except LeptonError as fault:
             return {"faults": views.failure(str(fault))}
 
@@ -85,7 +84,7 @@ class Builder:
             folders = [path for path in sorted(self.ws.deployments.glob("*")) if path.is_dir()]
             looked = [path for path in folders if not question.name or path.name == question.name]
             watches = tuple(sorted(_files(self.ws.home / "watches", ("*/*.json", "*/*.jsonl"))))
-            known = tuple(self._qualities.items()) if question.page == "fleet" else ()
+            known = tuple(self._whole.items()) if question.page == "fleet" else ()
             return tuple(path.name for path in folders), tuple(state_of(path) for path in looked), watches, known
         folder = self.ws.runs if question.page == "training" else self.ws.pipelines
         return tuple(sorted(_files(folder, ("*", "*/events.jsonl", "*/ending.json", "*/*.json"))))
@@ -93,20 +92,22 @@ class Builder:
     def _fleet(self, question: Question, now: float) -> Sections:
         found = serving.deployments(self.ws).deployments
         glances = [self._glance(one, question.seconds, now) for one in found]
-        told = [
-            dataclasses.replace(one, quality=self._qualities.get((one.deployment.name, question.seconds), ""))
-            for one in glances
-        ]
-        return views.fleet(question, told, now)
+        return views.fleet(question, [self._deepened(one, question.seconds) for one in glances], now)
+
+    def _deepened(self, one: facts.Glance, seconds: float | None) -> facts.Glance:
+        """With the whole verdict, as far as it was found out."""
+        whole, quality = self._whole.get((one.deployment.name, seconds), (None, ""))
+        if one.health is None or whole is None:
+            return one
+        health = dataclasses.replace(one.health, verdict=whole.verdict, reasons=whole.reasons)
+        return dataclasses.replace(one, health=health, quality=quality)
 
     def _measure(self, seconds: float | None) -> None:
-        """How often each deployment is right, for the list of all."""
-        found = {}
+        """The whole verdict of each deployment, for the list of all."""
         with monitoring.as_counted():
-            for one in serving.deployments(self.ws).deployments:
-                with contextlib.suppress(LeptonError):
-                    found[one.name, seconds] = facts.quality_in_words(monitoring.quality(self.ws, one, seconds))
-        self._qualities = {**{key: text for key, text in self._qualities.items() if key[1] != seconds}, **found}
+            every = serving.deployments(self.ws).deployments
+            found = {(one.name, seconds): facts.whole_health(self.ws, one, seconds) for one in every}
+        self._whole = {**{key: known for key, known in self._whole.items() if key[1] != seconds}, **found}
 
     def _deployment(self, question: Question, now: float) -> Sections:
         found, one = facts.chosen(self.ws, question.name)

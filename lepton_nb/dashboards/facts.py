@@ -16,7 +16,7 @@ from ..records import Deployment, DriftStep, FeatureHistogram, Health, Quality, 
 from ..workspace import Workspace
 from .watching import Watched, watched
 
-__all__ = ["Change", "Closer", "Depth", "Glance", "changes", "chosen", "closer", "depth", "glance", "quality_in_words"]
+__all__ = ["Change", "Closer", "Depth", "Glance", "changes", "chosen", "closer", "depth", "glance", "whole_health"]
 
 _MOST_CHANGES = 200
 # From the end of the history, which only grows.
@@ -96,14 +96,14 @@ class Depth:
     Args:
         drift: step by step.
         histograms: of each feature, before and now.
-        quality: by the labels that came; None where it cannot be read.
+        health: with how often it is right and what its alerts say; None where that cannot be read.
         usage: of its processes, step by step.
         faults: why something of it cannot be shown.
     """
 
     drift: tuple[DriftStep, ...] = ()
     histograms: tuple[FeatureHistogram, ...] = ()
-    quality: Quality | None = None
+    health: Health | None = None
     usage: tuple[UsageStep, ...] = ()
     faults: tuple[str, ...] = ()
 
@@ -115,7 +115,7 @@ def depth(ws: Workspace, one: Deployment, seconds: float | None) -> Depth:
     for name, read in (
         ("drift", monitoring.drift_over_time),
         ("histograms", monitoring.histograms),
-        ("quality", monitoring.quality),
+        ("health", _monitored),
         ("usage", monitoring.usage),
     ):
         try:
@@ -123,6 +123,11 @@ def depth(ws: Workspace, one: Deployment, seconds: float | None) -> Depth:
         except LeptonError as fault:
             faults.append(f"{name}: {fault}")
     return Depth(**found, faults=tuple(faults))
+
+
+def _monitored(ws: Workspace, one: Deployment, seconds: float | None) -> Health:
+    """The whole verdict. Whoever looks at a page delivers no alert by that."""
+    return monitoring.monitor(ws, one, seconds, deliver=False)
 
 
 def glance(ws: Workspace, one: Deployment, seconds: float | None) -> Glance:
@@ -155,8 +160,18 @@ def closer(ws: Workspace, one: Deployment, seconds: float | None, now: float) ->
     )
 
 
-def quality_in_words(found: Quality) -> str:
-    """How often a deployment is right, short enough for a cell."""
+def whole_health(ws: Workspace, one: Deployment, seconds: float | None) -> tuple[Health | None, str]:
+    """The whole verdict of a deployment, and how often it is right, short enough for a cell."""
+    try:
+        health = _monitored(ws, one, seconds)
+    except LeptonError:
+        return None, ""
+    return health, _in_words(health.quality)
+
+
+def _in_words(found: Quality | None) -> str:
+    if found is None:
+        return ""
     if found.accuracy is not None:
         return f"{found.accuracy:.1%} of {found.labelled:,}"
     if found.mae is not None:

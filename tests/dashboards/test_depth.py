@@ -133,3 +133,24 @@ def test_what_takes_longer_comes_with_a_later_answer(logged):
     assert {"heat", "feature"} <= set(later)
     assert list(later).index("heat") < list(later).index("versions")
     assert views.ordered(later) == later
+
+
+def test_alerts_are_shown_as_they_stand_and_a_look_delivers_none(logged):
+    one = logged()
+    one.record()
+    one.answer(one.rows(300, shift=30))
+    rules = one.ws.root / "alerts.yml"
+    rules.write_text(
+        f"alerts:\n  moved:\n    when: psi(age) > 0.2\n    severity: critical\n    message: '{HOSTILE}'\n"
+        "deliver:\n  record: {file: told.jsonl}\n"
+    )
+    monitoring.remember_alerts(one.ws, "demo", rules)
+    quiet = _ask(one.ws, "since=1h")
+    assert "moved" in quiet["alerts"]
+    assert "firing" not in quiet["alerts"]
+    assert not list(one.ws.root.rglob("told.jsonl"))
+    monitoring.monitor(one.ws, "demo")
+    firing = _ask(one.ws, "since=1h")
+    assert "firing" in firing["alerts"]
+    assert "<span data-lepton='verdict'>failing</span>" in firing["verdict"]
+    assert "<img" not in "".join(firing.values())

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 
 from ... import figures
 from ...figures import Event, Track
-from ...records import DriftStep, FeatureHistogram, Quality, UsageStep, cell
+from ...records import Alert, Deployment, DriftStep, FeatureHistogram, Health, Quality, UsageStep, cell
 from ..facts import Change, Depth
 from ..question import Question
-from .markup import Sections, card, failure, link, table, text
+from .markup import SIGNS, Sections, ago, card, failure, link, table, text, toned
 
-__all__ = ["deeper", "events_of"]
+__all__ = ["deeper", "events_of", "verdict"]
 
 _ACTIONS = {"promote": "P", "rollback": "R", "challenge": "C"}
 _MOST_LINKS = 60
 _ENDS = 3
+_STATES = {"quiet": "\u2713", "pending": "\u2026", "firing": "!", "unknown": "?", "broken": "\u2715"}
 
 
 def events_of(changes: Sequence[Change]) -> list[Event]:
@@ -24,22 +25,39 @@ def events_of(changes: Sequence[Change]) -> list[Event]:
     return [Event(change.time, _ACTIONS.get(change.action, change.action[:1].upper())) for change in changes]
 
 
-def deeper(question: Question, depth: Depth, changes: Sequence[Change]) -> Sections:
+def verdict(deployment: Deployment, health: Health) -> str:
+    """The verdict in words, with its reasons."""
+    reasons = "".join(f"<li>{text(reason, 500)}</li>" for reason in health.reasons)
+    where = f"{deployment.name}: {deployment.bento} at {deployment.url}"
+    return (
+        f"<section class='lepton-card lepton-verdict lepton-{health.verdict}' role='status' aria-live='polite'>"
+        f"<b><span aria-hidden='true'>{SIGNS[health.verdict]}</span> "
+        f"<span data-lepton='verdict'>{health.verdict}</span></b>"
+        f"<ul data-lepton='reasons'>{reasons}</ul><span class='lepton-muted'>{text(where)}</span></section>"
+    )
+
+
+def deeper(question: Question, deployment: Deployment, depth: Depth, changes: Sequence[Change], now: float) -> Sections:
     """The sections that take longer.
 
     Args:
         question: what is asked.
+        deployment: which.
         depth: what was found out.
         changes: of what answers.
+        now: seconds since the epoch.
     """
     events = events_of(changes)
     parts: Sections = {}
+    if depth.health is not None:
+        parts["verdict"] = verdict(deployment, depth.health)
+        parts["alerts"] = _alerts(depth.health.alerts, now)
     if any(step.drift.features for step in depth.drift):
         parts["heat"] = _heat(question, depth.drift)
     if depth.histograms:
         parts["feature"] = _feature(question, depth.histograms)
-    if depth.quality is not None:
-        parts["quality"] = _quality(depth.quality, events)
+    if depth.health is not None and depth.health.quality is not None:
+        parts["quality"] = _quality(depth.health.quality, events)
     if depth.usage:
         parts["usage"] = _usage(depth.usage, events)
     if depth.faults:
@@ -123,6 +141,24 @@ def _quality(found: Quality, events: Sequence[Event]) -> str:
     if worst:
         body += table(("worst segments", "labelled", "accuracy"), worst, key="segments", numbers=2)
     return card("Quality", body, key="quality")
+
+
+def _alerts(found: Sequence[Alert], now: float) -> str:
+    if not found:
+        note = "No alert is set; next: <code>lepton monitor DEPLOYMENT --alerts FILE</code>."
+        return card("Alerts", f"<p class='lepton-muted'>{note}</p>", key="alerts")
+    rows = [
+        (
+            text(one.name, 60),
+            toned(one.status, _STATES[one.status]),
+            text(one.severity),
+            text(one.rule, 120),
+            text(one.fault or one.trouble or one.message, 200),
+            "-" if one.since is None else ago(one.since, now),
+        )
+        for one in found
+    ]
+    return card("Alerts", table(("alert", "status", "severity", "rule", "says", "since"), rows, key="alert-rows"))
 
 
 def _usage(steps: Sequence[UsageStep], events: Sequence[Event]) -> str:

@@ -8,9 +8,9 @@ from ... import figures
 from ...records import Deployment
 from ..facts import Change, Closer
 from ..question import Question
-from .deeper import events_of
+from .deeper import events_of, verdict
 from .loop import loop
-from .markup import SIGNS, Sections, ago, card, clock, head, ms, number, sections_of, share, table, text, tiles
+from .markup import Sections, ago, card, clock, head, ms, number, sections_of, share, table, text, tiles
 
 __all__ = ["deployment", "missing"]
 
@@ -46,7 +46,7 @@ def deployment(question: Question, found: Sequence[Deployment], one: Closer, now
     return sections_of(
         _head(question, found, one.deployment.name),
         {
-            "verdict": _verdict(one),
+            "verdict": verdict(one.deployment, one.health),
             "tiles": _tiles(one),
             "traffic": card("Requests per second", figures.requests(one.steps, events)),
             "latency": card("Latency", figures.latency(one.steps, events)),
@@ -63,18 +63,6 @@ def _head(question: Question, found: Sequence[Deployment], chosen: str) -> Secti
     names = [(one.name, one.name) for one in found]
     names = names if chosen in [name for name, _ in names] else [(chosen, chosen or "none"), *names]
     return head(question, [("name", "deployment", names, chosen)])
-
-
-def _verdict(one: Closer) -> str:
-    health = one.health
-    reasons = "".join(f"<li>{text(reason, 500)}</li>" for reason in health.reasons)
-    where = f"{one.deployment.name}: {one.deployment.bento} at {one.deployment.url}"
-    return (
-        f"<section class='lepton-card lepton-verdict lepton-{health.verdict}' role='status' aria-live='polite'>"
-        f"<b><span aria-hidden='true'>{SIGNS[health.verdict]}</span> "
-        f"<span data-lepton='verdict'>{health.verdict}</span></b>"
-        f"<ul data-lepton='reasons'>{reasons}</ul><span class='lepton-muted'>{text(where)}</span></section>"
-    )
 
 
 def _tiles(one: Closer) -> str:
