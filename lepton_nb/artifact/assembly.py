@@ -26,7 +26,7 @@ from .preparation import export_preparation
 from .reference import reference_of, signature_of
 from .trained import gives_probabilities, outputs_of, softmax
 
-__all__ = ["Assembled", "assemble"]
+__all__ = ["Assembled", "assemble", "check_parity", "serialised"]
 
 _ROWS_SHOWN = 64
 
@@ -65,7 +65,7 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     sample[: len(prepared)] = prepared[:3]
     graph, program = exported(network, sample, softmax=is_softmax)
     whole = join(export_preparation(data, preprocessing(data)), graph, [one.name for one in signature.inputs])
-    write_atomic(folder / MODEL, _serialised(whole, type(network).__name__))
+    write_atomic(folder / MODEL, serialised(whole, type(network).__name__))
     write_json(folder / "signature.json", signature.to_dict())
     model = _loaded(folder, run, data)
     # Predictions on rows the network did not learn from, since those on its own are surer than any later ones;
@@ -92,8 +92,8 @@ def check_parity(
     """The largest absolute difference, when all are small enough.
 
     Args:
-        ours: probabilities of the graph, [N, C].
-        theirs: probabilities of the network, [N, C].
+        ours: probabilities of the graph, [N, C], or any numbers.
+        theirs: those of the network, [N, C].
         name: of the network, for the message.
         place_of: told which rows differ, bool [N], it says in which layer.
 
@@ -126,7 +126,12 @@ def _place_of(network: Any, program: Any, rows: NDArray[np.float32]) -> str:
     return f", first in {found}" if found else ""
 
 
-def _serialised(model: Any, name: str) -> bytes:
+def serialised(model: Any, name: str) -> bytes:
+    """The bytes of a graph.
+
+    Raises:
+        PackagingError: it is larger than one file may be.
+    """
     try:
         content: bytes = model.SerializeToString(deterministic=True)
     except Exception as cause:

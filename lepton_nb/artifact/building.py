@@ -6,15 +6,22 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import FormatError, NotFoundError, PackagingError, UsageError
+from ..models import Examples, read_examples
 from ..records import Artifact, Data, Run
 from ..runtime import ModelError, verify_manifest
 from ..workspace import Workspace, file_sha256, locked, read_json, write_json
 from .folder import FOLDER, MODEL, RECORD, lock_of, seal
+from .wanted import Wanted
 
-__all__ = ["build", "data_of"]
+if TYPE_CHECKING:
+    from .assembly import Assembled
+
+__all__ = ["build", "build_examples", "data_of", "examples_of"]
 
 # Part of the key: raised when the same run would give another artifact than before.
 _RECIPE = 2
@@ -42,9 +49,61 @@ def build(ws: Workspace, run: Run, data: Data) -> Artifact:
             does not answer as the network does. Nothing is changed on disk.
     """
     _check(run, data)
+
+    def assembled(folder: Path) -> Assembled:
+        from .assembly import assemble
+
+        return assemble(folder, run, data)
+
     with locked(lock_of(run), timeout=_PATIENCE_S):
-        key = _key(run, data)
-        return _built(run, key) or _make(run, data, key)
+        key = _key(run, data.id)
+        return _built(run, key) or _make(run, data.id, key, assembled)
+
+
+def build_examples(run: Run, examples: Examples, wanted: Wanted) -> Artifact:
+    """As `build`, of a run on loaders of a notebook's own.
+
+    Args:
+        run: a run that ended with weights.
+        examples: what was kept of its loaders.
+        wanted: what is asked of the package.
+
+    Raises:
+        PackagingError: the run still trains or has no weights, what it takes is not known, ONNX cannot express the
+            network, or the graph does not answer as the network does. Nothing is changed on disk.
+    """
+    weights_of(run)
+
+    def assembled(folder: Path) -> Assembled:
+        from .tensors import assemble_tensors
+
+        return assemble_tensors(folder, run, examples, wanted)
+
+    with locked(lock_of(run), timeout=_PATIENCE_S):
+        key = _key(run, examples.id, wanted.key())
+        return _built(run, key) or _make(run, examples.id, key, assembled)
+
+
+def examples_of(run: Run) -> Examples | None:
+    """What was kept of a run's own loaders; None for a run on a loaded data set.
+
+    Raises:
+        PackagingError: nothing was kept.
+    """
+    try:
+        own = read_json(run.path / "job" / "job.json").get("loaders")
+    except FileNotFoundError:
+        own = None
+    if not own:
+        return None
+    found = read_examples(run.path / "job")
+    if found is None:
+        raise PackagingError(
+            f"nothing was kept of what run {run.name} was trained on",
+            expected="some rows of its loaders, which every training keeps in its first epoch",
+            hint="train it again",
+        )
+    return found
 
 
 def weights_of(run: Run) -> Path:
@@ -72,11 +131,11 @@ def _check(run: Run, data: Data) -> None:
         )
 
 
-def _key(run: Run, data: Data) -> str:
+def _key(run: Run, data: str, more: Sequence[object] = ()) -> str:
     """The hash of everything that decides what the artifact is."""
     job = sorted(path for path in (run.path / "job").glob("*") if path.is_file())
     parts = {path.name: file_sha256(path) for path in [weights_of(run), *job]}
-    return hashlib.sha256(json.dumps([_RECIPE, data.id, parts], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_RECIPE, data, parts, *more], sort_keys=True).encode()).hexdigest()
 
 
 def _built(run: Run, key: str) -> Artifact | None:
@@ -93,15 +152,13 @@ def _built(run: Run, key: str) -> Artifact | None:
     return Artifact(folder, files[MODEL], size, float(record["parity"]), int(record["parameters"]))
 
 
-def _make(run: Run, data: Data, key: str) -> Artifact:
-    from .assembly import assemble
-
+def _make(run: Run, data: str, key: str, assembled: Callable[[Path], Assembled]) -> Artifact:
     for left_over in run.path.glob(f".{FOLDER}-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=run.path))
     try:
-        made = assemble(staging, run, data)
-        seal(staging, run=run.id, data=data.id)
+        made = assembled(staging)
+        seal(staging, run=run.id, data=data)
         staging.chmod(0o755)
         folder = run.path / FOLDER
         # An old record must not vouch for the new folder when we are killed between the two.

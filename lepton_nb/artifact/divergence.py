@@ -8,7 +8,7 @@ that leave each module are made outputs of that graph, and are compared with wha
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,13 +46,20 @@ class _Run:
     outputs: list[str] = field(default_factory=list)
 
 
-def first_divergence(network: torch.nn.Module, program: Any, rows: NDArray[np.float32]) -> str:
+_Rows = NDArray[Any] | Mapping[str, NDArray[Any]]
+
+
+def first_divergence(
+    network: torch.nn.Module, program: Any, rows: _Rows, outputs: Sequence[str] = (PROBABILITIES,)
+) -> str:
     """The first place where the graph computes something else than the network, in words.
 
     Args:
         network: the trained network, in eval mode.
         program: what `torch.onnx.export` gave for it.
-        rows: prepared rows on which the two differ, float32 [N, *feature_shape].
+        rows: prepared rows on which the two differ, float32 [N, *feature_shape], or by the names of forward's
+            arguments.
+        outputs: names of what the graph gives.
 
     Returns:
         Such as `layer 'net.3' (BatchNorm1d)`; empty when it cannot be told.
@@ -61,8 +68,8 @@ def first_divergence(network: torch.nn.Module, program: Any, rows: NDArray[np.fl
         plain = torch.onnx.export(
             program.exported_program,
             dynamo=True,
-            input_names=[FEATURES],
-            output_names=[PROBABILITIES],
+            input_names=list(rows) if isinstance(rows, Mapping) else [FEATURES],
+            output_names=list(outputs),
             opset_version=OPSET,
             external_data=False,
             verbose=False,
@@ -105,26 +112,30 @@ def _agrees(seen: NDArray[Any], names: list[str], values: dict[str, NDArray[Any]
     return not alike or any(bool(is_close(value, seen).all()) for value in alike)
 
 
-def _calls(network: torch.nn.Module, rows: NDArray[np.float32]) -> list[_Call]:
+def _calls(network: torch.nn.Module, rows: _Rows) -> list[_Call]:
     """What each module took and gave, while the network answers."""
     ended: list[_Call] = []
     open_calls: list[_Call] = []
     names = {module: name for name, module in network.named_modules()}
 
-    def begin(module: torch.nn.Module, given: Any) -> None:
+    def begin(module: torch.nn.Module, given: Any, named: Any) -> None:
         above = open_calls[-1].name if open_calls else "-"
-        open_calls.append(_Call(names[module], type(module).__name__, above, list(_tensors(given))))
+        inputs = [*_tensors(given), *_tensors(list(named.values()))]
+        open_calls.append(_Call(names[module], type(module).__name__, above, inputs))
 
     def end(module: torch.nn.Module, given: Any, answer: Any) -> None:
         call = open_calls.pop()
         call.output = next(_tensors(answer), None)
         ended.append(call)
 
-    hooks = [module.register_forward_pre_hook(begin) for module in names]
+    hooks = [module.register_forward_pre_hook(begin, with_kwargs=True) for module in names]
     hooks += [module.register_forward_hook(end) for module in names]
     try:
         with torch.no_grad():
-            network(torch.from_numpy(rows))
+            if isinstance(rows, Mapping):
+                network(**{name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in rows.items()})
+            else:
+                network(torch.from_numpy(rows))
     finally:
         for hook in hooks:
             hook.remove()
@@ -135,8 +146,8 @@ def _tensors(value: Any) -> Iterator[NDArray[Any]]:
     if isinstance(value, torch.Tensor):
         # In place operations behind a module would change what it gave.
         yield value.detach().clone().numpy()
-    elif isinstance(value, (tuple, list)):
-        for one in value:
+    elif isinstance(value, (tuple, list, Mapping)):
+        for one in value.values() if isinstance(value, Mapping) else value:
             yield from _tensors(one)
 
 
@@ -175,7 +186,7 @@ def _scopes(node: Any) -> list[str]:
     return [one[len(_NETWORK) + 1 :] for one in scopes]
 
 
-def _values(model: onnx.ModelProto, wanted: set[str], rows: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+def _values(model: onnx.ModelProto, wanted: set[str], rows: _Rows) -> dict[str, NDArray[Any]]:
     """Those values of the graph, for these rows."""
     from ..runtime.model import onnx_runtime
 
@@ -191,4 +202,5 @@ def _values(model: onnx.ModelProto, wanted: set[str], rows: NDArray[np.float32])
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(shown.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_outputs()]
-    return {FEATURES: rows, **dict(zip(names, session.run(names, {FEATURES: rows}), strict=True))}
+    feed = rows if isinstance(rows, Mapping) else {FEATURES: rows}
+    return {**feed, **dict(zip(names, session.run(names, dict(feed)), strict=True))}

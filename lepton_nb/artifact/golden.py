@@ -37,7 +37,9 @@ def is_close(answer: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
     return agreed
 
 
-def golden_of(signature: Signature, inputs: Mapping[str, NDArray[Any]], expected: NDArray[Any]) -> dict[str, Any]:
+def golden_of(
+    signature: Signature, inputs: Mapping[str, NDArray[Any]], expected: NDArray[Any] | Mapping[str, NDArray[Any]]
+) -> dict[str, Any]:
     """The golden batch: the first rows of some, as they are asked over HTTP, with what is to be answered.
 
     Rows that the model refuses, for a category that it was not trained with, are passed over.
@@ -45,22 +47,27 @@ def golden_of(signature: Signature, inputs: Mapping[str, NDArray[Any]], expected
     Args:
         signature: of the model.
         inputs: raw inputs of N rows that the network did not learn from.
-        expected: the trained network's own probabilities, [N, C].
+        expected: the trained network's own probabilities, [N, C], or outputs by their names, [N, ...] each.
 
     Returns:
-        `part`, `tolerance`, `rows` (objects) and `probabilities`; plain values, ready to be written as JSON.
+        `part`, `tolerance`, `rows` (objects) and `probabilities` or `outputs`; plain values, ready to be written as
+        JSON.
     """
-    numbers = sum(max(int(np.prod(one.shape)), 1) for one in signature.inputs)
-    most = max(1, min(_ROWS, _MOST_NUMBERS // max(numbers, 1)))
-    answered = np.ones(len(expected), bool)
+    told = {"probabilities": expected} if isinstance(expected, np.ndarray) else expected
+    rows_given = len(next(iter(told.values())))
+    numbers = sum(max(inputs[one.name][0].size if one.kind == "array" else 1, 1) for one in signature.inputs)
+    numbers += sum(one[0].size for one in told.values())
+    most = max(1, min(_ROWS, _MOST_NUMBERS // numbers))
+    answered = np.ones(rows_given, bool)
     for one in signature.inputs:
-        if one.unknown == "refused":
-            answered &= np.isin(inputs[one.name].reshape(len(expected)).astype(str), ["", *one.categories])
+        if one.unknown == "refused" and one.kind == "category":
+            answered &= np.isin(inputs[one.name].reshape(rows_given).astype(str), ["", *one.categories])
     places = np.flatnonzero(answered)[:most]
     columns = {one.name: _values(inputs[one.name][places], one.kind) for one in signature.inputs}
     rows = [{name: values[place] for name, values in columns.items()} for place in range(len(places))]
-    answers = expected[places].astype(np.float64).tolist()
-    return {"part": "validation", "tolerance": TOLERANCE, "rows": rows, "probabilities": answers}
+    answers = {name: one[places].astype(np.float64).tolist() for name, one in told.items()}
+    whole = answers if isinstance(expected, np.ndarray) else {"outputs": answers}
+    return {"part": "validation", "tolerance": TOLERANCE, "rows": rows, **whole}
 
 
 def check_golden(folder: Path) -> float:
@@ -85,11 +92,11 @@ def check_golden(folder: Path) -> float:
     return check_answers(answer, golden)
 
 
-def check_answers(answer: NDArray[Any], golden: Mapping[str, Any]) -> float:
+def check_answers(answer: NDArray[Any] | Mapping[str, NDArray[Any]], golden: Mapping[str, Any]) -> float:
     """Compare answers to a golden batch with what was expected.
 
     Args:
-        answer: probabilities, [N, C].
+        answer: probabilities, [N, C], or outputs by their names.
         golden: the golden batch.
 
     Returns:
@@ -98,14 +105,21 @@ def check_answers(answer: NDArray[Any], golden: Mapping[str, Any]) -> float:
     Raises:
         PackagingError: they differ, or the batch is none.
     """
+    given = {"probabilities": answer} if isinstance(answer, np.ndarray) else answer
     try:
-        expected = np.array(golden["probabilities"], np.float64)
+        told = golden if isinstance(answer, np.ndarray) else golden["outputs"]
+        expected = {name: np.array(told[name], np.float64) for name in given}
     except (KeyError, TypeError, ValueError) as cause:
         raise PackagingError(f"{GOLDEN} is not a golden batch", got=f"{type(cause).__name__} {cause}") from cause
+    return max(_difference(given[name], expected[name]) for name in given)
+
+
+def _difference(answer: NDArray[Any], expected: NDArray[np.float64]) -> float:
     if not expected.size or expected.shape != answer.shape:
         raise PackagingError(
             "the golden batch is answered with another shape", expected=f"{expected.shape}", got=f"{answer.shape}"
         )
+    answer, expected = answer.reshape(len(answer), -1), expected.reshape(len(expected), -1)
     wrong = np.atleast_1d(~is_close(answer, expected).all(axis=1))
     difference = np.abs(answer.astype(np.float64) - expected)
     if wrong.any():
@@ -122,4 +136,5 @@ def _values(column: NDArray[Any], kind: str) -> list[Any]:
         return [None if np.isnan(value) else float(value) for value in column.reshape(len(column))]
     if kind == "category":
         return [None if value in (None, "") else str(value) for value in column.reshape(len(column))]
+    # Texts and arrays are sent as they are.
     return list(column.tolist())

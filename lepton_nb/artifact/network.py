@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import InexpressibleError
 
-__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network", "exported", "quiet", "reason_of"]
+__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network", "exported", "quiet", "reason_of", "without_traces"]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
 # One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
@@ -71,7 +71,7 @@ def exported(network: torch.nn.Module, sample: NDArray[np.float32], *, softmax: 
                 external_data=False,
                 verbose=False,
             )
-            model = _without_traces(program.model_proto) if program else onnx.ModelProto()
+            model = without_traces(program.model_proto) if program else onnx.ModelProto()
     except Exception as cause:
         reason, hint = reason_of(cause)
         raise InexpressibleError(f"ONNX cannot express network {name}", got=reason, hint=hint) from cause
@@ -107,7 +107,7 @@ def quiet() -> Iterator[None]:
             one.setLevel(level)
 
 
-def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model without the stack traces, which hold source paths of this machine."""
     for graph in [model.graph, *model.functions]:
         for node in graph.node:

@@ -14,7 +14,7 @@ from ..runtime.embedding import answer_features
 from ..runtime.summary import feature_kinds, features_of
 from ..scores import count_category, count_number, edges_of
 
-__all__ = ["reference_of", "signature_of"]
+__all__ = ["categories_of", "numbers_of", "reference_of", "signature_of"]
 
 
 def signature_of(data: Data) -> Signature:
@@ -39,21 +39,23 @@ def reference_of(
     kinds = feature_kinds(signature)
     categories = {one.name: one.categories for one in signature.inputs}
     features = {
-        name: _numbers(values) if kinds[name] == "number" else _categories(values, categories[name])
+        name: numbers_of(values) if kinds[name] == "number" else categories_of(values, categories[name])
         for name, values in features_of(training, signature).items()
     }
-    features |= {name: _numbers(values) for name, values in answer_features(held_out).items()}
+    features |= {name: numbers_of(values) for name, values in answer_features(held_out).items()}
     predicted = np.bincount(held_out.argmax(axis=1), minlength=len(signature.classes))
     counts = Distribution("category", tuple(map(int, predicted)), categories=signature.classes)
     return Reference(features, counts, rows=len(next(iter(training.values()))))
 
 
-def _numbers(values: NDArray[Any]) -> Distribution:
+def numbers_of(values: NDArray[Any]) -> Distribution:
+    """Numbers [N], counted in bins cut at their own quantiles; NaN is missing."""
     edges = edges_of(values)
     counts = tuple(map(int, count_number(values, edges)))
     return Distribution("number", counts, tuple(map(float, edges)), missing=int(np.isnan(values).sum()))
 
 
-def _categories(values: NDArray[Any], known: tuple[str, ...]) -> Distribution:
+def categories_of(values: NDArray[Any], known: tuple[str, ...]) -> Distribution:
+    """Texts [N], counted by category; "" is missing."""
     counts = tuple(map(int, count_category(values, known)))
     return Distribution("category", counts, categories=known, missing=int((values == "").sum()))

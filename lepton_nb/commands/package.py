@@ -6,16 +6,19 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import InexpressibleError, UsageError
-from ..records import Bento, Note
+from ..records import Bento, Data, Note, Run
 from ..workspace import current
 from .declare import Arg, Opt
 from .evaluate import evaluate
 from .find import run_of
 from .host import current_host
 from .refusals import require_writable
+
+if TYPE_CHECKING:
+    from ..models import Examples
 
 # Where a notebook's own path is known: Jupyter Server tells its kernels, and VS Code its notebooks.
 _SESSION, _CODE = "JPY_SESSION_NAME", "__vsc_ipynb_file__"
@@ -28,6 +31,11 @@ def package(
     out: Annotated[Path | None, Opt("Write the Bento into this file, too, for lepton package import.", "FILE")] = None,
     closed: Annotated[str, Opt("Columns whose categories may not be others than training saw.", "COLUMN,...")] = "",
     unit: Annotated[tuple[str, ...], Opt("Unit of a number, for the signature.", "COLUMN=UNIT")] = (),
+    task: Annotated[str, Opt("Of a run on loaders: classification, regression or tensors.", "TASK")] = "",
+    classes: Annotated[str, Opt("Of a run on loaders: names of its classes, in order.", "NAME,...")] = "",
+    outputs: Annotated[str, Opt("Of a run on loaders: names of what forward returns.", "NAME,...")] = "",
+    tokenizer: Annotated[str, Opt("tokenizer.json of a network over token ids.", "[ARGUMENT=]FILE")] = "",
+    max_length: Annotated[int, Opt("Tokens of a text at most (default: the tokenizer's, or training's).")] = 0,
     allow_code: Annotated[bool, Opt("Ship a network that ONNX cannot express as source and weights.")] = False,
     check: Annotated[bool, Opt("Refuse when the notebook, read and not run, has something amiss.")] = False,
     replay: Annotated[bool, Opt("Refuse when the cells above the call fail in a clean kernel.")] = False,
@@ -39,11 +47,14 @@ def package(
     network that ONNX has no form for is shipped as Python source with its weights: such a Bento is loaded by
     lepton_nb.load_model, not served, and whoever imports it must allow the code too.
 
+    A run on loaders of the notebook's own is packaged by what a training keeps of them: forward's arguments are the
+    inputs, what it returns are the outputs. With --tokenizer its token ids become an input of text.
+
     --check looks for names that no cell defines before they are used, imports that no environment file pins, and
     secrets in outputs. --replay runs the cells above the call; those that train, serve or otherwise start or change
     something are left out. Both take the notebook as it was saved last.
     """
-    from .. import artifact, packaging
+    from .. import packaging
 
     if out is not None:
         require_writable(out := Path(out))
@@ -53,23 +64,47 @@ def package(
         raise UsageError(f"--notebook {notebook} is for --check and --replay", hint="add one of them")
     ws = current()
     found = run_of(ws, run)
-    if not (found.path / "artifact" / "card.json").is_file():
-        # A network that is shipped as source gets its card where it is packaged.
-        with contextlib.suppress(InexpressibleError):
-            evaluate(found)
     bento = packaging.package(
         ws,
         found,
-        artifact.data_of(ws, found),
+        _source_of(found),
         name=name,
         allow_code=allow_code,
-        closed=[part.strip() for part in closed.split(",") if part.strip()],
+        closed=_names(closed),
         units=_units(unit),
+        wanted=_wanted(task, classes, outputs, str(tokenizer), max_length),
     )
     if out is not None:
         packaging.write_archive(bento, out)
         _tell(f"{bento.tag} is in {out.absolute()} ({out.stat().st_size:,} bytes)")
     return bento
+
+
+def _source_of(run: Run) -> Data | Examples:
+    """What a run was trained on; one on loaded data is evaluated first, where it was not yet."""
+    from .. import artifact
+
+    if (examples := artifact.examples_of(run)) is not None:
+        return examples
+    if not (run.path / "artifact" / "card.json").is_file():
+        # A network that is shipped as source gets its card where it is packaged.
+        with contextlib.suppress(InexpressibleError):
+            evaluate(run)
+    return artifact.data_of(current(), run)
+
+
+def _wanted(task: str, classes: str, outputs: str, tokenizer: str, most: int) -> Any:
+    """What is asked of a package of a run on loaders."""
+    from ..artifact import Wanted
+
+    ids, equals, file = tokenizer.partition("=")
+    path = Path(file if equals and ids.isidentifier() else tokenizer) if tokenizer else None
+    ids = ids if equals and ids.isidentifier() else ""
+    return Wanted(task, _names(classes), _names(outputs), path, ids, most)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _units(texts: tuple[str, ...]) -> dict[str, str]:

@@ -14,10 +14,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..artifact import build
-from ..errors import InexpressibleError, PackagingError
+from ..artifact import Wanted, build, build_examples
+from ..errors import InexpressibleError, PackagingError, UsageError
+from ..models import Examples
 from ..records import Bento, Data, Run
-from ..runtime import ModelError, manifest_of, verify_manifest
+from ..runtime import ModelError, manifest_of, read_signature, verify_manifest
 from ..workspace import Workspace, write_atomic, write_json
 from .naming import checked, name_of, new_tag
 from .sbom import SBOM
@@ -36,6 +37,8 @@ _NEEDED = (
 )  # fmt: skip
 # What loads a network's source; what else that imports is for who loads it to read.
 _CODE_NEEDED = ("bentoml", "numpy", "onnxruntime", "pytorch-lightning", "safetensors", "torch")
+# What reads a text besides; no other model needs it.
+_TEXT_NEEDED = ("tokenizers",)
 _LABEL = "lepton-run"
 _BUILDING, _ABANDONED_S = ".building-", 3600
 _DOCTOR = "lepton doctor checks what it needs"
@@ -44,12 +47,13 @@ _DOCTOR = "lepton doctor checks what it needs"
 def package(
     ws: Workspace,
     run: Run,
-    data: Data,
+    data: Data | Examples,
     *,
     name: str | None = None,
     allow_code: bool = False,
     closed: Collection[str] = (),
     units: Mapping[str, str] | None = None,
+    wanted: Wanted | None = None,
 ) -> Bento:
     """Package a run: build its artifact when there is none yet, then a Bento around it.
 
@@ -60,11 +64,12 @@ def package(
     Args:
         ws: the workspace.
         run: a run that ended with weights.
-        data: the data it was trained on.
+        data: the data it was trained on, or what was kept of loaders of a notebook's own.
         name: of the Bento (default: the run's name, else the network's).
         allow_code: ship a network that ONNX cannot express as source and weights.
         closed: columns whose categories may not be others than training saw.
         units: of numbers, by column, for whoever reads the signature.
+        wanted: what is asked of a package of such loaders.
 
     Returns:
         The Bento, with a version of its own: packaging twice gives two.
@@ -75,13 +80,13 @@ def package(
         PackagingError: there is no artifact and none can be built, or BentoML refused.
     """
     tag = new_tag(checked(name) if name is not None else name_of(run))
-    about = f"run {run.id}, network {run.model}, data {data.name}"
+    source = data.name if isinstance(data, Data) else run.data
+    about = f"run {run.id}, network {run.model}, data {source}"
     try:
-        model = build(ws, run, data).path
+        model = _built(ws, run, data, wanted or Wanted())
     except InexpressibleError as cause:
-        if not allow_code:
-            hint = f"{cause.hint}; or ship its source: lepton package {run.name or run.id} --allow-code"
-            raise InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
+        if not allow_code or not isinstance(data, Data):
+            raise _unshipped(cause, run, data, allow_code=allow_code) from cause
         _package_code(ws, tag, run, data, about)
     else:
         with tempfile.TemporaryDirectory(prefix="lepton-stated-") as place:
@@ -89,6 +94,29 @@ def package(
                 model = stated(model, Path(place) / "model", closed, units or {})
             build_bento(ws, model, tag, run=run.id, data=data.id, about=about)
     return find(ws, tag)
+
+
+def _built(ws: Workspace, run: Run, data: Data | Examples, wanted: Wanted) -> Path:
+    """The folder of the run's artifact."""
+    if not isinstance(data, Data):
+        return build_examples(run, data, wanted).path
+    if wanted:
+        raise UsageError(
+            f"run {run.name or run.id} was trained on loaded data, which says what the model takes and answers",
+            expected="a run on loaders of a notebook's own for task, classes, outputs and tokenizer",
+            hint="leave these options out",
+        )
+    return build(ws, run, data).path
+
+
+def _unshipped(cause: InexpressibleError, run: Run, data: Data | Examples, *, allow_code: bool) -> InexpressibleError:
+    """Why a network without a graph is not shipped as source."""
+    what, hint = cause.what, f"{cause.hint}; or ship its source: lepton package {run.name or run.id} --allow-code"
+    if not isinstance(data, Data):
+        hint = cause.hint
+    if not isinstance(data, Data) and allow_code:
+        what = f"{cause.what}, and the source of a network on loaders of its own is not packaged"
+    return InexpressibleError(what, expected=cause.expected, got=cause.got, hint=hint)
 
 
 def _package_code(ws: Workspace, tag: str, run: Run, data: Data, about: str) -> None:
@@ -152,7 +180,8 @@ def build_bento(
     from .requirements import pinned
 
     code = (model / SOURCE).is_file()
-    requirements = pinned(_CODE_NEEDED if code else _NEEDED)
+    reads_text = any(one.kind == "text" for one in read_signature(model).inputs)
+    requirements = pinned(_CODE_NEEDED if code else (*_NEEDED, *(_TEXT_NEEDED if reads_text else ())))
     with tempfile.TemporaryDirectory(prefix="lepton-bento-") as place:
         source = Path(place) / "source"
         _lay_out(source, model, tag, requirements, run=run, data=data)

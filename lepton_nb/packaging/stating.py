@@ -32,7 +32,8 @@ def stated(model: Path, folder: Path, closed: Collection[str], units: Mapping[st
     """
     signature = read_signature(model)
     _check(closed, {one.name for one in signature.inputs if one.kind == "category"}, "category")
-    _check(units, {one.name for one in signature.inputs if one.kind != "category"}, "number")
+    numbers = {one.name for one in signature.inputs if one.kind in ("number", "array")}
+    _check(units, numbers | {one.name for one in signature.outputs}, "number")
     inputs = tuple(
         dataclasses.replace(
             one,
@@ -41,9 +42,10 @@ def stated(model: Path, folder: Path, closed: Collection[str], units: Mapping[st
         )
         for one in signature.inputs
     )
+    outputs = tuple(dataclasses.replace(one, unit=units.get(one.name, one.unit)) for one in signature.outputs)
     manifest = verify_manifest(model)
     shutil.copytree(model, folder)
-    write_json(folder / "signature.json", dataclasses.replace(signature, inputs=inputs).to_dict())
+    write_json(folder / "signature.json", dataclasses.replace(signature, inputs=inputs, outputs=outputs).to_dict())
     _keep_golden(folder, {one.name: set(one.categories) for one in inputs if one.unknown == "refused"})
     write_json(folder / "manifest.json", manifest_of(folder, run=manifest.run, data=manifest.data).to_dict())
     return folder
@@ -51,7 +53,7 @@ def stated(model: Path, folder: Path, closed: Collection[str], units: Mapping[st
 
 def _keep_golden(folder: Path, closed: Mapping[str, set[str]]) -> None:
     """Leave out the rows of the golden batch that are refused now."""
-    if not (folder / GOLDEN).is_file():
+    if not closed or not (folder / GOLDEN).is_file():
         return
     golden = read_object(folder / GOLDEN)
     kept = [

@@ -114,12 +114,22 @@ class Model:
                 feed |= self._tokenizers[one.name].feed(np.asarray(inputs[one.name]).tolist())
             else:
                 feed[one.name] = _column(inputs[one.name], one.kind, one.shape, one.dtype)
-        answers = self._session.run(self._outputs, feed)
+        answers = self.ask(feed)
         if self.signature.is_classification:
-            return answers[0]
-        told = zip(self.signature.outputs, answers, strict=True)
+            return answers[OUTPUT]
         # A graph may give a number as [N, 1].
-        return {one.name: values if one.shape else values.reshape(len(values)) for one, values in told}
+        return {
+            one.name: answers[one.name] if one.shape else answers[one.name].reshape(-1)
+            for one in self.signature.outputs
+        }
+
+    def ask(self, feed: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        """What the graph itself gives, by names.
+
+        Args:
+            feed: what it takes, as it takes it: of a text its token ids.
+        """
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(feed)), strict=True))
 
 
 def onnx_runtime() -> Any:

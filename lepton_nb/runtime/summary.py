@@ -46,6 +46,8 @@ def features_of(inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature
     """
     features: dict[str, np.ndarray[Any, Any]] = {}
     for one in signature.inputs:
+        if one.kind == "text":
+            continue
         values = np.asarray(inputs[one.name])
         if one.kind == "number":
             features[one.name] = values.reshape(len(values)).astype(np.float64, copy=False)

@@ -1,0 +1,189 @@
+"""A network with any named inputs and outputs, asked by torch and written as ONNX."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from ..errors import InexpressibleError, PackagingError
+from .network import OPSET, PROBABILITIES, quiet, reason_of, without_traces
+
+__all__ = ["Named", "ask", "embeddings", "export_named", "flattened"]
+
+Arrays = Mapping[str, NDArray[Any]]
+_IR_VERSION, _PRODUCER = 10, "lepton_nb"
+
+
+class Named(torch.nn.Module):
+    """A network whose inputs come in order, and whose outputs leave so.
+
+    Args:
+        network: the network.
+        inputs: the arguments of its forward, in the order in which they come.
+        outputs: names for what it returns; none for its own.
+        softmax: whether its only output is one of logits, to be made probabilities.
+    """
+
+    def __init__(self, network: torch.nn.Module, inputs: Sequence[str], outputs: Sequence[str], softmax: bool) -> None:
+        super().__init__()
+        self.network, self._inputs, self._outputs, self._softmax = network, tuple(inputs), tuple(outputs), softmax
+
+    def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The outputs, in order."""
+        answer = self.network(**dict(zip(self._inputs, values, strict=True)))
+        found = list(flattened(answer, self._outputs).values())
+        if self._softmax:
+            return (torch.softmax(found[0], dim=1).float(),)
+        return tuple(found)
+
+
+def flattened(answer: Any, names: Sequence[str] = ()) -> dict[str, torch.Tensor]:
+    """What a forward returned, by names: its own, or `output`, or `output_0` and so on.
+
+    Args:
+        answer: a tensor, or a mapping, tuple, list or dataclass of tensors; None among them is passed over.
+        names: to be used instead, in order.
+
+    Raises:
+        PackagingError: it is something else, or of another number than the names.
+    """
+    if isinstance(answer, torch.Tensor):
+        found: dict[str, Any] = {"output": answer}
+    elif isinstance(answer, Mapping):
+        found = {str(name): value for name, value in answer.items()}
+    elif isinstance(answer, tuple) and hasattr(answer, "_asdict"):
+        found = answer._asdict()
+    elif isinstance(answer, (tuple, list)):
+        found = {f"output_{place}": value for place, value in enumerate(answer)}
+    elif dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        found = {one.name: getattr(answer, one.name) for one in dataclasses.fields(answer)}
+    else:
+        found = {"output": answer}
+    found = {name: value for name, value in found.items() if value is not None}
+    if odd := [name for name, value in found.items() if not isinstance(value, torch.Tensor)]:
+        raise PackagingError(
+            f"forward returns what is no tensor: {odd[0]!r}",
+            expected="a tensor, or tensors in a tuple or a mapping",
+            got=type(found[odd[0]]).__name__,
+            hint="return from forward what is to be served",
+        )
+    if names and len(names) != len(found):
+        raise PackagingError(
+            f"--outputs names {len(names)} outputs", expected=f"{len(found)}: {', '.join(found)}", got=", ".join(names)
+        )
+    return dict(zip(names, found.values(), strict=True)) if names else found
+
+
+def ask(network: Any, inputs: Arrays, outputs: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    """What a network answers to some rows.
+
+    Args:
+        network: a module in eval mode.
+        inputs: by the names of forward's arguments, [N, ...] each.
+        outputs: names for what it returns.
+
+    Raises:
+        PackagingError: `forward` fails, returns what has no rows, or gives NaN.
+    """
+    name, rows = type(network).__name__, len(next(iter(inputs.values())))
+    shapes = ", ".join(f"{key} {list(value.shape)}" for key, value in inputs.items())
+    try:
+        with torch.no_grad():
+            answer = network(**{key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in inputs.items()})
+    except Exception as cause:
+        raise PackagingError(
+            f"forward of {name} fails on rows of its training: {shapes}", got=f"{type(cause).__name__}: {cause}"
+        ) from cause
+    found = {key: value.detach().numpy() for key, value in flattened(answer, outputs).items()}
+    for key, value in found.items():
+        if not value.ndim or len(value) != rows:
+            raise PackagingError(
+                f"output {key!r} of {name} has no value for each row",
+                expected=f"[{rows}, ...] for {rows} rows",
+                got=f"{list(value.shape)}",
+                hint="return from forward what is to be served, with the rows in the first dimension",
+            )
+        if not np.isfinite(value).all():
+            raise PackagingError(
+                f"{name} gives NaN or infinity in output {key!r}", hint="train again with a smaller learning rate"
+            )
+    return found
+
+
+def embeddings(network: Any, inputs: Arrays) -> dict[str, Any]:
+    """The inputs that are numbers of rows of an embedding, with that embedding, for as far as forward shows it."""
+    given = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()}
+    found: dict[str, Any] = {}
+
+    def look(module: Any, values: Any) -> None:
+        for name, value in given.items():
+            if value.ndim and values and value is values[0] and name not in found:
+                found[name] = module
+
+    hooks = [one.register_forward_pre_hook(look) for one in network.modules() if isinstance(one, torch.nn.Embedding)]
+    try:
+        with torch.no_grad():
+            network(**given)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def export_named(
+    network: torch.nn.Module,
+    sample: Arrays,
+    outputs: Sequence[str],
+    differing: Mapping[str, Sequence[int]],
+    *,
+    softmax: bool | None,
+) -> tuple[onnx.ModelProto, Any]:
+    """The network as ONNX, for any number of rows, and the exporter's program.
+
+    Args:
+        network: a module in eval mode, on the CPU.
+        sample: at least two rows, by the names of forward's arguments.
+        outputs: names of its outputs, in order.
+        differing: dimensions besides the first one that shall have any length where the network allows it.
+        softmax: for a classification, whether the network gives logits; None for other tasks.
+
+    Raises:
+        InexpressibleError: ONNX cannot express the network; the message names the operator or the reason.
+    """
+    name, rows, auto = type(network).__name__, torch.export.Dim("rows", min=1), torch.export.Dim.AUTO
+    shapes = tuple({0: rows, **dict.fromkeys(differing.get(key, ()), auto)} for key in sample)
+    told = [PROBABILITIES] if softmax is not None else list(outputs)
+    wrapped = Named(network, list(sample), outputs, bool(softmax)).eval()
+    try:
+        with quiet():
+            program = torch.onnx.export(
+                wrapped,
+                tuple(torch.from_numpy(np.ascontiguousarray(value)) for value in sample.values()),
+                dynamo=True,
+                dynamic_shapes=(shapes,),
+                input_names=list(sample),
+                output_names=told,
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+            model = without_traces(program.model_proto) if program else onnx.ModelProto()
+    except Exception as cause:
+        reason, hint = reason_of(cause)
+        raise InexpressibleError(f"ONNX cannot express network {name}", got=reason, hint=hint) from cause
+    if not model.graph.input or not all(one.type.tensor_type.shape.dim[0].dim_param for one in model.graph.input):
+        raise InexpressibleError(
+            f"ONNX cannot express network {name} for any number of rows",
+            got=f"a graph for exactly {len(next(iter(sample.values())))} rows",
+            hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
+        )
+    model.ir_version, model.graph.name = _IR_VERSION, "model"
+    model.producer_name, model.producer_version, model.domain, model.doc_string = _PRODUCER, "", "", ""
+    onnx.checker.check_model(model)
+    return model, program

@@ -1,0 +1,108 @@
+"""A trained network with the rows of its training that it is packaged by, and what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PackagingError
+from ..models import Batch, Examples, load_trained
+from ..records import Run
+from .named import Arrays, ask
+from .texts import Text, text_of
+from .trained import gives_probabilities, softmax
+from .wanted import TAKEN, Wanted, task_of
+
+__all__ = ["Subject", "subject_of"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network with what is known of it.
+
+    Args:
+        network: in eval mode.
+        name: of its class.
+        outputs: names of what it returns.
+        task: what it is for.
+        is_softmax: for a classification, whether it gives logits; else None.
+        text: its text, where it has one.
+        batches: held-out inputs as the graph takes them.
+        answers: what the network says of them, by the names of the graph's outputs.
+        targets: what is right for them; empty where that is not known.
+    """
+
+    network: Any
+    name: str
+    outputs: tuple[str, ...]
+    task: str
+    is_softmax: bool | None
+    text: Text | None
+    batches: tuple[Arrays, ...]
+    answers: tuple[Arrays, ...]
+    targets: NDArray[Any]
+
+    def answer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """What the network says, by the names of the graph's outputs."""
+        found = ask(self.network, inputs, self.outputs)
+        if self.is_softmax is None:
+            return found
+        scores = next(iter(found.values())).astype(np.float64)
+        return {"probabilities": softmax(scores) if self.is_softmax else scores}
+
+
+def subject_of(run: Run, examples: Examples, wanted: Wanted) -> Subject:
+    """What is packaged of a run on loaders of its own.
+
+    Raises:
+        PackagingError: it cannot be told what the network takes, or it fails.
+    """
+    network = load_trained(run.path)
+    name, held_out = type(network).__name__, examples.held_out
+    if examples.fault or not held_out:
+        raise PackagingError(
+            f"it is not known what forward of {name} takes",
+            expected="loaders that give (inputs, targets), or mappings by the names of forward's arguments",
+            got=examples.fault or "a training that ended before its first batch",
+            hint="train it again on such loaders",
+        )
+    batches = [one.inputs for one in held_out]
+    found = [ask(network, one, wanted.outputs) for one in batches]
+    if taken := sorted((set(found[0]) & set(TAKEN)) | (set(found[0]) & set(batches[0]))):
+        raise PackagingError(
+            f"an output of {name} cannot be called {taken[0]!r}", hint=f"--outputs NAME{',NAME' * (len(found[0]) - 1)}"
+        )
+    targets = _targets(held_out)
+    task = task_of(wanted, _joined(found), [targets] if targets.size else [], name)
+    scores = [next(iter(one.values())) for one in found]
+    is_softmax = None if task != "classification" else not all(map(gives_probabilities, scores))
+    text = text_of(network, batches, wanted.outputs, wanted) if wanted.tokenizer else None
+    outputs = tuple(found[0])
+    if task == "regression" and not wanted.outputs:
+        outputs = ("value",)
+    plain = Subject(network, name, outputs, task, is_softmax, text, (), (), targets)
+    arranged = tuple(filter(None, (text.arranged(one) for one in batches))) if text else tuple(batches)
+    if text:
+        # A row without a token is left out.
+        kept = np.concatenate([text.sizes(one) > 0 for one in batches])
+        targets = targets[kept] if len(targets) == len(kept) else targets[:0]
+    answers = tuple(plain.answer(one) for one in arranged)
+    return Subject(network, name, outputs, task, is_softmax, text, arranged, answers, targets)
+
+
+def _targets(batches: Sequence[Batch]) -> NDArray[Any]:
+    """The only target of all rows; empty where there is none, or several."""
+    found = [list(one.targets.values()) for one in batches]
+    if any(len(one) != 1 for one in found) or len({one[0].shape[1:] for one in found}) != 1:
+        return np.zeros(0)
+    return np.concatenate([one[0] for one in found])
+
+
+def _joined(found: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The answers to batches as one, for as far as their shapes are alike."""
+    alike = [one for one in found if all(one[name].shape[1:] == found[0][name].shape[1:] for name in one)]
+    return {name: np.concatenate([one[name] for one in alike]) for name in found[0]}

@@ -1,0 +1,157 @@
+"""What lies beside a graph with named inputs and outputs: signature, reference, golden batch and card."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PackagingError
+from ..models import Examples
+from ..records import Run
+from ..runtime import Distribution, Input, Output, Reference, Signature
+from ..runtime.fields import DTYPES
+from ..runtime.model import Model
+from ..runtime.summary import features_of
+from ..scores import classification_scores
+from .named import embeddings
+from .reference import categories_of, numbers_of
+from .subject import Subject
+from .wanted import Wanted
+
+__all__ = ["card_of", "golden_rows", "reference_of_examples", "signature_of_graph"]
+
+
+def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted, examples: Examples) -> Signature:
+    """What the model takes and answers.
+
+    Raises:
+        PackagingError: the graph is narrower than the network, or a type is not served.
+    """
+    shapes = {one.name: _shape(one) for one in (*graph.graph.input, *graph.graph.output)}
+    limits = embeddings(subject.network, subject.batches[0])
+    text, inputs = subject.text, []
+    for name, value in subject.batches[0].items():
+        if text and name == text.tokens.ids:
+            tokens = text.tokens
+            if not tokens.fixed and -1 not in shapes[name]:
+                raise PackagingError(
+                    f"ONNX expresses {subject.name} for texts of one length alone",
+                    expected="a forward that takes the length from its input",
+                    hint="take sizes from the input in forward: ids.shape[1], not a number",
+                )
+            inputs.append(Input(name, "text", tokens=tokens))
+        elif not text or name not in text.names:
+            inputs.append(_input(name, value, shapes[name], limits.get(name), examples))
+    classes: tuple[str, ...] = ()
+    if subject.task == "classification":
+        count = subject.answers[0]["probabilities"].shape[1]
+        return Signature(subject.task, wanted.classes or tuple(map(str, range(count))), tuple(inputs))
+    outputs = tuple(_output(name, subject.answers[0][name], shapes[name], subject.task) for name in subject.outputs)
+    return Signature(subject.task, classes, tuple(inputs), outputs)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of a row; -1 where it has no one length."""
+    return tuple(-1 if one.dim_param else one.dim_value for one in value.type.tensor_type.shape.dim[1:])
+
+
+def _input(name: str, value: NDArray[Any], shape: tuple[int, ...], embedding: Any, examples: Examples) -> Input:
+    dtype = _dtype(name, value)
+    if embedding is not None:
+        return Input(name, "array", shape, (), 0, embedding.num_embeddings - 1, "refused", dtype=dtype)
+    seen = [one.inputs[name] for one in (examples.train or examples.validation)]
+    low, high = (None, None) if dtype == "bool" else (min(map(np.min, seen)), max(map(np.max, seen)))
+    return Input(
+        name,
+        "array",
+        shape,
+        (),
+        None if low is None else float(low),
+        None if high is None else float(high),
+        dtype=dtype,
+    )
+
+
+def _output(name: str, value: NDArray[Any], shape: tuple[int, ...], task: str) -> Output:
+    scalar = not shape or (task == "regression" and shape == (1,))
+    return Output(name, _dtype(name, value), () if scalar else shape)
+
+
+def _dtype(name: str, value: NDArray[Any]) -> str:
+    if value.dtype.name not in DTYPES:
+        raise PackagingError(
+            f"{name!r} has numbers of type {value.dtype.name}",
+            expected=f"one of {', '.join(DTYPES)}",
+            hint="cast it in forward, or in the loader",
+        )
+    return value.dtype.name
+
+
+def golden_rows(subject: Subject, signature: Signature) -> tuple[dict[str, NDArray[Any]], Any]:
+    """Held-out rows as they are asked over HTTP, and what the network says of them."""
+    inputs, text = dict(subject.batches[0]), subject.text
+    if text:
+        texts = text.written(inputs)
+        kept = [row for row, one in enumerate(texts) if one.strip()]
+        rest = {name: value[kept] for name, value in inputs.items() if name not in text.names}
+        given = np.array([texts[row] for row in kept], dtype=object)
+        if not kept:
+            raise PackagingError("the tokenizer gives no text for the ids of the training", hint="is it the right one?")
+        inputs = {**rest, **text.fed(given.tolist())}
+        rows = {**rest, text.tokens.ids: given}
+        inputs = {name: inputs[name] for name in subject.batches[0]}
+    else:
+        rows = inputs
+    answers = subject.answer(inputs)
+    return rows, answers["probabilities"] if signature.is_classification else answers
+
+
+def reference_of_examples(subject: Subject, signature: Signature, examples: Examples) -> Reference:
+    """What ordinary traffic looks like: numbers of the training rows, and answers to held-out ones."""
+    batches = examples.train or examples.validation
+    counted = [features_of(one.inputs, signature) for one in batches]
+    names = counted[0] if counted else ()
+    features = {name: numbers_of(np.concatenate([one[name] for one in counted])) for name in names}
+    predicted: Distribution | None = None
+    if signature.is_classification:
+        places = np.concatenate([one["probabilities"].argmax(1) for one in subject.answers])
+        predicted = categories_of(np.array(signature.classes, dtype=object)[places], signature.classes)
+    elif signature.task == "regression" and signature.outputs[0].shape == ():
+        predicted = numbers_of(np.concatenate([one[subject.outputs[0]].reshape(-1) for one in subject.answers]))
+    return Reference(features, predicted, sum(one.rows for one in batches))
+
+
+def card_of(subject: Subject, model: Model, run: Run, examples: Examples, parameters: int) -> dict[str, Any]:
+    """Quality on the rows that were kept of the validation part, and what an answer costs."""
+    rows = [{name: value[:1] for name, value in one.items()} for one in subject.batches[:1]]
+    spent = []
+    for _ in range(50):
+        began = time.perf_counter()
+        model.ask(rows[0])
+        spent.append((time.perf_counter() - began) * 1e3)
+    count = sum(len(next(iter(one.values()))) for one in subject.batches)
+    metrics: dict[str, float] = {}
+    if len(subject.targets) == count and examples.validation:
+        if subject.task == "classification" and subject.targets.ndim == 1:
+            whole = np.concatenate([one["probabilities"] for one in subject.answers])
+            metrics = classification_scores(whole, subject.targets.astype(np.int64))
+        elif subject.task == "regression":
+            told = np.concatenate(
+                [one[subject.outputs[0]].reshape(len(one[subject.outputs[0]]), -1) for one in subject.answers]
+            )
+            off = told.astype(np.float64) - subject.targets.reshape(told.shape)
+            metrics = {"mean_absolute_error": float(np.abs(off).mean()), "mean_squared_error": float((off**2).mean())}
+    return {
+        "run": run.id,
+        "data": examples.id,
+        "part": "validation" if examples.validation else "train",
+        "rows": count,
+        "task": subject.task,
+        "metrics": metrics,
+        "parameters": parameters,
+        "latency_p50_ms": float(np.percentile(spent, 50)),
+        "latency_p95_ms": float(np.percentile(spent, 95)),
+    }
