@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from ..records import Drift, FeatureDrift
 from ..runtime import Distribution, Reference
-from ..scores import divergence, excess_distance, kolmogorov_smirnov, stability_index
+from ..scores import chi_square, divergence, excess_distance, kolmogorov_smirnov, stability_index
 
 __all__ = ["ALPHA", "EFFECT", "MINIMUM_ROWS", "PREDICTION", "compare", "counts_of", "drift", "judged"]
 
@@ -148,13 +148,13 @@ def compare(name: str, before: Distribution, now: Distribution) -> FeatureDrift:
 
 
 def _p_value(table: NDArray[np.int64]) -> float:
-    from scipy.stats import chi2_contingency, fisher_exact
-
     if table.shape[1] < 2:
         return 1.0
     if _smallest_expected(table) < _EXPECTED:
+        from scipy.stats import fisher_exact
+
         return float(fisher_exact(table).pvalue)
-    return float(chi2_contingency(table, correction=False).pvalue)
+    return chi_square(*table)
 
 
 def _smallest_expected(table: NDArray[np.int64]) -> float:

@@ -1,7 +1,7 @@
 """How good is a model, and how are its inputs and latencies spread? Pure functions of arrays."""
 
 from .classification import calibration_error, classification_scores, confusion
-from .distance import divergence, excess_distance, kolmogorov_smirnov, stability_index
+from .distance import chi_square, divergence, excess_distance, kolmogorov_smirnov, stability_index
 from .estimate import Estimate, calibrated, expected_accuracy
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
@@ -18,6 +18,7 @@ __all__ = [
     "Tally",
     "calibrated",
     "calibration_error",
+    "chi_square",
     "classification_scores",
     "confusion",
     "count_category",
