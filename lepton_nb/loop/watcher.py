@@ -8,7 +8,7 @@ import time
 import traceback
 from types import FrameType
 
-from .. import monitoring
+from .. import monitoring, serving
 from ..errors import ConflictError
 from ..processes import identify
 from ..records import Event, Note
@@ -22,8 +22,8 @@ __all__ = ["OPTIONS", "PROCESS", "watch"]
 
 OPTIONS, PROCESS = "watch.json", "process.json"
 _TICK_S = 0.5
-# A look takes no more than a third of the time.
-_SHARE = 2.0
+# A look that takes long is followed by a pause, so that it takes no more than half of the time, but by no long one.
+_SHARE, _LONGEST_PAUSE_S = 1.0, 5.0
 _LONGEST_S = 30.0
 _LOOKS = ("watching",)
 
@@ -75,26 +75,28 @@ class _Watcher:
 
     def _turn(self, state: State, alerts: _Alerts) -> State:
         """One step, and the pause behind it."""
-        before, began, trouble = state, time.monotonic(), ""
+        before, began = state, time.monotonic()
         try:
-            if not self._is_early(state):
-                state = step(self._ctx, state)
-                self._faults = 0
+            if self._is_early(state):
+                time.sleep(_TICK_S)
+                return state
+            state = step(self._ctx, state)
         except Exception as cause:  # noqa: BLE001 - a watch outlives what it meets, tells it, and tries again
-            self._faults += 1
-            trouble = f"{type(cause).__name__}: {cause}" if not str(cause) else str(cause)
-            if trouble != self._told[1]:
-                traceback.print_exc()
-            # What was recorded is the truth, whatever the step was about to do.
-            state = self._place.mend()
-        spent = time.monotonic() - began
+            return self._troubled(str(cause) or type(cause).__name__)
+        self._faults, self._looked = 0, time.time()
+        self._record("running", alerts.trouble)
         if state.decisions == before.decisions:
-            if trouble or not self._is_early(state):
-                self._looked = time.time()
-                self._record("running", trouble or alerts.trouble)
-            pause = min(_TICK_S * 2.0**self._faults, _LONGEST_S) if trouble else _SHARE * spent
-            time.sleep(min(max(_TICK_S, pause), _LONGEST_S))
+            time.sleep(max(_TICK_S, min(_SHARE * (time.monotonic() - began), _LONGEST_PAUSE_S)))
         return state
+
+    def _troubled(self, trouble: str) -> State:
+        """The state as it was recorded, which is the truth whatever the step was about to do; after a pause."""
+        if trouble != self._told[1]:
+            traceback.print_exc()
+        self._faults += 1
+        self._record("running", trouble)
+        time.sleep(min(_TICK_S * 2.0**self._faults, _LONGEST_S))
+        return self._place.mend()
 
     def _is_early(self, state: State) -> bool:
         """Whether only a change of the champion is looked for yet."""
@@ -121,7 +123,7 @@ class _Alerts(threading.Thread):
     def run(self) -> None:
         while True:
             try:
-                monitoring.evaluate_alerts(self._ctx.ws, self._ctx.name)
+                monitoring.evaluate_alerts(self._ctx.ws, serving.get(self._ctx.ws, self._ctx.name))
                 self.trouble = ""
             except Exception as cause:  # noqa: BLE001 - what is amiss is told, and tried again
                 self.trouble = f"alerts: {cause}"

@@ -2,7 +2,8 @@
 
 Each row is a request of its own. Its label comes 500 requests later through /feedback. `lepton watch` runs as a process
 of its own, and nobody touches anything: it finds the change, retrains, proves the new model better and swaps it in.
-While it retrains, requests come more slowly, so that a stream is not over before a slow machine has trained.
+While it retrains and rolls out, requests come more slowly, so that a stream is not over before a slow machine has
+trained.
 
     recovered   the share of the lost accuracy that is back at the end, measured on the last tenth of the stream. What
                 was lost is what the first model is worth there less than a model that learns the new concept from
@@ -41,9 +42,9 @@ from loop_streams import NAMES, ROOT, SkippedError, Stream, stream
 from serving_sides import quiet
 
 LATE, TOLD_AT_ONCE = 500, 50
-# Requests a second, and while the watch retrains.
-FAST, SLOW = 1000.0, 40.0
-_BUSY = ("retraining", "gating")
+# Requests a second, and while the watch does what takes it time.
+FAST = 1000.0
+PACE = {"retraining": 30.0, "gating": 30.0, "shadow": 60.0, "canary": 100.0}
 _STEP = 1000
 
 
@@ -157,7 +158,7 @@ class Deployed:
                     asked.right = asked.right[: number + 1]
                     break
                 next_at = max(next_at, time.monotonic() - 1.0)
-                next_at += TOLD_AT_ONCE / (SLOW if state.stage in _BUSY else FAST)
+                next_at += TOLD_AT_ONCE / PACE.get(state.stage, FAST)
                 time.sleep(max(0.0, next_at - time.monotonic()))
         asked.decisions = [one.line() for one in self.status().decisions]
         return asked
