@@ -12,6 +12,7 @@ from ..errors import PackagingError
 from ..models import Examples
 from ..records import Run
 from ..runtime import Distribution, Input, Output, Reference, Signature
+from ..runtime.embedding import answer_features
 from ..runtime.fields import DTYPES
 from ..runtime.model import Model
 from ..runtime.summary import features_of
@@ -117,8 +118,10 @@ def reference_of_examples(subject: Subject, signature: Signature, examples: Exam
     features = {name: numbers_of(np.concatenate([one[name] for one in counted])) for name in names}
     predicted: Distribution | None = None
     if signature.is_classification:
-        places = np.concatenate([one["probabilities"].argmax(1) for one in subject.answers])
-        predicted = categories_of(np.array(signature.classes, dtype=object)[places], signature.classes)
+        whole = np.concatenate([one["probabilities"] for one in subject.answers])
+        features |= {name: numbers_of(values) for name, values in answer_features(whole).items()}
+        labels = np.array(signature.classes, dtype=object)[whole.argmax(1)]
+        predicted = categories_of(labels, signature.classes)
     elif signature.task == "regression" and signature.outputs[0].shape == ():
         predicted = numbers_of(np.concatenate([one[subject.outputs[0]].reshape(-1) for one in subject.answers]))
     return Reference(features, predicted, sum(one.rows for one in batches))

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError, FormatError
 from ..records import Drift
 from ..runtime import ModelError, Reference, Signature, read_reference
-from .binning import bin_features, count_outside
+from .binning import bin_answers, bin_features, count_outside
 from .verdict import drift
 
 __all__ = ["check_drift", "reference_of"]
@@ -42,11 +42,26 @@ def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drif
         raise DataError(f"input {missing[0]!r} is missing", expected=f"the inputs of {model}")
     try:
         answers = loaded.predict(inputs)
-        features = {**features_of(inputs, loaded.signature), **answer_features(answers)}
+        features = features_of(inputs, loaded.signature)
+        if loaded.signature.is_classification:
+            features = {**features, **answer_features(answers)}
     except ValueError as cause:
         raise DataError(f"the rows do not fit the model {model}", got=str(cause)) from cause
+    if not loaded.signature.is_classification:
+        return _drift_of_outputs(features, next(iter(answers.values())), reference, loaded.signature)
     labels = np.array(loaded.signature.classes, dtype=object)[answers.argmax(axis=1)]
     return drift(reference, reference_of(features, labels, reference, loaded.signature))
+
+
+def _drift_of_outputs(
+    features: Mapping[str, np.ndarray[Any, Any]], first: np.ndarray[Any, Any], like: Reference, signature: Signature
+) -> Drift:
+    """The drift of rows whose answers are no classes; `first` is the first output of each."""
+    from .counts import ModelCounts
+
+    model = ModelCounts(len(first), features=bin_features(features, like), answers=bin_answers(first.tolist(), like))
+    model.outside = count_outside(features, signature)
+    return drift(like, model.like(like))
 
 
 def reference_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -143,25 +144,39 @@ class Predictions(Result):
         labels: predicted class names.
         probabilities: one row per prediction, one column per class.
         classes: class names, in the order of the columns.
+        outputs: of a model that tells no class, its outputs by name, one object per prediction; the three above are
+            empty then.
     """
 
     model: str
     ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    probabilities: tuple[tuple[float, ...], ...]
-    classes: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    probabilities: tuple[tuple[float, ...], ...] = ()
+    classes: tuple[str, ...] = ()
+    outputs: tuple[Mapping[str, Any], ...] = ()
 
     def table(self) -> Table:
         """The first ten answers."""
+        if self.outputs:
+            names = tuple(self.outputs[0])
+            rows = [tuple(_short(one[name]) for name in names) for one in self.outputs[:10]]
+            more = len(self.outputs) - len(rows)
+            note = f"and {more} more" if more else ""
+            return Table(f"{len(self.outputs)} predictions of {self.model}", names, rows, note)
         shown = [(label, max(p)) for label, p in zip(self.labels, self.probabilities, strict=True)][:10]
         more = len(self.labels) - len(shown)
         note = f"and {more} more" if more else ""
         return Table(f"{len(self.labels)} predictions of {self.model}", ("label", "probability"), shown, note)
 
     def frame(self) -> Any:
-        """The answers as a pandas DataFrame: `id` (when known), `label`, one column per class."""
+        """The answers as a pandas DataFrame: `id` (when known), `label`, one column per class, or one per output."""
         import pandas as pd
 
+        if self.outputs:
+            found = pd.DataFrame(list(self.outputs))
+            if self.ids:
+                found.insert(0, "id", list(self.ids))
+            return found
         frame = pd.DataFrame(list(self.probabilities), columns=list(self.classes))
         frame.insert(0, "label", list(self.labels))
         if self.ids:
@@ -170,7 +185,10 @@ class Predictions(Result):
 
     def to_json(self) -> dict[str, Any]:
         """`predictions`: one object per row."""
-        ids: tuple[str | None, ...] = self.ids or (None,) * len(self.labels)
+        ids: tuple[str | None, ...] = self.ids or (None,) * (len(self.labels) or len(self.outputs))
+        if self.outputs:
+            rows = zip(ids, self.outputs, strict=True)
+            return {"model": self.model, "predictions": [{"id": i, "outputs": dict(one)} for i, one in rows]}
         return {
             "model": self.model,
             "predictions": [
@@ -178,6 +196,12 @@ class Predictions(Result):
                 for i, label, p in zip(ids, self.labels, self.probabilities, strict=True)
             ],
         }
+
+
+def _short(value: Any) -> object:
+    """A number, or as much of a list as a cell holds."""
+    text = str(value)
+    return value if isinstance(value, (int, float)) else text if len(text) <= 60 else text[:57] + "..."
 
 
 @dataclass(frozen=True)

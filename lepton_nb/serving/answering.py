@@ -41,20 +41,41 @@ def score_file(tag: str, folder: Path, source: Path, target: Path, tell: Callabl
         model = Model.load(folder, threads=max(1, (os.cpu_count() or 2) // 2))
     except ModelError as cause:
         raise ServingError(f"{tag} cannot be asked", got=str(cause), hint="package the run again") from cause
-    classes = model.signature.classes
-    # A class may be called as the first column is.
-    names = [f"probability {name}" if name == "label" else name for name in classes]
-    schema = pa.schema([("label", pa.string()), *((name, pa.float32()) for name in names)])
-    rows = 0
+    schema, rows = _schema(model.signature), 0
     with replacing(target) as temporary, contextlib.closing(pq.ParquetWriter(temporary, schema)) as writer:
         for inputs in _batches(source, model.signature):
-            probabilities = _answers(model, inputs, tag, source, rows)
-            labels = np.array(classes, dtype=object)[probabilities.argmax(1)]
-            arrays = [pa.array(labels, pa.string()), *(pa.array(column) for column in probabilities.T)]
+            arrays = _columns(_answers(model, inputs, tag, source, rows), model.signature, schema)
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            rows += len(labels)
-            tell(len(labels))
+            rows += len(arrays[0])
+            tell(len(arrays[0]))
     return rows
+
+
+def _schema(signature: Signature) -> Any:
+    """The columns of the answers: `label` and one per class, or one per output."""
+    import pyarrow as pa
+
+    if not signature.is_classification:
+        kinds = {"bool": pa.bool_(), "float32": pa.float32(), "float64": pa.float64()}
+        fields = []
+        for one in signature.outputs:
+            kind = kinds.get(one.dtype) or getattr(pa, one.dtype)()
+            fields.append((one.name, pa.list_(kind) if one.shape else kind))
+        return pa.schema(fields)
+    # A class may be called as the first column is.
+    names = [f"probability {name}" if name == "label" else name for name in signature.classes]
+    return pa.schema([("label", pa.string()), *((name, pa.float32()) for name in names)])
+
+
+def _columns(answers: Any, signature: Signature, schema: Any) -> list[Any]:
+    import pyarrow as pa
+
+    if signature.is_classification:
+        labels = np.array(signature.classes, dtype=object)[answers.argmax(1)]
+        return [pa.array(labels, pa.string()), *(pa.array(column) for column in answers.T)]
+    # Values of any shape are one list each, in order.
+    flat = [one if one.ndim == 1 else list(one.reshape(len(one), -1)) for one in answers.values()]
+    return [pa.array(values, field.type) for values, field in zip(flat, schema, strict=True)]
 
 
 def _batches(source: Path, signature: Signature) -> Iterator[dict[str, Any]]:
@@ -70,6 +91,8 @@ def _batches(source: Path, signature: Signature) -> Iterator[dict[str, Any]]:
         for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names):
             try:
                 yield _inputs(batch, signature) or inputs_of(batch.to_pandas(), signature.inputs)
+            except RequestError as fault:
+                raise DataError(f"{source}: {fault.behind(start).message}") from fault
             except DataError as cause:
                 where = f"{source}, rows {start} to {start + batch.num_rows - 1}: {cause.what}"
                 raise DataError(where, expected=cause.expected, got=cause.got, hint=cause.hint) from cause
@@ -78,6 +101,12 @@ def _batches(source: Path, signature: Signature) -> Iterator[dict[str, Any]]:
 
 def _inputs(batch: Any, signature: Signature) -> dict[str, Any] | None:
     """The input of an array model from its column of lists; None for columns."""
+    if any(one.kind == "text" or one.dtype != "float32" for one in signature.inputs) or (
+        len(signature.inputs) > 1 and any(one.kind == "array" for one in signature.inputs)
+    ):
+        from ..runtime.rows import arrays_of
+
+        return arrays_of(batch.to_pylist(), signature)
     if [one.kind for one in signature.inputs] != ["array"]:
         return None
     (one,) = signature.inputs

@@ -66,9 +66,12 @@ def predict(ws: Workspace, deployment: Deployment, inputs: Inputs) -> Prediction
             got=f"{type(cause).__name__} {cause}",
             hint="lepton deployments",
         ) from cause
+    ids = tuple(one["id"] for one in answers)
+    if not signature.is_classification:
+        return Predictions(version, ids, outputs=tuple(one["outputs"] for one in answers))
     return Predictions(
         model=version,
-        ids=tuple(one["id"] for one in answers),
+        ids=ids,
         labels=tuple(one["label"] for one in answers),
         probabilities=tuple(tuple(one["probabilities"]) for one in answers),
         classes=signature.classes,
@@ -89,6 +92,7 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
         DataError: the inputs are not rows of this model; the message names row and field.
         ServingError: the Bento's model cannot be loaded, or fails.
     """
+    from ..runtime.answers import values_of
     from ..runtime.finite import refuse_not_finite
     from ..runtime.model import Model
     from ..runtime.rows import arrays_of
@@ -98,7 +102,7 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
     except ModelError as cause:
         raise ServingError(f"{bento.tag} cannot be asked", got=str(cause), hint="package the run again") from cause
     rows = rows_of(inputs, model.signature)
-    probabilities: list[tuple[float, ...]] = []
+    answers: list[dict[str, Any]] = []
     for first in range(0, len(rows), _CHUNK_ROWS):
         try:
             arrays = arrays_of(rows[first : first + _CHUNK_ROWS], model.signature)
@@ -108,10 +112,11 @@ def predict_bento(bento: Bento, inputs: Inputs) -> Predictions:
             if fault.status not in (400, 422):
                 raise ServingError(f"{bento.tag} failed", got=fault.message, hint="train and package again") from fault
             _refused(fault.message, fault.row, first)
-        probabilities += map(tuple, answer.tolist())
-    classes = model.signature.classes
-    labels = tuple(classes[row.index(max(row))] for row in probabilities)
-    return Predictions(bento.tag, (), labels, tuple(probabilities), classes)
+        answers += values_of(answer, model.signature)
+    if not model.signature.is_classification:
+        return Predictions(bento.tag, (), outputs=tuple(one["outputs"] for one in answers))
+    probabilities = tuple(tuple(one["probabilities"]) for one in answers)
+    return Predictions(bento.tag, (), tuple(one["label"] for one in answers), probabilities, model.signature.classes)
 
 
 def rows_of(inputs: Inputs, signature: Signature) -> list[dict[str, Any]]:
