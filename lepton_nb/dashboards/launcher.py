@@ -22,6 +22,7 @@ from ..processes import start as start_process
 from ..processes import stop as stop_process
 from ..records import Dashboard
 from ..workspace import Workspace, check_name, locked, read_json, write_atomic, write_json
+from .question import PAGES
 
 __all__ = ["door", "is_running", "launch", "page_of", "page_path", "stop"]
 
@@ -192,9 +193,17 @@ def is_running(ws: Workspace, page: str) -> bool:
 
 
 def _folder(ws: Workspace, page: str) -> Path:
-    """Where a server is recorded: under its page's name, or that which it has now."""
-    folder = ws.home / "dashboard" / page
-    return folder if (folder / "dashboard.json").is_file() else ws.home / "dashboard" / _ALIASES.get(page, page)
+    """Where a server is recorded: under the page it was launched with. Any other of its pages means it as well."""
+    name = _ALIASES.get(page, page)
+    for one in (page, name):
+        if (ws.home / "dashboard" / one / "dashboard.json").is_file():
+            return ws.home / "dashboard" / one
+    if name in PAGES:
+        for path in sorted((ws.home / "dashboard").glob("*/dashboard.json")):
+            found, _ = _recorded(path.parent)
+            if found and found.status == "running":
+                return path.parent
+    return ws.home / "dashboard" / name
 
 
 def _serving(ws: Workspace, notebook: Path) -> Dashboard | None:

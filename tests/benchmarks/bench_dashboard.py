@@ -161,7 +161,7 @@ def chosen(page: Page, address: str, side: str, one: LoggedDeployment) -> float:
     attribute = "aria-label" if side == "ours" else "src"
     if side == "ours":
         page.locator("html[data-answered]").wait_for(state="attached", timeout=LONG_MS)
-        box, value = page.get_by_label("time"), "1h"
+        box, value = page.locator("select[name=since]"), "1h"
     else:
         box, value = page.locator("select").first, "1"
         box.wait_for(timeout=LONG_MS)
