@@ -37,7 +37,8 @@ _MODULES = (
         "narwhals._pandas_like.dataframe",
     ),
     *("fsspec.implementations.chained", "threadpoolctl", "tqdm.notebook"),
-    *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.trainer.fitting", "pipelines", "dashboards")),
+    *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.trainer.fitting", "pipelines")),
+    "lepton_nb.dashboards",
     *("lepton_nb.pipelines.engine.session", "lepton_nb.pipelines.executors.worker"),
 )
 

@@ -23,6 +23,18 @@ TOLD = {
         r"stopped",
         r"status +stopped",
     ),
+    "monitoring": (
+        r"healthy 1200",
+        r"drifting\nage +PSI +0\.\d+ .*drifted: True",
+        r"labelled +0 of 2400 predictions\nexpected accuracy .*an estimate",
+        r"labels +2,?400",
+        r"failing right in [5-7]\d%, the model card says 8\d%",
+        r"older firing - psi\(age\) > 0\.2",
+        r"people are older than in training",
+        r"http://127\.0\.0\.1:\d+/deployment",
+        r"shop\.html",
+        r"status +stopped",
+    ),
     "pipelines": (
         r"layer +step +needs",
         r"fit-3 +completed +run .*\nchoose +completed +run .*\ndraw +completed +run",
