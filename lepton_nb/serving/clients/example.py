@@ -8,8 +8,10 @@ from typing import Any
 
 from ...runtime import Input, Signature
 
-__all__ = ["example_number", "example_row", "example_text"]
+__all__ = ["TEXT", "example_number", "example_row", "example_text"]
 
+# A text of some tokens, whatever the tokenizer.
+TEXT = "a text"
 _LONGEST = 1000
 
 
@@ -42,8 +44,12 @@ def example_text(one: Input) -> str | None:
 def _value(one: Input) -> Any:
     if one.kind == "number":
         return example_number(one)
-    return example_text(one) if one.kind == "category" else _zeros(one.shape)
+    if one.kind == "text":
+        return TEXT
+    zero = {"bool": False, "int32": 0, "int64": 0}.get(one.dtype, 0.0)
+    return example_text(one) if one.kind == "category" else _filled(one.shape, zero)
 
 
-def _zeros(shape: Sequence[int]) -> Any:
-    return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else 0.0
+def _filled(shape: Sequence[int], value: Any) -> Any:
+    # A length that may differ is one.
+    return [_filled(shape[1:], value) for _ in range(max(shape[0], 1))] if shape else value

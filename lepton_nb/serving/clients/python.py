@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...runtime import Input, Signature
-from .example import example_number, example_text
+from .example import TEXT, example_number, example_text
 from .naming import python_text
 
 __all__ = ["python_values"]
 
+_CLASSES = {
+    "SHOWN": "label",
+    "ANSWERED_DOC": """\
+        label: the class that is most likely.
+        probabilities: one per class, in the order of CLASSES.""",
+    "ANSWERED": "    label: Label\n    probabilities: tuple[float, ...]",
+    "MADE": 'one["label"], tuple(one["probabilities"])',
+    "RIGHT": "which class was the right one",
+    "TRUE": "the true class",
+}
+_OUTPUTS = {
+    "SHOWN": "outputs",
+    "ANSWERED_DOC": "        outputs: a number or nested lists of them for each output, by its name.",
+    "ANSWERED": "    outputs: dict[str, Any]",
+    "MADE": 'dict(one["outputs"])',
+    "RIGHT": "what was right; a model with several outputs takes no label",
+    "TRUE": "the true number",
+}
+# What an array holds, by its type.
+_HELD = {"bool": "bool", "int32": "int", "int64": "int"}
 # A column of a thousand different texts would fill the file with them.
 _MOST = 50
 
@@ -27,7 +47,12 @@ def python_values(url: str, bento: str, signature: Signature) -> dict[str, str]:
     return {
         "URL": python_text(url),
         "MODEL": python_text(bento),
-        "LABEL": f"Literal{_lines('[', classes, ']')}" if classes else "str",
+        "LABEL": f"Literal{_lines('[', classes, ']')}"
+        if classes
+        else "str"
+        if signature.is_classification
+        else "float",
+        **(_CLASSES if signature.is_classification else _OUTPUTS),
         "CLASSES": _tuple(signature.classes),
         "MOST": str(_MOST),
         "CATEGORIES": _dict({name: _tuple(texts, "    ") for name, texts in known.items()}),
@@ -38,7 +63,9 @@ def python_values(url: str, bento: str, signature: Signature) -> dict[str, str]:
 
 def _type(one: Input) -> str:
     if one.kind == "array":
-        return "list[" * len(one.shape) + "float" + "]" * len(one.shape)
+        return "list[" * len(one.shape) + _HELD.get(one.dtype, "float") + "]" * len(one.shape)
+    if one.kind == "text":
+        return "str"
     return "float | None" if one.kind == "number" else "str | None"
 
 
@@ -48,9 +75,13 @@ def _example(one: Input) -> str:
     if one.kind == "category":
         text = example_text(one)
         return "None" if text is None else python_text(text)
-    found = "0.0"
+    if one.kind == "text":
+        return python_text(TEXT)
+    found = {"bool": "False", "int": "0"}.get(_HELD.get(one.dtype, ""), "0.0")
     for place, size in enumerate(reversed(one.shape)):
-        found = f"[{found} for _ in range({size})]" if place else f"[{found}] * {size}"
+        # A length that may differ is one.
+        count = max(size, 1)
+        found = f"[{found} for _ in range({count})]" if place else f"[{found}] * {count}"
     return found
 
 
