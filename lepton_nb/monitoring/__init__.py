@@ -2,6 +2,7 @@
 
 from .alerts import alerts, evaluate_alerts, remember_alerts
 from .comparing import drift_over_time, histograms
+from .elsewhere import adopt
 from .facts import facts
 from .files import compare_tables
 from .health import health, traffic
@@ -15,6 +16,7 @@ from .verdict import drift
 from .windows import as_counted, observe
 
 __all__ = [
+    "adopt",
     "alerts",
     "as_counted",
     "check_drift",

@@ -34,7 +34,7 @@ def folder_of(ws: Workspace, name: str) -> Path:
 
 
 def model_folder(ws: Workspace, folder: Path, version: str) -> Path | None:
-    """Where the model of a version lies: in a slot of the deployment, else in the Bento store, else nowhere."""
+    """Where the model of a version lies: in a slot, beside the log, in the Bento store, or nowhere."""
     try:
         slots = read_slots(folder / "slots.json").values()
     except ModelError:
@@ -44,8 +44,9 @@ def model_folder(ws: Workspace, folder: Path, version: str) -> Path | None:
             return slot.path
     name, _, tag = version.partition(":")
     if name and tag and Path(name).name == name and Path(tag).name == tag:
-        path = ws.bentoml / "bentos" / name / tag / "src" / "model"
-        return path if path.is_dir() else None
+        # Of a deployment that runs elsewhere, what is known of its models lies beside its log.
+        both = (folder / "models" / name / tag, ws.bentoml / "bentos" / name / tag / "src" / "model")
+        return next((path for path in both if path.is_dir()), None)
     return None
 
 

@@ -20,6 +20,7 @@ from ..runtime import ModelError, read_reference, read_signature
 from ..workspace import Workspace, locked
 from .binning import Bins
 from .counts import Counts, total
+from .elsewhere import ELSEWHERE, fetch
 from .places import LOGS, USAGE, folder_of, model_folder, signature_of
 from .sealed import seal
 from .segments import Segment, continued, finished, head_of, read_segment, write_segment
@@ -102,6 +103,7 @@ def observe(ws: Workspace, name: str, since: float | None = None, step: int | No
 
 def bring_up_to_date(ws: Workspace, folder: Path) -> None:
     """Count what is new in the log, join the windows of segments that are done, and make Parquet of them."""
+    fetch(ws, folder)
     bins = functools.cache(functools.partial(_bins_of, ws, folder))
     logs = {path.stem: path for kind in (*LOGS, USAGE) for path in folder.glob(kind)}
     index = read_index(folder)
@@ -188,6 +190,9 @@ def _join(folder: Path, segments: Mapping[str, Segment]) -> None:
     if segments:
         still = {path.stem for kind in (*LOGS, USAGE) for path in folder.glob(kind)}
         still |= {path.stem for path in _window_files(folder)}
+        if (folder / ELSEWHERE).exists():
+            # There they stay, and are not to be fetched again.
+            still |= read_index(folder).absorbed.keys()
         absorb(folder, {stem: (one.head, one.windows, one.broken) for stem, one in segments.items()}, still)
 
 

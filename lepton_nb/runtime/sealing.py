@@ -28,6 +28,7 @@ __all__ = ["announce", "sealed", "tend"]
 _SEGMENT = re.compile(r"(log|bulk|feedback|usage)-(\d+)-\d+\.(jsonl|records)")
 _COPIED, _COPYING = ".copied", "copying"
 _HEAD_BYTES = 4096
+_MEASURES = (SIGNATURE_FILE, REFERENCE_FILE, "card.json", "heldout.json")
 _logger = logging.getLogger(__name__)
 _said: set[str] = set()
 # Per place what was told of the slots there.
@@ -173,7 +174,7 @@ def _tell(settings: Settings) -> None:
     for one in slots.values():
         name, _, tag = one.bento.partition(":")
         files.makedirs(f"{base}/models/{name}/{tag}", exist_ok=True)
-        for file in (SIGNATURE_FILE, REFERENCE_FILE):
+        for file in _MEASURES:
             if (one.path / file).is_file():
                 _put(files, one.path / file, f"{base}/models/{name}/{tag}/{file}")
     value = {"format": FORMAT, "slots": {name: {"bento": bento} for name, bento in state}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import multiprocessing
 import os
 import signal
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from lepton_nb.errors import FormatError
-from lepton_nb.monitoring import as_counted, observe, predictions, sealed, store
+from lepton_nb.monitoring import as_counted, labelled, observe, predictions, sealed, store
 from lepton_nb.monitoring.segments import finished
 from lepton_nb.runtime import CHAMPION, uuid7
 from lepton_nb.runtime.batching import Batcher
@@ -118,6 +119,30 @@ def test_bulk_requests_become_parquet_as_well(logged):
     assert not list(one.folder.glob("bulk-*"))
     assert sorted(rows_of(one), key=lambda row: row["id"]) == sorted(before, key=lambda row: row["id"])
     assert len(rows_of(one, ids=[before[7]["id"], before[90]["id"]])) == 2
+
+
+def test_a_label_that_comes_when_its_row_is_sealed_is_joined(logged):
+    one = logged()
+    begin(one)
+    given = one.rows(5, seed=4)
+    one.answer(given, labels=["yes", "no", "no", "yes", "no"])
+    bulk(one, given, time.time())
+    (records,) = one.folder.glob("bulk-*")
+    records.rename(one.folder / f"bulk-{GONE}-1.records")
+    ids = [row["id"] for row in rows_of(one)]
+    leave(one)
+    observe(one.ws, one.name)
+    assert not list(one.folder.glob("*log-*")) + list(one.folder.glob("*bulk-*"))
+    with (one.folder / "feedback-1-1.jsonl").open("w") as stream:
+        for identifier in ids:
+            stream.write(json.dumps({"format": 1, "id": identifier, "label": "yes", "time": time.time()}) + "\n")
+    found = {row["id"]: row for row in labelled(one.ws, one.name).to_pylist()}
+    assert found.keys() == set(ids)
+    for row in rows_of(one):
+        joined = found[row["id"]]
+        assert json.loads(joined["inputs"]) == row["inputs"]
+        assert (joined["truth"], joined["label"], joined["version"]) == ("yes", row["label"], "demo:v1")
+        assert joined["probabilities"] == row["probabilities"]
 
 
 def test_versions_with_other_columns_lie_in_files_of_their_own(logged):

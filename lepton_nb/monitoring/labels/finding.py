@@ -6,6 +6,7 @@ are parsed.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections import defaultdict
@@ -17,6 +18,7 @@ import orjson
 
 from ...runtime import Signature
 from ..places import LOGS
+from ..sealed import sealed_batches, sealed_files
 
 __all__ = ["Predicted", "moment_of", "predicted"]
 
@@ -75,6 +77,17 @@ def predicted(
         ids: of the predictions.
         signature_of: what a version takes; None where its model is gone.
     """
+    missing = set(ids)
+    for one in _on_the_log(folder, ids, signature_of):
+        missing.discard(one.id)
+        yield one
+    # Looked for last: what was a log until just now is found here.
+    yield from _sealed(folder, missing)
+
+
+def _on_the_log(
+    folder: Path, ids: Collection[str], signature_of: Callable[[str], Signature | None]
+) -> Iterator[Predicted]:
     if not ids:
         return
     wanted = {one.encode() for one in ids}
@@ -98,6 +111,27 @@ def predicted(
                 yield from _of_records(stream, rows, signature_of)
         except FileNotFoundError:
             continue
+
+
+def _sealed(folder: Path, ids: Collection[str]) -> Iterator[Predicted]:
+    """Those that rest as Parquet."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not ids:
+        return
+    wanted = pa.array(sorted(ids), pa.string())
+    for path in (path for paths in sealed_files(folder).values() for path in paths):
+        with contextlib.suppress(FileNotFoundError):
+            for batch in sealed_batches(path, ids=ids):
+                found = batch.filter(pc.is_in(batch.column("id"), wanted))
+                masked = [one.name for one in found.schema.field("inputs").type if one.metadata]
+                for row in found.to_pylist():
+                    if row["label"] is not None and not row["shadow"]:
+                        yield Predicted(
+                            *(row["id"], row["time"], row["version"], row["label"]),
+                            *(row["probabilities"], row["inputs"], masked),
+                        )
 
 
 def _milliseconds(identifier: bytes) -> int:

@@ -1,0 +1,150 @@
+"""A deployment on another machine is watched by what it copies to its log's place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from lepton_nb.errors import ConflictError, StorageError, UsageError
+from lepton_nb.monitoring import adopt, health, observe, predictions
+from lepton_nb.runtime import CHAMPION, read_slots
+from lepton_nb.runtime.predlog import PredictionLog
+from lepton_nb.runtime.sealing import tend
+from lepton_nb.runtime.settings import Settings
+from lepton_nb.workspace import Workspace
+
+
+@pytest.fixture(params=["file", "memory"])
+def place(request, tmp_path):
+    """A URL that two machines reach."""
+    if request.param == "file":
+        yield f"file://{tmp_path / 'bucket'}"
+        return
+    url = f"memory://{tmp_path.name}"
+    yield url
+    files, base = fsspec.core.url_to_fs(url)
+    files.rm(base, recursive=True)
+
+
+@pytest.fixture
+def here(tmp_path):
+    return Workspace(tmp_path / "here" / ".lepton")
+
+
+def copy(one, url: str) -> None:
+    """What the server does every half a minute."""
+    one.log.close()
+    slots = read_slots(one.folder / "slots.json")
+    settings = Settings(slots[CHAMPION], log_dir=one.folder, log_url=url, slots=one.folder / "slots.json")
+    tend(settings, set(one.log.closed))
+    one.log = PredictionLog(one.folder)
+
+
+def test_counts_and_drift_are_those_of_the_machine_that_serves(logged, here, place):
+    one = logged()
+    one.answer(one.rows(300, seed=1, shift=15))
+    one.fail()
+    copy(one, place)
+    adopt(here, "far", place)
+    found, there = health(here, "far"), health(one.ws, one.name)
+    assert (found.verdict, found.drift.rows) == ("drifting", 300)
+    assert found.drift == there.drift
+    assert observe(here, "far").since(None).to_dict() == observe(one.ws, one.name).since(None).to_dict()
+    rows = [row for batch in predictions(here, "far") for row in batch.to_pylist()]
+    assert rows == [row for batch in predictions(one.ws, one.name) for row in batch.to_pylist()]
+
+
+def test_each_segment_is_counted_once_however_often_it_is_looked_for(logged, here, place):
+    one = logged()
+    for number in range(3):
+        one.answer(one.rows(10, seed=number))
+        copy(one, place)
+        if not number:
+            adopt(here, "far", place)
+        assert [observe(here, "far").since(None).rows for _ in range(2)] == [10 * (number + 1)] * 2
+        assert not list((here.deployment("far")).glob("*log-*"))
+    assert sum(batch.num_rows for batch in predictions(here, "far")) == 30
+    adopt(here, "far", place)
+
+
+def test_a_new_champion_is_followed(logged, here, place):
+    one = logged()
+    one.answer(one.rows(150))
+    copy(one, place)
+    adopt(here, "far", place)
+    observe(here, "far")
+    one.promote("demo:v2")
+    one.answer(one.rows(200, shift=15))
+    copy(one, place)
+    found = health(here, "far")
+    assert (found.verdict, found.drift.rows, found.traffic.predictions) == ("drifting", 200, 350)
+    assert (here.deployment("far") / "models" / "demo" / "v2" / "reference.json").is_file()
+
+
+def test_without_models_beside_the_segments_the_store_of_this_workspace_is_looked_at(logged, here, tmp_path):
+    one = logged()
+    bucket = tmp_path / "bucket"
+    one.answer(one.rows(150))
+    copy(one, f"file://{bucket}")
+    shutil.rmtree(bucket / "models")
+    store = here.bentoml / "bentos" / "demo" / "v1" / "src"
+    store.mkdir(parents=True)
+    shutil.copytree(one.model, store / "model")
+    adopt(here, "far", f"file://{bucket}")
+    assert health(here, "far").drift.verdict == "ordinary"
+
+
+def test_a_fetch_that_is_cut_off_leaves_nothing_half(logged, here, tmp_path, monkeypatch):
+    from lepton_nb.monitoring import elsewhere
+
+    one, url = logged(), f"file://{tmp_path / 'bucket'}"
+    one.answer(one.rows(20))
+    copy(one, url)
+    adopt(here, "far", url)
+    files = type(fsspec.core.url_to_fs(url)[0])
+    plain = files.get_file
+
+    def cut(self, source, target, **given):
+        plain(self, source, target, **given)
+        content = Path(target).read_bytes()
+        Path(target).write_bytes(content[: len(content) // 2])
+        raise ConnectionError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "get_file", cut)
+        with pytest.raises(StorageError, match=r"file://\.\.\. cannot be read"):
+            observe(here, "far")
+    assert not list(here.deployment("far").glob(".fetch-*"))
+    assert observe(here, "far").since(None).rows == 20
+    assert elsewhere.ELSEWHERE == "elsewhere.json"
+
+
+def test_places_and_names_that_cannot_be_used_are_refused(logged, here, tmp_path):
+    one = logged()
+    with pytest.raises(StorageError, match="there is nothing at"):
+        adopt(here, "far", f"file://{tmp_path / 'nowhere'}")
+    with pytest.raises(UsageError, match=r"nosuch://\.\.\. cannot be used"):
+        adopt(here, "far", "nosuch://user:secret@place")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one.record()
+    with pytest.raises(ConflictError, match="runs on this machine"):
+        adopt(one.ws, one.name, f"file://{tmp_path / 'a'}")
+    adopt(here, "far", f"file://{tmp_path / 'a'}")
+    with pytest.raises(ConflictError, match="at another place"):
+        adopt(here, "far", f"file://{tmp_path / 'b'}")
+    assert (here.deployment("far") / "elsewhere.json").stat().st_mode & 0o777 == 0o600
+    assert health(here, "far").traffic.predictions == 0
+
+
+def test_names_there_do_not_lead_out_of_the_folder_here(logged, here, tmp_path):
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    (bucket / "slots.json").write_text(json.dumps({"format": 1, "slots": {"champion": {"bento": "../..:evil"}}}))
+    adopt(here, "far", f"file://{bucket}")
+    with pytest.raises(Exception, match="name a version"):
+        observe(here, "far")
