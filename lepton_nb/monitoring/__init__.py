@@ -2,7 +2,7 @@
 
 from .alerts import alerts, evaluate_alerts, remember_alerts
 from .comparing import drift_over_time, histograms
-from .elsewhere import adopt
+from .elsewhere import adopt, is_elsewhere
 from .facts import facts
 from .files import compare_tables
 from .health import health, traffic
@@ -28,6 +28,7 @@ __all__ = [
     "feedback",
     "health",
     "histograms",
+    "is_elsewhere",
     "labelled",
     "monitor",
     "observe",

@@ -18,7 +18,7 @@ from ..errors import ConflictError, FormatError, StorageError, UsageError
 from ..workspace import Workspace, check_name, locked, read_json, write_json
 from .store import read_index
 
-__all__ = ["ELSEWHERE", "adopt", "fetch"]
+__all__ = ["ELSEWHERE", "adopt", "fetch", "is_elsewhere"]
 
 ELSEWHERE = "elsewhere.json"
 _SEGMENT = re.compile(r"(\d+)-(?:([0-9a-f]{8})-)?((?:log|bulk|usage)-\d+-\d+\.(?:jsonl|records))")
@@ -52,6 +52,11 @@ def adopt(ws: Workspace, name: str, url: str) -> None:
         return
     # A URL may hold a password.
     write_json(path, {"url": url}, mode=0o600)
+
+
+def is_elsewhere(ws: Workspace, name: str) -> bool:
+    """Whether a name is that of a deployment that runs elsewhere."""
+    return (ws.deployment(name) / ELSEWHERE).exists()
 
 
 def fetch(ws: Workspace, folder: Path) -> None:

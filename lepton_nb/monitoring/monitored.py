@@ -10,6 +10,7 @@ from ..errors import FormatError, NotFoundError
 from ..records import Alert, Deployment, Health, Quality, ago
 from ..workspace import Workspace
 from .alerts import alerts, evaluate_alerts
+from .comparing import Between
 from .health import health
 from .places import folder_of
 from .quality import MINIMUM_LABELLED, quality
@@ -26,7 +27,14 @@ _LOSS, _FAILING_LOSS = 0.03, 0.10
 _LEVELS: dict[str, _Verdict] = {"info": "healthy", "warning": "warning", "critical": "failing"}
 
 
-def monitor(ws: Workspace, deployment: Deployment | str, since: float | None = None, *, deliver: bool = True) -> Health:
+def monitor(
+    ws: Workspace,
+    deployment: Deployment | str,
+    since: float | None = None,
+    *,
+    against: Between | None = None,
+    deliver: bool = True,
+) -> Health:
     """Look at a deployment as `health` does, at its quality and at its alerts, which are delivered.
 
     Accuracy that is lower than the model card's by more than chance explains (Fisher's exact test, p < 0.001, at least
@@ -37,6 +45,7 @@ def monitor(ws: Workspace, deployment: Deployment | str, since: float | None = N
         deployment: the deployment, or its name; by name alone nothing is known of its process.
         since: look at the last so many seconds, in whole windows; None looks at everything. Alerts have spans of
             their own.
+        against: compare with this stretch of the past, as `health` does.
         deliver: evaluate the alerts and deliver them; without, they are as they stood at the last look, and nothing is
             written.
 
@@ -46,7 +55,7 @@ def monitor(ws: Workspace, deployment: Deployment | str, since: float | None = N
     """
     name = str(deployment)
     folder_of(ws, name)
-    state, known = health(ws, deployment, since), quality(ws, deployment, since)
+    state, known = health(ws, deployment, since, against), quality(ws, deployment, since)
     found = _quality(known)
     told: tuple[Alert, ...] = ()
     try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from lepton_nb.errors import ConflictError, StorageError, UsageError
+import lepton_nb
+from lepton_nb.errors import ConflictError, NotFoundError, StorageError, UsageError
 from lepton_nb.monitoring import adopt, health, observe, predictions
 from lepton_nb.runtime import CHAMPION, read_slots
 from lepton_nb.runtime.predlog import PredictionLog
@@ -148,3 +150,32 @@ def test_names_there_do_not_lead_out_of_the_folder_here(logged, here, tmp_path):
     adopt(here, "far", f"file://{bucket}")
     with pytest.raises(Exception, match="name a version"):
         observe(here, "far")
+
+
+def test_the_verb_is_told_the_place_once(logged, here, tmp_path, monkeypatch):
+    monkeypatch.setenv("LEPTON_HOME", str(here.home))
+    one, url = logged(), f"file://{tmp_path / 'bucket'}"
+    one.answer(one.rows(200, seed=1))
+    copy(one, url)
+    found = lepton_nb.monitor("far", log_url=url)
+    assert (found.traffic.predictions, found.drift.verdict) == (200, "ordinary")
+    one.answer(one.rows(200, seed=2, shift=15))
+    copy(one, url)
+    assert lepton_nb.monitor("far").verdict == "drifting"
+    with pytest.raises(NotFoundError, match="no deployment"):
+        lepton_nb.monitor("other")
+
+
+def test_the_verb_compares_with_the_past(logged, monkeypatch):
+    one = logged()
+    monkeypatch.setenv("LEPTON_HOME", str(one.ws.home))
+    one.record()
+    now = time.time()
+    one.answer(one.rows(300, seed=1, shift=15), at=now - 2 * 86400)
+    one.answer(one.rows(300, seed=2, shift=15), at=now)
+    assert lepton_nb.monitor(one.name, since="1h").drift.verdict == "drifting"
+    assert lepton_nb.monitor(one.name, since="1h", against="3d..1d").drift.verdict == "ordinary"
+    with pytest.raises(UsageError, match="no stretch of the past"):
+        lepton_nb.monitor(one.name, against="3d")
+    with pytest.raises(UsageError, match="ends before it begins"):
+        lepton_nb.monitor(one.name, against="1d..3d")
