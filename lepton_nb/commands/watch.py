@@ -33,6 +33,7 @@ def watch(
     shadow: Annotated[int, Opt("Rows that a new model answers unseen first; 0 leaves this out.", "ROWS")] = 500,
     canary: Annotated[str, Opt("Share of the keys that it answers then; 0 leaves this out.", "SHARE")] = "10%",
     canary_rows: Annotated[int, Opt("Rows that it answers so.", "ROWS")] = 200,
+    alerts: Annotated[Path | None, Opt("Take the alerts from this YAML file from now on.", "FILE")] = None,
     guard: Annotated[str, Opt("Time that it is watched behind its promotion.", "TIME")] = "30m",
     detach: Annotated[bool, Opt("Return at once; the watch goes on.")] = False,
     status: Annotated[bool, Opt("Show what was decided, and change nothing; of all watches without a name.")] = False,
@@ -51,7 +52,7 @@ def watch(
     Returns:
         The watch, with every decision and its numbers.
     """
-    from .. import loop
+    from .. import loop, monitoring
 
     ws, name = current(), "" if deployment is None else str(named(deployment, Deployment, Watch))
     asked = [flag for flag, given in (("--status", status), ("--approve", approve), ("--refuse", refuse)) if given]
@@ -66,6 +67,8 @@ def watch(
         return loop.status(ws, name)
     if approve or refuse:
         return loop.answer(ws, name, approve=approve, why=why)
+    if alerts is not None:
+        monitoring.remember_alerts(ws, name, Path(alerts))
     begun = loop.start(
         ws,
         name,

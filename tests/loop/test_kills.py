@@ -38,7 +38,7 @@ def until_ended(tiny, process, *, up) -> int:
             process.send_signal(signal.SIGTERM)
             return process.wait(60)
         tiny.ask(100, up=up, requests=5)
-        time.sleep(0.05)
+        time.sleep(0.2)
     return process.returncode
 
 
@@ -50,7 +50,7 @@ def test_a_killed_watch_goes_on_from_its_last_decision(ws, tmp_path, number, mom
     bento(ws, "better:v1", DOWN)
     path = pipeline(tmp_path / "p", makes("better:v1"))
     place = place_of(ws, "tiny")
-    how = {"when": "decaying", "every": 0.05, "window": 100, "labels": 300, "shadow": 50, "canary": 0.5, "guard": 0.2}
+    how = {"when": "decaying", "every": 0.05, "window": 100, "labels": 600, "shadow": 50, "canary": 0.5, "guard": 0.2}
     options = WatchOptions(pipeline=str(path), canary_rows=50, **how)
     write_json(place.folder / "watch.json", {"options": options.to_dict()})
     # The first decision is met before there is any traffic, the others by traffic that is the other way round.
