@@ -129,7 +129,7 @@ def round_ticks(low: float, high: float, most: int = 4) -> list[float]:
 
     Example:
         >>> round_ticks(0, 10), round_ticks(0, 0.9)
-        ([0.0, 5.0, 10.0], [0.0, 0.25, 0.5, 0.75])
+        ([0.0, 2.5, 5.0, 7.5, 10.0], [0.0, 0.25, 0.5, 0.75])
     """
     if not high > low:
         return [low]

@@ -16,6 +16,8 @@ from playwright.sync_api import expect
 
 from lepton_nb import monitoring
 from lepton_nb.dashboards import launch, launcher, stop
+from lepton_nb.loop.answers import Answers
+from lepton_nb.loop.place import Place, State
 from lepton_nb.runtime import Input
 from lepton_nb.workspace import Workspace, write_json
 
@@ -116,8 +118,8 @@ def trained(ws):
     return found
 
 
-def _open(page, dashboard, name, **asked):
-    page.goto(f"{dashboard.url}{name}?{urlencode(asked, doseq=True)}", timeout=LONG_MS)
+def _open(page, dashboard, which, /, **asked):
+    page.goto(f"{dashboard.url}{which}?{urlencode(asked, doseq=True)}", timeout=LONG_MS)
     expect(page.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
 
 
@@ -206,11 +208,28 @@ def test_another_deployment_and_another_time_are_chosen_in_place(page, ordinary,
     expect(drift).to_contain_text("drifted")
     expect(drift).to_contain_text("threshold 0.1")
     assert _number(page, "predictions") == _logged(shifted)[0] == 340
-    page.get_by_label("time").select_option("1h")
+    page.locator("select[name=since]").select_option("1h")
     expect(_said(page, "predictions")).to_have_text("300", timeout=LONG_MS)
     assert _logged(shifted, f"time > {time.time() - 3600}")[0] == 300
     page.go_back()
     expect(_said(page, "predictions")).to_have_text("340", timeout=LONG_MS)
+
+
+def test_a_click_on_a_feature_compares_its_histograms(page, shifted):
+    heat = page.get_by_role("img", name=re.compile("Drift of each feature over time"))
+    expect(heat).to_be_visible(timeout=LONG_MS)
+    heat.get_by_role("link", name="age").click()
+    expect(_said(page, "feature")).to_have_text("age", timeout=LONG_MS)
+    assert "feature=age" in page.url
+    edges = json.loads((shifted.model / "reference.json").read_text())["features"]["age"]["edges"]
+    files = [str(path) for path in shifted.segments]
+    counted = f"SELECT count(*) FILTER (inputs.age >= {edges[-1]!r}), count(*) FROM read_ndjson({files!r})"
+    above, rows = duckdb.execute(counted).fetchall()[0]
+    assert above > 100
+    values = page.get_by_role("img", name=re.compile("Values of age"))
+    assert f"from {edges[-1]:.4g}: " in values.get_attribute("aria-label")
+    assert f"before, {above / rows:.1%} now" in values.get_attribute("aria-label")
+    expect(_said(page, "histogram")).to_contain_text(f"{rows} of the traffic")
 
 
 def test_hostile_names_of_columns_classes_and_models_stay_text(page):
@@ -330,6 +349,25 @@ def test_a_page_that_was_put_to_sleep_wakes_up(page, dashboard):
 
 def _xsrf(page):
     return {"X-XSRFToken": next(one["value"] for one in page.context.cookies() if one["name"] == "_xsrf")}
+
+
+def test_a_watch_that_asks_is_answered_by_a_person(browser, dashboard, ws, ordinary):
+    place = Place(ws.home / "watches" / "ordinary")
+    place.folder.mkdir(parents=True)
+    state = place.decide(State(cycle=2), "triggered", "retraining", f"drifting {SVG}", {"psi": 0.31})
+    place.decide(state, "passed", "asking", "it is better", {}, challenger=HOSTILE)
+    context = browser.new_context()
+    opened = context.new_page()
+    opened.on("dialog", lambda dialog: dialog.accept())
+    opened.goto(f"{dashboard.open_url}", timeout=LONG_MS)
+    _open(opened, dashboard, "deployment", name="ordinary")
+    expect(_said(opened, "asks")).to_contain_text("<img src=x onerror=", timeout=LONG_MS)
+    expect(_said(opened, "decisions")).to_contain_text("<svg onload=")
+    opened.get_by_role("button", name="Approve").click()
+    expect(_said(opened, "answered")).to_be_visible(timeout=LONG_MS)
+    assert Answers(place.folder).take(2).approved
+    assert opened.title() != "taken"
+    context.close()
 
 
 def test_the_kernel_of_a_closed_page_ends_at_once(browser, dashboard):

@@ -31,7 +31,7 @@ TOLD = {
         r"failing right in [5-7]\d%, the model card says 8\d%",
         r"older firing - psi\(age\) > 0\.2",
         r"people are older than in training",
-        r"http://127\.0\.0\.1:\d+/deployment",
+        r"http://127\.0\.0\.1:\d+/\n",
         r"shop\.html",
         r"status +stopped",
     ),

@@ -35,8 +35,8 @@ def page(question: Question, sections: Mapping[str, str]) -> str:
     wide = "".join(_section(name, body) for name, body in sections.items() if name in WIDE)
     cards = "".join(_section(name, body) for name, body in sections.items() if name not in WIDE)
     return (
-        f"<div class='lepton-page' data-page='{question.page}' data-theme='{question.theme}' "
-        f"data-query='{html.escape(question.link(), quote=True)}'>{wide}<div class='lepton-grid'>{cards}</div></div>"
+        f"<div class='lepton-page' data-page='{question.page}' data-theme='{question.theme}'>"
+        f"{wide}<div class='lepton-grid'>{cards}</div></div>"
     )
 
 
