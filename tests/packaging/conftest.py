@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 import zipfile
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +20,9 @@ from lepton_nb.errors import LeptonError
 from lepton_nb.packaging import import_package
 from lepton_nb.processes import free_port, is_alive, start, stop
 from lepton_nb.workspace import Workspace, file_sha256
+
+# Files of this folder share `tensor_nets`.
+sys.path.insert(0, str(Path(__file__).parent))
 
 TOKEN = "a-token-for-tests"
 BLOCKED = ("torch", "pytorch_lightning", "lepton_nb", "sklearn", "skl2onnx", "onnx", "mlflow", "pandas")

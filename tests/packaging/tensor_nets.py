@@ -143,6 +143,13 @@ class Price(Trained):
         self.log("val_loss", functional.mse_loss(self(batch[0]), batch[1]))
 
 
+class Choosy(Price):
+    """Goes another way for other values."""
+
+    def forward(self, features):
+        return self.body(features) if features.sum() > 0 else -self.body(features)
+
+
 def _named(rows):
     ids, labels = torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows])
     return {"text": ids, "attention_mask": (ids != 0).long(), "labels": labels}
