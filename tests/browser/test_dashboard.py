@@ -215,7 +215,8 @@ def test_another_deployment_and_another_time_are_chosen_in_place(page, ordinary,
     expect(_said(page, "predictions")).to_have_text("340", timeout=LONG_MS)
 
 
-def test_a_click_on_a_feature_compares_its_histograms(page, shifted):
+def test_a_click_on_a_feature_compares_its_histograms(page, dashboard, shifted):
+    _open(page, dashboard, "deployment", name="shifted")
     heat = page.get_by_role("img", name=re.compile("Drift of each feature over time"))
     expect(heat).to_be_visible(timeout=LONG_MS)
     heat.get_by_role("link", name="age").click()
@@ -232,7 +233,8 @@ def test_a_click_on_a_feature_compares_its_histograms(page, shifted):
     expect(_said(page, "histogram")).to_contain_text(f"{rows} of the traffic")
 
 
-def test_hostile_names_of_columns_classes_and_models_stay_text(page):
+def test_hostile_names_of_columns_classes_and_models_stay_text(page, dashboard, shifted):
+    _open(page, dashboard, "deployment", name="shifted")
     for place in ("reasons", "changes"):
         expect(_said(page, place)).to_contain_text("<img src=x onerror=")
     expect(_said(page, "changes")).to_contain_text("<svg onload=")
