@@ -16,7 +16,7 @@ from ..errors import DataError
 from ..records import Drift, FeatureDrift
 from ..runtime import Distribution
 from ..runtime.texts import plain_text
-from ..scores import count_number, divergence, edges_of, stability_index
+from ..scores import count_grid, count_number, divergence, edges_of, stability_index, text_statistics
 from .verdict import compare, judged
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ _SAMPLE = 20_000
 _CATEGORIES = 200
 # As few distinct numbers are compared one by one.
 _DISTINCT = 20
-# About so many cells has a grid, and so many rows are laid on it at a time: both fit into a processor's cache.
-_CELLS, _BLOCK = 4096, 65_536
+# From so many words on, on average, a text is no name.
+_WORDS = 4
 
 
 def compare_tables(current: Columns, reference: Columns) -> Drift:
@@ -43,7 +43,8 @@ def compare_tables(current: Columns, reference: Columns) -> Drift:
     be compared with those of other tools.
 
     Args:
-        current: per column what reads it: an Arrow array of numbers, truth values, moments or text.
+        current: per column what reads it: an Arrow array of numbers, truth values, moments or text. Texts of several
+            words of which hardly one comes again are compared by their length and their words.
         reference: the same of the table that is compared with.
 
     Raises:
@@ -66,8 +67,7 @@ def compare_tables(current: Columns, reference: Columns) -> Drift:
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         waiting = [pool.submit(_counted, name, reference[name], current[name]) for name in names]
         importlib.import_module("scipy.stats")
-        found = [one.result() for one in waiting]
-    counted = [one for one in found if isinstance(one, _Counted)]
+        counted = [one for several in waiting for one in several.result()]
     if not counted:
         raise DataError("no column that the two tables have in common holds numbers or text")
     measured = [_with_even_bins(compare(one.name, one.before, one.now), *one.even) for one in counted]
@@ -92,8 +92,8 @@ class _Counted(NamedTuple):
     rows: int
 
 
-def _counted(name: str, reference: Callable[[], Any], current: Callable[[], Any]) -> _Counted | None:
-    """A column of both tables; None for a kind that is no feature."""
+def _counted(name: str, reference: Callable[[], Any], current: Callable[[], Any]) -> list[_Counted]:
+    """What is measured of a column of both tables; nothing of a kind that is no feature."""
     before, now = reference(), current()
     if not len(before) or not len(now):
         raise DataError("a table has no rows", expected="rows to compare")
@@ -104,10 +104,31 @@ def _counted(name: str, reference: Callable[[], Any], current: Callable[[], Any]
             hint="write both with the same types",
         )
     if kinds == {"number"}:
-        return _numbers(name, _values(before), _values(now))
+        return [_numbers(name, _values(before), _values(now))]
     if kinds == {"category"}:
-        return _categories(name, _texts(before), _texts(now))
-    return None
+        counts = _texts(before), _texts(now)
+        if _is_prose(counts[0][0]):
+            return _prose(name, before.to_pylist(), now.to_pylist())
+        return [_categories(name, *counts)]
+    return []
+
+
+def _is_prose(counts: Mapping[str, int]) -> bool:
+    """Whether texts are sentences rather than names: hardly one comes again, and they have several words each."""
+    if len(counts) <= _CATEGORIES or 2 * len(counts) < sum(counts.values()):
+        return False
+    some = list(counts)[:_CATEGORIES]
+    return sum(len(text.split()) for text in some) >= _WORDS * len(some)
+
+
+def _prose(name: str, before: list[str | None], now: list[str | None]) -> list[_Counted]:
+    """Texts by their length and their words."""
+    old, new = text_statistics(before), text_statistics(now)
+    known = {one: tuple(values[~np.isnan(values)] for values in (old[one], new[one])) for one in old}
+    return [
+        _numbers(f"{name}.{one}", (first, len(before) - len(first), False), (last, len(now) - len(last), False))
+        for one, (first, last) in known.items()
+    ]
 
 
 def _kind(column: pa.Array) -> str:
@@ -198,59 +219,8 @@ def _both(
     bins = int(np.ceil(np.log2(len(old) + len(new)) + 1))
     # Narrower than from one integer to the next no bin is of use.
     bins = max(min(bins, int(high - low)), 1) if whole else bins
-    (between_old, even_old), (between_new, even_new) = (_grid(one, edges, low, high, bins) for one in (old, new))
+    (between_old, even_old), (between_new, even_new) = (count_grid(one, edges, low, high, bins) for one in (old, new))
     return (between_old, between_new), (even_old, even_new)
-
-
-def _grid(
-    values: NDArray[np.float64], edges: NDArray[np.float64], low: float, high: float, bins: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Counts between edges and in bins of equal width, in one go: both from the counts of a fine grid.
-
-    The counts are exact.
-    """
-    cells = bins * (_CELLS // bins)
-    scale = cells / (high / 2 - low / 2) / 2
-    if not np.isfinite(scale) or not scale:
-        return count_number(values, edges), np.histogram(values, bins, (low, high))[0].astype(np.int64)
-
-    # Edges belong to the bin below them, and the ends of bins of equal width to the one above.
-    ends = np.linspace(low, high, bins + 1)[1:-1]
-    cuts = [(edges, "left"), (ends, "right")]
-    places = [np.unique(((cut - low) * scale).astype(np.intp)) for cut, _ in cuts]
-    # Rounding may put a value on either side of the end of a bin that is the end of a cell as well.
-    places[1] = np.unique(np.concatenate([places[1], places[1] - 1, np.arange(1, bins) * (cells // bins)]))
-    marks = np.zeros((2, cells + 1), bool)
-    for mark, place in zip(marks, places, strict=True):
-        mark[place] = True
-    counts = np.zeros(cells + 1, np.int64)
-    # Of a marked cell each value is looked at; all of another one lie in the bin of its middle.
-    marked: list[list[NDArray[np.float64]]] = [[], []]
-    for start in range(0, len(values), _BLOCK):
-        block = values[start : start + _BLOCK]
-        where = ((block - low) * scale).astype(np.intp)
-        counts += np.bincount(where, minlength=cells + 1)
-        for few, mark in zip(marked, marks, strict=True):
-            few.append(block[mark[where]])
-    middles = (low + (np.arange(cells + 1) + 0.5) / scale).astype(np.float64)
-    between, even = (
-        _binned(cut, side, np.concatenate(few), middles, np.where(mark, 0, counts))
-        for (cut, side), few, mark in zip(cuts, marked, marks, strict=True)
-    )
-    return between, even
-
-
-def _binned(
-    cut: NDArray[np.float64],
-    side: str,
-    few: NDArray[np.float64],
-    middles: NDArray[np.float64],
-    counts: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Counts between cuts: of a few values, and of many that lie about the middles of cells."""
-    one, many = (np.searchsorted(cut, values, side) for values in (few, middles))  # type: ignore[call-overload]
-    cells = np.bincount(many, weights=counts, minlength=len(cut) + 1).astype(np.int64)
-    return cells + np.bincount(one, minlength=len(cut) + 1)
 
 
 def _at(values: NDArray[np.float64], distinct: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -2,11 +2,14 @@
 
 from .classification import calibration_error, classification_scores, confusion
 from .distance import chi_square, divergence, excess_distance, kolmogorov_smirnov, stability_index
+from .error_tally import ErrorTally
 from .estimate import Estimate, calibrated, expected_accuracy
+from .grid import count_grid
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .paired import difference_interval, mcnemar, share_fell
 from .tally import CONFIDENCE_BINS, HELD_OUT_FILE, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
+from .texts import text_statistics
 
 __all__ = [
     "CONFIDENCE_BINS",
@@ -14,6 +17,7 @@ __all__ = [
     "LATENCY_EDGES_MS",
     "MISSING_SEGMENT",
     "UNSEEN_SEGMENT",
+    "ErrorTally",
     "Estimate",
     "Tally",
     "calibrated",
@@ -23,6 +27,7 @@ __all__ = [
     "confusion",
     "count_category",
     "count_confidence",
+    "count_grid",
     "count_number",
     "difference_interval",
     "divergence",
@@ -35,4 +40,5 @@ __all__ = [
     "quantile",
     "share_fell",
     "stability_index",
+    "text_statistics",
 ]

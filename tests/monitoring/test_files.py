@@ -14,8 +14,7 @@ from scipy.stats import ks_2samp
 import lepton_nb
 from lepton_nb.errors import DataError, NotFoundError
 from lepton_nb.monitoring import compare_tables
-from lepton_nb.monitoring.files import _grid
-from lepton_nb.scores import count_number, edges_of
+from lepton_nb.scores import count_grid, count_number, edges_of
 
 
 def lazily(table: dict):
@@ -41,7 +40,7 @@ LAWS = {
 def test_counts_are_those_of_each_value_by_itself(law):
     values = LAWS[law](np.random.default_rng(0), 100_000)
     edges, low, high = edges_of(values[::20]), values.min(), values.max()
-    between, even = _grid(values, edges, low, high, 18)
+    between, even = count_grid(values, edges, low, high, 18)
     assert between.tolist() == count_number(values, edges).tolist()
     assert even.tolist() == np.histogram(values, 18, (low, high))[0].tolist()
 
@@ -100,6 +99,24 @@ def test_a_column_of_names_is_compared_in_bounded_time():
     found = compared({"name": now}, {"name": before})["name"]
     assert found.unseen == 0.5
     assert found.drifted is True
+
+
+def test_sentences_are_compared_by_their_length_and_words():
+    rng = np.random.default_rng(4)
+    words = np.array([f"word{i}" for i in range(300)])
+
+    def sentences(least, most):
+        return pa.array([" ".join(words[rng.integers(0, 300, rng.integers(least, most))]) for _ in range(800)])
+
+    before = sentences(5, 15)
+    found = compared({"note": sentences(5, 15)}, {"note": before})
+    assert set(found) == {f"note.{one}" for one in ("characters", "words", "word_length", "repeated", "other")}
+    assert not any(one.drifted for one in found.values())
+    found = compared({"note": sentences(15, 30)}, {"note": before})
+    assert found["note.words"].drifted is True
+    assert found["note.words"].out_of_range > 0.9
+    shouted = pa.array([text.as_py().replace(" ", "! ") for text in before])
+    assert compared({"note": shouted}, {"note": before})["note.other"].drifted is True
 
 
 def test_tables_that_cannot_be_compared_are_refused():
