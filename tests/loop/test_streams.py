@@ -1,4 +1,4 @@
-"""Streams whose concept changes, against live deployments, as bench_loop.py has them: 20,000 requests, nightly 200,000."""
+"""Streams whose concept changes, against live deployments, as bench_loop.py has them; the long ones nightly."""
 
 import sys
 from pathlib import Path
