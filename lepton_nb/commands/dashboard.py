@@ -15,7 +15,7 @@ from .declare import Arg, Opt
 def dashboard(
     page: Annotated[str, Arg("fleet, deployment, training or pipelines.", "[PAGE]")] = "fleet",
     *,
-    name: Annotated[str | None, Opt("Deployment or pipeline run to look at.", "NAME")] = None,
+    name: Annotated[str | None, Opt("Deployment or pipeline run to look at.", "NAME", completes="deployment")] = None,
     since: Annotated[Literal["1h", "24h", "7d", "all"], Opt("How far back.")] = "24h",
     theme: Annotated[Literal["auto", "light", "dark"], Opt("Colours of the page.")] = "auto",
     export: Annotated[Path | None, Opt("Write the page to this HTML file instead.", "FILE")] = None,

@@ -63,6 +63,9 @@ CASES = [
     ("runs show ../up", "NotFoundError", ["../up"]),
     ("monitor nothing --since soon", "UsageError", ["soon", "24h"]),
     ("dashboard nothing", "NotFoundError", ["nothing", "deployment, fleet, pipelines, training"]),
+    ("dashboard fleet --since 3h", "UsageError", ["3h", "24h"]),
+    ("dashboard fleet --export none/page.html", "NotFoundError", ["none", "mkdir"]),
+    ("dashboard ../fleet --export page.html", "UsageError", ["'../fleet'", "a-z"]),
 ]
 
 
