@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from judging import predict, tell
+from judging import predict, tell, uuid_at
 
 from lepton_nb.errors import NotFoundError
 from lepton_nb.monitoring import as_counted, quality
@@ -157,3 +157,45 @@ def test_nothing_is_known_of_a_deployment_that_was_never_asked(logged):
     json.dumps(found.to_json())
     with pytest.raises(NotFoundError, match="there is no deployment"):
         quality(one.ws, "other")
+
+
+def test_of_numbers_the_errors_are_told(logged, tmp_path):
+    from lepton_nb.monitoring import feedback, labelled
+    from lepton_nb.runtime import Output, Signature
+
+    one = logged()
+    answer = Output("price")
+    (one.model / "signature.json").write_text(
+        json.dumps(Signature("regression", (), one.signature.inputs, outputs=(answer,)).to_dict())
+    )
+    predicted, truth = [1.0, 2.5, -3.0, 10.0], [1.5, 2.0, -1.0, 4.0]
+    ids = [uuid_at(NOW) for _ in predicted]
+    rows = one.rows(4)
+    lines = [
+        {
+            "format": 1,
+            "id": i,
+            "time": NOW,
+            "slot": "champion",
+            "version": one.version,
+            "inputs": row,
+            "latency_ms": 1.0,
+        }
+        | {"outputs": {"price": value}}
+        for i, row, value in zip(ids, rows, predicted, strict=True)
+    ]
+    (one.folder / "log-1-1.jsonl").write_text("".join(json.dumps(x, separators=(",", ":")) + "\n" for x in lines))
+    assert feedback(one.ws, one.name, dict(zip(ids, [*truth[:3], 0.0], strict=True))).joined == 4
+    # One is corrected later.
+    feedback(one.ws, one.name, {ids[3]: 4.0})
+    errors = np.array(predicted) - truth
+    found = quality(one.ws, one.name)
+    assert (found.labelled, found.accuracy) == (4, None)
+    assert found.mae == pytest.approx(np.abs(errors).mean())
+    assert found.rmse == pytest.approx(np.sqrt((errors**2).mean()))
+    assert [step.error for step in found.steps] == [pytest.approx(found.mae)]
+    assert "mean absolute error" in found.as_text()
+    table = labelled(one.ws, one.name)
+    assert dict(zip(table["value"].to_pylist(), map(float, table["truth"].to_pylist()), strict=True)) == dict(
+        zip(predicted, truth, strict=True)
+    )

@@ -39,10 +39,11 @@ class Predicted(NamedTuple):
         id: of the prediction.
         time: when its request came, seconds since the epoch.
         version: the model that answered.
-        label: the predicted class.
-        probabilities: one per class of that version.
+        label: the predicted class; empty where a number was predicted.
+        probabilities: one per class of that version; none where a number was predicted.
         inputs: the row as it was logged, without columns that are private.
         masked: columns whose values are hashed or left out.
+        value: the predicted number, where that is the answer.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Predicted(NamedTuple):
     probabilities: Sequence[float]
     inputs: Mapping[str, Any]
     masked: Sequence[str]
+    value: float | None = None
 
 
 def moment_of(identifier: str) -> float:
@@ -127,10 +129,10 @@ def _sealed(folder: Path, ids: Collection[str]) -> Iterator[Predicted]:
                 found = batch.filter(pc.is_in(batch.column("id"), wanted))
                 masked = [one.name for one in found.schema.field("inputs").type if one.metadata]
                 for row in found.to_pylist():
-                    if row["label"] is not None and not row["shadow"]:
+                    if not row["shadow"] and (row["label"] is not None or row["value"] is not None):
                         yield Predicted(
-                            *(row["id"], row["time"], row["version"], row["label"]),
-                            *(row["probabilities"], row["inputs"], masked),
+                            *(row["id"], row["time"], row["version"], row["label"] or ""),
+                            *(row["probabilities"] or (), row["inputs"], masked, row["value"]),
                         )
 
 
@@ -212,14 +214,28 @@ def _parsed(chunk: bytes, wanted: set[bytes]) -> Iterator[Predicted]:
             if "error" in entry or entry.get("shadow"):
                 continue
             given, masked = entry["inputs"], entry.get("masked", ())
-            outputs = entry["outputs"]
+            label, probabilities, value = _answer(entry["outputs"])
             yield Predicted(
-                *(str(entry["id"]), float(entry["time"]), str(entry["version"]), str(outputs["label"])),
-                *(outputs["probabilities"], given, masked),
+                *(str(entry["id"]), float(entry["time"]), str(entry["version"]), label),
+                *(probabilities, given, masked, value),
             )
         except (ValueError, TypeError, KeyError):
             # Whoever counts lines counts it as broken.
             continue
+
+
+def _answer(outputs: Mapping[str, Any]) -> tuple[str, Sequence[float], float | None]:
+    """The class and its probabilities, or the only number.
+
+    Raises:
+        KeyError: it is neither.
+    """
+    if "label" in outputs:
+        return str(outputs["label"]), outputs["probabilities"], None
+    values = [value for name, value in outputs.items() if name != "id"]
+    if len(values) != 1 or type(values[0]) not in (int, float):
+        raise KeyError("neither a class nor a number")
+    return "", (), float(values[0])
 
 
 def _of_records(
@@ -251,9 +267,9 @@ def _of_record(
     inputs = _inputs(head, given, known, signature)
     masked = list(head.get("masked") or ())
     for row, one in zip(inputs, answers.take(known).to_pylist(), strict=True):
+        label, probabilities, value = _answer(one)
         yield Predicted(
-            *(one["id"], float(head["time"]), str(head["version"]), one["label"]),
-            *(one["probabilities"], row, masked),
+            *(one["id"], float(head["time"]), str(head["version"]), label), *(probabilities, row, masked, value)
         )
 
 

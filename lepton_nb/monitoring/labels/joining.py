@@ -120,10 +120,14 @@ def _joined(
         names, one, before = classes.get(row.version, ()), wanted[row.id], known.get(row.id)
         if row.id in new or len(row.probabilities) != len(names):
             continue
+        try:
+            both = [judged(row, one.label, names, signature, 1)]
+            both += [judged(row, before.label, names, signature, -1)] if before is not None else []
+        except ValueError:
+            # No number, for a model that answers one.
+            continue
         new[row.id] = one
-        rows.append(judged(row, one.label, names, signature, 1))
-        if before is not None:
-            rows.append(judged(row, before.label, names, signature, -1))
+        rows += both
     missing = [one for one in wanted.values() if one.id not in new]
     # What is known of a prediction that is on the log no more stays as it is.
     stays = [one for one in missing if one.id in known]

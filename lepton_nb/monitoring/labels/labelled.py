@@ -40,7 +40,8 @@ def labelled(
         A row per prediction, the oldest first: `id` (text), `time` (float64, when its request came, seconds since
         the epoch), `version` (text, the model that answered), `inputs` (text, a JSON object of the row as it was sent),
         `masked` (list of text, columns whose values are hashed or left out), `label` (text, the predicted class),
-        `probabilities` (list of float64, in the order of that version's classes) and `truth` (text).
+        `probabilities` (list of float64, in the order of that version's classes), `value` (float64, the predicted
+        number of a model that tells no class; else null) and `truth` (text, of a number as well).
 
     Raises:
         NotFoundError: there is no such deployment.
@@ -74,6 +75,7 @@ def _table(rows: list[tuple[Predicted, str]]) -> pa.Table:
             "masked": pa.list_(pa.string()),
             "label": pa.string(),
             "probabilities": pa.list_(pa.float64()),
+            "value": pa.float64(),
             "truth": pa.string(),
         }
     )
@@ -85,6 +87,7 @@ def _table(rows: list[tuple[Predicted, str]]) -> pa.Table:
         [list(row.masked) for row, _ in rows],
         [row.label for row, _ in rows],
         [list(row.probabilities) for row, _ in rows],
+        [row.value for row, _ in rows],
         [truth for _, truth in rows],
     ]
     return pa.table(columns, schema=schema)

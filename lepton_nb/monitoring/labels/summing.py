@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from ...runtime import Signature
 from ...runtime.texts import plain_text
-from ...scores import MISSING_SEGMENT, UNSEEN_SEGMENT, Tally
+from ...scores import MISSING_SEGMENT, UNSEEN_SEGMENT, ErrorTally, Tally
 from ..lines import SECONDS
 from .finding import Predicted
 
 __all__ = ["Judged", "Sums", "judged", "merged", "summed"]
 
-# Of each window by version, start and seconds: a JSON object of `scores.Tally`.
+# Of each window by version, start and seconds: a JSON object of `scores.Tally`, or of `ErrorTally` for numbers.
 Sums = dict[tuple[str, int, int], dict[str, Any]]
 
 # Windows that are older than a day when the newest begins are joined to hours, those older than a month to days.
@@ -33,6 +33,7 @@ class Judged(NamedTuple):
         truth: index of the class that was right; one more than the last for a class that the model does not have.
         segments: category column to value.
         sign: 1, or -1 for what is taken off.
+        error: prediction less truth, where a number was predicted.
     """
 
     version: str
@@ -41,6 +42,7 @@ class Judged(NamedTuple):
     truth: int
     segments: Mapping[str, str]
     sign: int
+    error: float | None = None
 
 
 def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signature | None, sign: int) -> Judged:
@@ -52,7 +54,13 @@ def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signat
         classes: of the version that answered.
         signature: what it takes; None counts no segments.
         sign: 1, or -1 to take it off.
+
+    Raises:
+        ValueError: a number was predicted, and the truth is none.
     """
+    start = int(row.time // SECONDS) * SECONDS
+    if row.value is not None:
+        return Judged(row.version, start, (), 0, {}, sign, row.value - float(truth))
     segments = {
         one.name: _value(row.inputs[one.name], one.categories)
         for one in (signature.inputs if signature else ())
@@ -62,7 +70,6 @@ def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signat
         and one.name in row.inputs
     }
     place = classes.index(truth) if truth in classes else len(classes)
-    start = int(row.time // SECONDS) * SECONDS
     return Judged(row.version, start, row.probabilities, place, segments, sign)
 
 
@@ -79,6 +86,9 @@ def summed(rows: Iterable[Judged]) -> Sums:
         groups[row.version, row.start][row.sign, tuple(row.segments)].append(row)
     found: Sums = {}
     for (version, start), parts in groups.items():
+        if any(row.error is not None for some in parts.values() for row in some):
+            found[version, start, SECONDS] = _errors(row for some in parts.values() for row in some)
+            continue
         total: Tally | None = None
         for (sign, columns), some in parts.items():
             tally = Tally.of(
@@ -91,6 +101,14 @@ def summed(rows: Iterable[Judged]) -> Sums:
         if total is not None:
             found[version, start, SECONDS] = total.to_dict()
     return found
+
+
+def _errors(rows: Iterable[Judged]) -> dict[str, Any]:
+    total = ErrorTally()
+    for row in rows:
+        if row.error is not None:
+            total.add(ErrorTally.of([row.error]), row.sign)
+    return total.to_dict()
 
 
 def merged(windows: Iterable[tuple[str, int, int, dict[str, Any]]]) -> Sums:
@@ -113,7 +131,7 @@ def _longer(start: int, seconds: int, newest: int) -> tuple[int, int]:
 def _total(tallies: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(tallies) == 1:
         return tallies[0]
-    total = Tally(int(tallies[0]["classes"]))
+    total = Tally(int(tallies[0]["classes"])) if "classes" in tallies[0] else ErrorTally()
     for one in tallies:
         total.add_dict(one)
     return total.to_dict()

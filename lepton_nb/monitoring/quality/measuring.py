@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from ...errors import FormatError
 from ...records import Deployment, Quality, QualityStep, Segment
 from ...runtime import CHAMPION, ModelError, read_slots
-from ...scores import CONFIDENCE_BINS, HELD_OUT_FILE, Estimate, Tally, calibrated, expected_accuracy, share_fell
+from ...scores import (
+    CONFIDENCE_BINS,
+    HELD_OUT_FILE,
+    ErrorTally,
+    Estimate,
+    Tally,
+    calibrated,
+    expected_accuracy,
+    share_fell,
+)
 from ...workspace import Workspace, read_json
 from ..counts import ModelCounts
 from ..labels import join, read_ledger, reading, sums
@@ -44,10 +53,15 @@ class _Seen:
     """What is known of a stretch of time of one version."""
 
     tally: Tally | None = None
+    errors: ErrorTally | None = None
     confidence: dict[int, int] = field(default_factory=dict)
     rows: int = 0
 
     def add_labels(self, value: Mapping[str, Any]) -> None:
+        if "classes" not in value:
+            self.errors = self.errors or ErrorTally()
+            self.errors.add_dict(value)
+            return
         self.tally = self.tally or Tally(int(value["classes"]))
         self.tally.add_dict(value)
 
@@ -162,6 +176,8 @@ def _told(
         }
         if card[0] is not None:
             told["fell"] = share_fell(tally.right, tally.rows, round(card[0] * card[1]), card[1])
+    if (errors := seen.errors) is not None and errors.rows:
+        told |= {"labelled": errors.rows, "mae": errors.mae, "rmse": errors.rmse}
     if estimate is not None:
         told |= {"expected_accuracy": estimate.value, "expected_low": estimate.low, "expected_high": estimate.high}
         told["expected_from"] = known_from
@@ -204,8 +220,9 @@ def _steps(
             float(place * step),
             float(step),
             name,
-            one.tally.rows if one.tally else 0,
+            (one.tally or one.errors or ErrorTally()).rows,
             _known(one.tally.accuracy) if one.tally else None,
+            _known(one.errors.mae) if one.errors else None,
             expected_accuracy=_expected(one, rates) if name == version else None,
         )
         for (place, name), one in sorted(seen.items())
