@@ -97,8 +97,8 @@ def assigned(network: Any, batch: Any) -> Batch:
             given, rest = dict(zip(names, first, strict=False)), batch[1]
         else:
             count = min(len(names), len(batch) - 1)
-            given, rest = dict(zip(names, batch, strict=False)), batch[count:]
-            given = dict(list(given.items())[:count])
+            given = dict(zip(names[:count], batch, strict=False))
+            rest = batch[count] if len(batch) == count + 1 else batch[count:]
     else:
         given, rest = dict(zip(names, batch if isinstance(batch, (tuple, list)) else [batch], strict=False)), ()
     if missing := [name for name in names[:needed] if name not in given]:

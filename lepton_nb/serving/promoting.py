@@ -119,12 +119,17 @@ def _check(bento: Bento) -> None:
 def _check_inputs(champion: Slot, bento: Bento, name: str) -> None:
     """Whoever asks knows nothing of a change, so what is asked must stay right."""
     try:
-        now, then = (
-            {one.name: (one.kind, one.shape) for one in read_signature(folder).inputs}
-            for folder in (champion.path, bento.model)
-        )
+        before, after = read_signature(champion.path), read_signature(bento.model)
     except ModelError as cause:
         raise ServingError(f"{bento.tag} cannot be served", got=str(cause), hint="package the run again") from cause
+    now, then = ({one.name: (one.kind, one.shape, one.dtype) for one in each.inputs} for each in (before, after))
+    if (before.task, before.outputs) != (after.task, after.outputs):
+        raise UsageError(
+            f"{bento.tag} answers otherwise than deployment {name!r}",
+            expected=f"a {before.task} with the outputs of {champion.bento}",
+            got=f"a {after.task} with {', '.join(one.name for one in after.outputs) or 'classes'}",
+            hint="serve it under another name",
+        )
     if now != then:
         different = min(set(now.items()) ^ set(then.items()))[0]
         raise UsageError(
