@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _MOST_CHANGES = 200
 # From the end of the history, which only grows.
 _HISTORY_BYTES = 256 * 1024
 _WHOLE_S = 10**10
+_RATE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -209,8 +211,11 @@ def _rate(ws: Workspace, one: Deployment) -> float:
     """Requests per second of the last minute, from whole windows."""
     if one.status != "running":
         return 0.0
-    latest = monitoring.traffic(ws, one, since=60.0, step_seconds=60.0)
-    return sum(step.requests for step in latest) / max(sum(step.seconds for step in latest), 1.0)
+    now = time.time()
+    latest = monitoring.observe(ws, one.name, since=now - _RATE_S).windows.items()
+    # The window that goes on is as long as it lasts so far.
+    seconds = max(now - min((span.start for span, _ in latest), default=now), _RATE_S)
+    return sum(counts.requests for _, counts in latest) / seconds
 
 
 def chosen(ws: Workspace, name: str) -> tuple[tuple[Deployment, ...], Deployment | None]:

@@ -200,12 +200,13 @@ class Viewer:
         from tornado.httpclient import AsyncHTTPClient, HTTPRequest
         from tornado.websocket import websocket_connect
 
-        client = AsyncHTTPClient()
+        client = AsyncHTTPClient(force_instance=True)
         token = self.address.partition("token=")[2].partition("&")[0]
         base = re.match(r"http://[^/]+/", self.address)[0]
         headers = {"Authorization": f"token {token}"}
         answer = await client.fetch(
-            HTTPRequest(f"{base}deployment?name=shop", headers=headers, request_timeout=300), raise_error=True
+            HTTPRequest(f"{base}deployment?name=shop", headers=headers, request_timeout=300, connect_timeout=300),
+            raise_error=True,
         )
         kernel = re.search(r"data-kernel=\"([^\"]+)\"", answer.body.decode())[1]
         socket_url = f"{base.replace('http', 'ws', 1)}api/kernels/{kernel}/channels?session_id={secrets.token_hex(8)}"
