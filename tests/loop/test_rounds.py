@@ -12,7 +12,7 @@ from tiny import DOWN, UP, Tiny, bento, makes, pipeline
 from lepton_nb import loop, serving
 from lepton_nb.runtime import CHALLENGER, read_plan
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def tiny(ws):
     return Tiny(ws)
 
 
-def until(holds, seconds: float = 200.0) -> None:
+def until(holds, seconds: float = 500.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline

@@ -180,7 +180,7 @@ class Watched:
         self.state = step(self.ctx, self.ctx.place.mend())
         return self.state
 
-    def until(self, *actions: str, up: bool, seconds: float = 250.0):
+    def until(self, *actions: str, up: bool, seconds: float = 800.0):
         """Ask and step until one of these was decided."""
         deadline = time.monotonic() + seconds
         while self.state.last.get("action") not in actions:
