@@ -9,6 +9,7 @@ import torch
 
 from lepton_nb.artifact import build
 from lepton_nb.artifact.divergence import first_divergence
+from lepton_nb.artifact.named import export_named
 from lepton_nb.artifact.network import exported
 from lepton_nb.data import load
 from lepton_nb.errors import PackagingError
@@ -108,3 +109,26 @@ def test_the_refusal_of_a_run_names_the_layer(quick_run, tmp_path):
     with pytest.raises(PackagingError) as refused:
         build(ws, run, data)
     assert "validation rows, first in layer 'net.3' (Leaving); next: a forward that leaves torch" in str(refused.value)
+
+
+class TwoHeads(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = torch.nn.Linear(4, 3), torch.nn.Linear(2, 3)
+        self.norm = torch.nn.BatchNorm1d(3)
+
+    def forward(self, wide, narrow):
+        return {"sum": self.norm(self.left(wide) + self.right(narrow)), "right": self.right(narrow).tanh()}
+
+
+def test_the_layer_is_found_in_a_network_of_several_inputs_and_outputs():
+    torch.manual_seed(0)
+    network = TwoHeads().eval()
+    rows = {"wide": ROWS, "narrow": ROWS[:, :2].copy()}
+    sample = {name: values[:3] for name, values in rows.items()}
+    program = export_named(network, sample, ["sum", "right"], {}, softmax=None)[1]
+    other = TwoHeads().eval()
+    other.load_state_dict(network.state_dict())
+    assert "layer" not in first_divergence(other, program, rows, ["sum", "right"])
+    other.norm.running_mean.add_(1.0)
+    assert first_divergence(other, program, rows, ["sum", "right"]) == "layer 'norm' (BatchNorm1d)"
