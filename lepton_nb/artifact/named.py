@@ -183,7 +183,12 @@ def export_named(
             got=f"a graph for exactly {len(next(iter(sample.values())))} rows",
             hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
         )
+    return _signed(model), program
+
+
+def _signed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model as ours, found to be whole."""
     model.ir_version, model.graph.name = _IR_VERSION, "model"
     model.producer_name, model.producer_version, model.domain, model.doc_string = _PRODUCER, "", "", ""
     onnx.checker.check_model(model)
-    return model, program
+    return model

@@ -47,8 +47,7 @@ def package(
     network that ONNX has no form for is shipped as Python source with its weights: such a Bento is loaded by
     lepton_nb.load_model, not served, and whoever imports it must allow the code too.
 
-    A run on loaders of the notebook's own is packaged by what a training keeps of them: forward's arguments are the
-    inputs, what it returns are the outputs. With --tokenizer its token ids become an input of text.
+    Of a run on loaders, forward's arguments are the inputs; with --tokenizer its token ids become a text.
 
     --check looks for names that no cell defines before they are used, imports that no environment file pins, and
     secrets in outputs. --replay runs the cells above the call; those that train, serve or otherwise start or change
@@ -74,9 +73,15 @@ def package(
         units=_units(unit),
         wanted=_wanted(task, classes, outputs, str(tokenizer), max_length),
     )
-    if out is not None:
-        packaging.write_archive(bento, out)
-        _tell(f"{bento.tag} is in {out.absolute()} ({out.stat().st_size:,} bytes)")
+    return bento if out is None else _filed(bento, out)
+
+
+def _filed(bento: Bento, out: Path) -> Bento:
+    """The Bento, which lies in a file as well."""
+    from .. import packaging
+
+    packaging.write_archive(bento, out)
+    _tell(f"{bento.tag} is in {out.absolute()} ({out.stat().st_size:,} bytes)")
     return bento
 
 
