@@ -38,7 +38,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 ENVIRONMENT = ROOT / ".lepton" / "bench" / "nannyml"
 ADULT = ROOT.parent / "shared" / "data"
-PEER = ("nannyml==0.13.1", "pandas<3", "pyarrow")
+# It imports statsmodels and does not ask for it.
+PEER = ("nannyml==0.13.1", "pandas<3", "pyarrow", "statsmodels")
 _CHUNKS, _ROWS = 20, 500
 
 _Rows = tuple[NDArray[np.float64], NDArray[np.int64]]
