@@ -205,6 +205,9 @@ def test_the_reference_counts_gaps_and_categories(tmp_path):
     for one in (found.features["n"], found.features["c"]):
         assert one.missing > 0
         assert sum(one.counts) + one.missing == data.rows["train"]
+    # What is counted of the answers has the rows of these, and no gaps.
+    for name in found.features.keys() - {"n", "c"}:
+        assert (sum(found.features[name].counts), found.features[name].missing) == (3, 0)
     assert found.prediction.counts == (1, 2)
 
 
