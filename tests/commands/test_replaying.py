@@ -13,6 +13,7 @@ READS = (
         "data load",
         "data check",
         "data profile",
+        "data drift",
         "runs",
         "runs show",
         "runs compare",
