@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 
 from ..errors import FormatError, LeptonError, NotFoundError, RuleError
-from ..rules import evaluate, names
+from ..rules import UNKNOWN, evaluate, names
 
 __all__ = ["Gate", "Verdict"]
 
@@ -39,7 +40,7 @@ class Gate:
     Args:
         rows: the fewest rows that anything is said of.
         conditions: rules by their names.
-        trusted: rules that are asked as well where there is a trusted set.
+        trusted: rules that are asked as well where there is a trusted set; without any, those that are built in.
     """
 
     rows: int
@@ -68,8 +69,8 @@ class Gate:
         """Whether a challenger passes.
 
         Args:
-            facts: what was measured, by the names that conditions use. A number that is none (NaN) holds in no
-                comparison.
+            facts: what was measured, by the names that conditions use. What hangs on a number that is none (NaN)
+                cannot be decided, whichever way round it is asked.
 
         Example:
             >>> Gate(10, {"quality": "p_value < 0.05"}, {}).judge({"rows": 50, "p_value": 0.2})
@@ -79,7 +80,8 @@ class Gate:
             return Verdict(False, (f"{count} gate rows are too few, expected at least {self.rows}",))
         asked = dict(self.conditions)
         if any(name.startswith("trusted.") for name in facts):
-            asked |= {f"trusted {name}": rule for name, rule in self.trusted.items()}
+            trusted = self.trusted or Gate.read().trusted
+            asked |= {f"trusted {name}": rule for name, rule in trusted.items()}
         reasons = tuple(filter(None, (_fault(name, rule, facts) for name, rule in asked.items())))
         return Verdict(not reasons, reasons)
 
@@ -87,15 +89,19 @@ class Gate:
 def _fault(name: str, rule: str, facts: Mapping[str, Any]) -> str:
     """Why a condition stands in the way; empty when it does not."""
     try:
-        held = evaluate(rule, facts)
+        held = evaluate(rule, {one: _known(value) for one, value in facts.items()})
     except LeptonError as cause:
         return f"{name} cannot be decided: {cause}"
     if held is True:
         return ""
-    if held is not False:
+    if held is not False and held is not UNKNOWN:
         return f"{name} cannot be decided: {rule} is neither true nor false"
-    shown = ", ".join(f"{one} {_cell(facts[one])}" for one in names(rule))
-    return f"{name}: {rule} does not hold ({shown})"
+    shown = ", ".join(f"{one} {_cell(facts[one])}" for one in names(rule) if one in facts)
+    return f"{name}: {rule} {'cannot be decided' if held is UNKNOWN else 'does not hold'} ({shown})"
+
+
+def _known(value: Any) -> Any:
+    return UNKNOWN if isinstance(value, float) and math.isnan(value) else value
 
 
 def _cell(value: Any) -> str:

@@ -80,6 +80,28 @@ def test_a_rule_that_is_no_truth_never_passes():
     assert verdict.reasons == ("quality cannot be decided: challenger.accuracy is neither true nor false",)
 
 
+@pytest.mark.parametrize(
+    "rule", ["not (challenger.roc_auc < champion.roc_auc)", "challenger.roc_auc != 0", "challenger.roc_auc == 0 or no"]
+)
+def test_a_number_that_could_not_be_computed_never_passes_whichever_way_it_is_asked(rule):
+    known = facts(challenger__roc_auc=math.nan, champion__roc_auc=math.nan, no=False)
+    verdict = Gate(1, {"auc": rule}, {}).judge(known)
+    assert not verdict.passed
+    assert "cannot be decided (challenger.roc_auc nan" in verdict.reasons[0]
+    # What does not hang on it is decided.
+    assert Gate(1, {"quality": "p_value < 0.05 or challenger.roc_auc > 0.9"}, {}).judge(known).passed
+
+
+def test_a_gate_that_says_nothing_of_the_trusted_rows_asks_what_the_one_that_is_built_in_asks():
+    own = Gate(1, {"quality": "p_value < 0.05"}, {})
+    worse = facts(trusted__champion__accuracy=0.9, trusted__challenger__accuracy=0.6)
+    assert (
+        "trusted.challenger.accuracy >= trusted.champion.accuracy - 0.02 does not hold" in own.judge(worse).reasons[0]
+    )
+    assert own.judge(facts(trusted__champion__accuracy=0.9, trusted__challenger__accuracy=0.9)).passed
+    assert own.judge(facts()).passed
+
+
 def rows(count: int = 400) -> Rows:
     x = np.random.default_rng(0).normal(0, 1, count)
     color = np.array(["red", "blue"], dtype=object)[(np.arange(count) % 2)]
