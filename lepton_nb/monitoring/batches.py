@@ -8,10 +8,12 @@ A batch holds rows of one version whose private columns are the same. Its column
     slot           string       the slot it stood in
     shadow         bool         whether nobody was given the answer
     latency_ms     double       of the request
-    inputs         struct       a field per input, as the model saw it: double, string, or list of float; null = missing
+    inputs         struct       a field per input, as the model saw it: double, string, or nested lists of the input's
+                                own type; null = missing
     label          string       the predicted class, null where the model tells none
     probabilities  list<float>  one per class, null likewise
     value          double       the answer of a model that tells one number, else null
+    outputs        string       the answers of any other model, a JSON object of nested lists by name, else null
 
 Fields of `inputs` whose metadata has `hashed` hold hashes; those that are not logged are not there.
 """
@@ -20,12 +22,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
 from ..runtime import RequestError, Signature
+from .shapes import nested, of_one_size, shaped
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,33 +43,51 @@ def shown(signature: Signature, masked: Sequence[str]) -> Signature:
     return dataclasses.replace(signature, inputs=tuple(one for one in signature.inputs if one.name not in hidden))
 
 
-def batches_of_entries(entries: Sequence[Mapping[str, Any]], signature: Signature | None) -> Iterator[pa.RecordBatch]:
+def batches_of_entries(
+    entries: Sequence[Mapping[str, Any]], signature: Signature | None, drop: Callable[[int], None] = lambda rows: None
+) -> Iterator[pa.RecordBatch]:
     """Answered prediction lines of one version and with the same private columns, as batches.
 
     Args:
         entries: the JSON objects of the lines.
         signature: of the version; None where its model is gone, then the types are those of JSON.
+        drop: is told how many rows do not fit.
 
     Yields:
         Batches without the rows that do not fit the signature.
     """
+    # Rows of another length are no mistake: they only do not lie in one array.
+    for some in of_one_size(entries, signature):
+        yield from _halved(some, signature, drop)
+
+
+def _halved(
+    entries: Sequence[Mapping[str, Any]], signature: Signature | None, drop: Callable[[int], None]
+) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    if not entries:
-        return
-    masked = tuple(entries[0].get("masked", ()))
-    rows = [entry["inputs"] for entry in entries]
     try:
-        inputs = _inferred(rows, masked) if signature is None else _typed(rows, shown(signature, masked), masked)
+        batch = _of_entries(entries, signature)
     except (RequestError, ValueError, TypeError, pa.ArrowException):
         # As in counting: halving finds the row that does not fit.
-        if len(entries) > 1:
-            half = len(entries) // 2
-            yield from batches_of_entries(entries[:half], signature)
-            yield from batches_of_entries(entries[half:], signature)
+        if len(entries) == 1:
+            drop(1)
+            return
+        half = len(entries) // 2
+        yield from _halved(entries[:half], signature, drop)
+        yield from _halved(entries[half:], signature, drop)
         return
+    yield batch
+
+
+def _of_entries(entries: Sequence[Mapping[str, Any]], signature: Signature | None) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    masked = tuple(entries[0].get("masked", ()))
+    rows = [entry["inputs"] for entry in entries]
+    inputs = _inferred(rows, masked) if signature is None else _typed(rows, shown(signature, masked), masked)
     outputs = [entry["outputs"] for entry in entries]
-    yield _batch(
+    return _batch(
         id=pa.array([str(entry["id"]) for entry in entries], pa.string()),
         time=pa.array([float(entry["time"]) for entry in entries], pa.float64()),
         version=_same(entries[0]["version"], len(entries)),
@@ -76,6 +98,7 @@ def batches_of_entries(entries: Sequence[Mapping[str, Any]], signature: Signatur
         label=pa.array([one.get("label") for one in outputs], pa.string()),
         probabilities=pa.array([one.get("probabilities") for one in outputs], pa.list_(pa.float32())),
         value=pa.array([_number(one) for one in outputs], pa.float64()),
+        outputs=pa.array([_others(one) for one in outputs], pa.string()),
     )
 
 
@@ -103,9 +126,9 @@ def batch_of_record(
     inputs = _given(head, given, masked, signature)
     if inputs is None:
         return None
-    first = answers.column(1) if answers.num_columns > 1 else pa.nulls(rows)
     told = {name: answers.column(name) for name in ("label", "probabilities") if name in answers.column_names}
-    value = first if not told and pa.types.is_floating(first.type) else pa.nulls(rows, pa.float64())
+    others = answers.drop_columns(["id", *told])
+    value = None if told else _numbers(others)
     return _batch(
         id=_whole(answers.column("id"), pa.string()),
         time=_repeated(float(head["time"]), rows),
@@ -116,7 +139,8 @@ def batch_of_record(
         inputs=inputs,
         label=_whole(told.get("label", pa.nulls(rows)), pa.string()),
         probabilities=_whole(told.get("probabilities", pa.nulls(rows)), pa.list_(pa.float32())),
-        value=_whole(value, pa.float64()),
+        value=pa.nulls(rows, pa.float64()) if value is None else value,
+        outputs=_texts(others, signature) if value is None and not told else pa.nulls(rows, pa.string()),
     )
 
 
@@ -149,8 +173,35 @@ def _whole(column: Any, kind: pa.DataType) -> Any:
 
 def _number(outputs: Mapping[str, Any]) -> float | None:
     """The only answer of a model that tells no class, where it is a number."""
-    first = None if "label" in outputs else next(iter(outputs.values()), None)
-    return float(first) if isinstance(first, (int, float)) and not isinstance(first, bool) else None
+    only = next(iter(outputs.values())) if len(outputs) == 1 and "label" not in outputs else None
+    number = float(only) if isinstance(only, (int, float)) and not isinstance(only, bool) else None
+    # A whole number that no double holds is kept as text.
+    return number if number == only else None
+
+
+def _numbers(answers: pa.Table) -> Any:
+    """The same of whole columns: float64; None where there is more than one number per row."""
+    import pyarrow as pa
+
+    kind = answers.column(0).type if answers.num_columns == 1 else pa.null()
+    if not pa.types.is_floating(kind) and not pa.types.is_signed_integer(kind):
+        return None
+    try:
+        return _whole(answers.column(0), pa.float64())
+    except pa.ArrowInvalid:
+        return None
+
+
+def _others(outputs: Mapping[str, Any]) -> str | None:
+    """The answers that are neither a class nor a single number, as JSON."""
+    return None if "label" in outputs or _number(outputs) is not None else orjson.dumps(outputs).decode()
+
+
+def _texts(answers: pa.Table, signature: Signature | None) -> Any:
+    import pyarrow as pa
+
+    parts = signature.outputs if signature else ()
+    return pa.array([orjson.dumps(shaped(row, parts)).decode() for row in answers.to_pylist()], pa.string())
 
 
 def _struct(arrays: Mapping[str, Any], hashed: Sequence[str] = ()) -> Any:
@@ -180,9 +231,9 @@ def arrow_inputs(columns: Mapping[str, np.ndarray[Any, Any]], signature: Signatu
         if one.kind == "number":
             arrays[one.name] = pa.array(values, pa.float64(), from_pandas=True)
         elif one.kind == "array":
-            size = int(np.prod(one.shape))
-            ends = pa.array(np.arange(len(values) + 1, dtype=np.int32) * size)
-            arrays[one.name] = pa.ListArray.from_arrays(ends, pa.array(values.reshape(-1), pa.float32()))
+            arrays[one.name] = nested(values)
+        elif one.kind == "text":
+            arrays[one.name] = pa.array(values.tolist(), pa.string())
         else:
             arrays[one.name] = pa.array([value or None for value in values.tolist()], pa.string())
     return arrays

@@ -3,7 +3,8 @@
 Whoever observes makes them, one process at a time and for a few seconds. The Parquet file stands, whole and on the
 disk, before its segment is removed, and whoever finds both reads the Parquet file: a kill in between neither loses nor
 doubles a row. Rows of different columns, as of two versions, lie in several files; the one without a number is written
-last. A segment whose copy is to lie elsewhere as well waits until it does. Errors are counted, and not kept.
+last. A segment whose copy is to lie elsewhere as well waits until it does. Errors are counted, and not kept. A segment
+with a row that does not fit what its model takes stays as it is: `sealed/<segment>-<hash>.stays` says so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConflictError
 from ..runtime import Signature
-from ..workspace import locked
+from ..workspace import locked, write_json
 from .logged import segment_batches
 from .places import LOGS, USAGE
 from .segments import finished, head_of
@@ -35,6 +36,7 @@ SEALED = "sealed"
 COPIED, COPYING = ".copied", "copying"
 _NAME = re.compile(r"(?P<first>\d+)-(?P<last>\d+)-(?P<key>.+-[0-9a-f]{8})(?:\.\d+)?\.parquet")
 _UNFINISHED = ".making-"
+_STAYS = ".stays"
 _ROWS = 65_536
 # How long one who observes is kept waiting for this.
 _BUDGET_S = 5.0
@@ -83,9 +85,10 @@ def seal(folder: Path, signatures: Callable[[str], Signature | None], budget_s: 
                 if log.suffix != ".jsonl" or "usage-" not in log.name:
                     if key_of(log) not in known and time.monotonic() - begun > budget_s:
                         continue
-                    if key_of(log) not in known:
-                        _convert(folder, log, signatures)
+                    if key_of(log) not in known and not _convert(folder, log, signatures):
+                        continue
                 _remove(folder, log)
+        _forget_marks(folder, {key_of(log) for log in done if log.exists()})
 
 
 def _remove(folder: Path, log: Path) -> None:
@@ -97,14 +100,31 @@ def _remove(folder: Path, log: Path) -> None:
     log.unlink()
 
 
-def _convert(folder: Path, log: Path, signatures: Callable[[str], Signature | None]) -> None:
+def _convert(folder: Path, log: Path, signatures: Callable[[str], Signature | None]) -> bool:
+    """Write the rows of a segment; False where some would be lost, and nothing is written."""
+    mark = folder / SEALED / f"{key_of(log)}{_STAYS}"
+    if mark.exists():
+        return False
+    dropped: list[int] = []
     written = _Written(folder / SEALED)
     try:
-        for batch in segment_batches(log, signatures):
+        for batch in segment_batches(log, signatures, dropped.append):
             written.add(batch)
-        written.close(key_of(log), log.stat().st_mtime)
+        if dropped:
+            # Whoever looks next need not try it again.
+            write_json(mark, {"format": 1, "left_out": sum(dropped)})
+        else:
+            written.close(key_of(log), log.stat().st_mtime)
     finally:
         written.forget()
+    return not dropped
+
+
+def _forget_marks(folder: Path, keys: Collection[str]) -> None:
+    """Remove what was said of segments that are gone: `--keep` removes those that stay, too."""
+    for mark in (folder / SEALED).glob(f"*{_STAYS}"):
+        if mark.name.removesuffix(_STAYS) not in keys:
+            mark.unlink(missing_ok=True)
 
 
 class _Written:

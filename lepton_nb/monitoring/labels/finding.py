@@ -19,6 +19,7 @@ import orjson
 from ...runtime import Signature
 from ..places import LOGS
 from ..sealed import sealed_batches, sealed_files
+from ..shapes import shaped
 
 __all__ = ["Predicted", "moment_of", "predicted"]
 
@@ -84,7 +85,7 @@ def predicted(
         missing.discard(one.id)
         yield one
     # Looked for last: what was a log until just now is found here.
-    yield from _sealed(folder, missing)
+    yield from _sealed(folder, missing, signature_of)
 
 
 def _on_the_log(
@@ -115,7 +116,7 @@ def _on_the_log(
             continue
 
 
-def _sealed(folder: Path, ids: Collection[str]) -> Iterator[Predicted]:
+def _sealed(folder: Path, ids: Collection[str], signature_of: Callable[[str], Signature | None]) -> Iterator[Predicted]:
     """Those that rest as Parquet."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -128,12 +129,18 @@ def _sealed(folder: Path, ids: Collection[str]) -> Iterator[Predicted]:
             for batch in sealed_batches(path, ids=ids):
                 found = batch.filter(pc.is_in(batch.column("id"), wanted))
                 masked = [one.name for one in found.schema.field("inputs").type if one.metadata]
+                signature = signature_of(found.column("version")[0].as_py()) if len(found) else None
                 for row in found.to_pylist():
                     if not row["shadow"] and (row["label"] is not None or row["value"] is not None):
                         yield Predicted(
                             *(row["id"], row["time"], row["version"], row["label"] or ""),
-                            *(row["probabilities"] or (), row["inputs"], masked, row["value"]),
+                            *(row["probabilities"] or (), _as_sent(row["inputs"], signature), masked, row["value"]),
                         )
+
+
+def _as_sent(row: Mapping[str, Any], signature: Signature | None) -> Mapping[str, Any]:
+    """A row whose arrays may lie flat, as it was sent."""
+    return row if signature is None else shaped(row, signature.inputs)
 
 
 def _milliseconds(identifier: bytes) -> int:
@@ -287,5 +294,4 @@ def _inputs(
         values = np.load(io.BytesIO(given), allow_pickle=False)
         return [{signature.inputs[0].name: values[row].tolist()} for row in rows]
     table = pa.ipc.open_stream(io.BytesIO(given)).read_all()
-    found: list[dict[str, Any]] = table.take(rows).to_pylist()
-    return found
+    return [dict(_as_sent(row, signature)) for row in table.take(rows).to_pylist()]
