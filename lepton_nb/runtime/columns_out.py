@@ -99,17 +99,22 @@ def arrow_outputs(identifiers: Texts, outputs: Mapping[str, np.ndarray[Any, Any]
     fields: dict[str, Any] = {"id": na.string()}
     children = [_strings(identifiers)]
     for name, values in outputs.items():
-        numbers = values.astype(np.uint8) if values.dtype == bool else values
-        inner = na.c_array(np.ascontiguousarray(numbers).reshape(-1))
-        if values.ndim == 1:
-            fields[name] = na.Schema(inner.schema)
-        else:
-            fields[name] = na.fixed_size_list(na.Schema(inner.schema), int(np.prod(values.shape[1:])))
-            inner = na.c_array_from_buffers(
-                fields[name], length=len(values), buffers=[None], null_count=0, children=[inner]
-            )
-        children.append(inner)
+        fields[name], child = _numbers(values)
+        children.append(child)
     return _stream(fields, children, len(identifiers))
+
+
+def _numbers(values: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+    """A column of numbers of their own type: what Arrow calls it, and the numbers, or a fixed-size list per row."""
+    import nanoarrow as na
+
+    numbers = values.astype(np.uint8) if values.dtype == bool else values
+    inner = na.c_array(np.ascontiguousarray(numbers).reshape(-1))
+    kind = na.Schema(inner.schema)
+    if values.ndim == 1:
+        return kind, inner
+    kind = na.fixed_size_list(kind, int(np.prod(values.shape[1:])))
+    return kind, na.c_array_from_buffers(kind, length=len(values), buffers=[None], null_count=0, children=[inner])
 
 
 def _stream(fields: Mapping[str, Any], children: Sequence[Any], rows: int) -> bytes:
@@ -155,13 +160,9 @@ def private_arrow(columns: Mapping[str, np.ndarray[Any, Any]], kept: Kept) -> tu
             texts = values.tolist() if way == "yes" else [kept.hashed(value) or "" for value in values.tolist()]
             fields[name] = na.string()
             children.append(_strings(Texts.of(texts)))
-        elif values.ndim == 1:
-            fields[name] = na.float64()
-            children.append(na.c_array(values))
         else:
-            size = values[0].size
-            fields[name] = na.fixed_size_list(na.float32(), size)
-            children.append(_lists_of(values.reshape(len(values), size)))
+            fields[name], child = _numbers(values)
+            children.append(child)
     masked = sorted(name for name in columns if kept.way(name) != "yes")
     return (_stream(fields, children, rows_of(columns)) if fields else b""), masked
 
