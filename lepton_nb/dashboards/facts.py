@@ -22,7 +22,6 @@ __all__ = ["Change", "Closer", "Depth", "Glance", "changes", "chosen", "closer",
 _MOST_CHANGES = 200
 # From the end of the history, which only grows.
 _HISTORY_BYTES = 256 * 1024
-_WHOLE_S = 10**10
 _RATE_S = 60.0
 
 
@@ -149,7 +148,7 @@ def closer(ws: Workspace, one: Deployment, seconds: float | None, now: float) ->
     """
     since = None if seconds is None else now - seconds
     # One window of all: nothing here is told over time.
-    counts = monitoring.observe(ws, one.name, since, step=_WHOLE_S).since(None)
+    counts = monitoring.observe(ws, one.name, since, step=monitoring.WHOLE).since(None)
     return Closer(
         one,
         monitoring.health(ws, one, seconds),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from .. import monitoring
@@ -39,6 +40,9 @@ class Keeper:
             except (LeptonError, OSError) as fault:
                 # The page says it as well: it reads the same windows.
                 print(f"{folder.name}: {fault}", file=sys.stderr, flush=True)  # noqa: T201
+            except Exception:  # noqa: BLE001
+                # A fault of ours; the log of this process tells where.
+                print(f"{folder.name}: {traceback.format_exc()}", file=sys.stderr, flush=True)  # noqa: T201
             self._seen[folder.name] = state
 
     def run(self, ended: threading.Event) -> None:

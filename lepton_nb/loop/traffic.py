@@ -95,7 +95,7 @@ def traffic_of(ws: Workspace, deployment: str) -> Traffic:
     """
     from .. import monitoring
 
-    counts = monitoring.observe(ws, deployment).since(None)
+    counts = monitoring.observe(ws, deployment, step=monitoring.WHOLE).since(None)
     failed = sum(number for kind, number in counts.errors.items() if kind.startswith("5"))
     rows = {version: model.rows for version, model in counts.models.items()}
     return Traffic(counts.requests, failed, rows, np.asarray(counts.latency, dtype=np.int64))

@@ -13,9 +13,10 @@ from .quality import quality
 from .reading import predictions
 from .using import usage
 from .verdict import drift
-from .windows import as_counted, observe
+from .windows import WHOLE, as_counted, observe
 
 __all__ = [
+    "WHOLE",
     "adopt",
     "alerts",
     "as_counted",

@@ -6,6 +6,7 @@ Here are the formats, which need the standard library alone; `.model` and `.summ
 from .errors import ModelError, RequestError
 from .formats import (
     FORMAT,
+    LARGEST_LABEL,
     Input,
     Manifest,
     Output,
@@ -24,6 +25,7 @@ __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "FORMAT",
+    "LARGEST_LABEL",
     "Distribution",
     "Input",
     "Manifest",

@@ -7,7 +7,6 @@ One line of `feedback-<pid>-<seq>.jsonl` per label: `{"format": 1, "id": predict
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from .asking import INLINE_BYTES
 from .engine import Arrival, Engine
 from .errors import RequestError
-from .formats import FORMAT, PREDICTION_ID, Signature
+from .formats import FORMAT, LARGEST_LABEL, PREDICTION_ID, Signature
 
 if TYPE_CHECKING:
     from .worker import Worker
@@ -83,7 +82,7 @@ def _labels(body: bytes, classes: Collection[str], numbers: bool) -> list[dict[s
             raise RequestError(422, "invalid_body", f"feedback {number}: id is not that of a prediction", row=number)
         if not _is_label(item["label"], classes, numbers):
             known = [f"one of {', '.join(list(classes)[:20])}"] if classes else []
-            wanted = " or ".join([*known, *(["a finite number"] if numbers else [])])
+            wanted = " or ".join([*known, *([f"a finite number up to {LARGEST_LABEL:g}"] if numbers else [])])
             raise RequestError(422, "invalid_body", f"feedback {number}: label is not {wanted}", row=number)
     return items
 
@@ -91,4 +90,5 @@ def _labels(body: bytes, classes: Collection[str], numbers: bool) -> list[dict[s
 def _is_label(label: object, classes: Collection[str], numbers: bool) -> bool:
     if isinstance(label, str):
         return label in classes
-    return numbers and isinstance(label, (int, float)) and not isinstance(label, bool) and math.isfinite(label)
+    # Neither is NaN nor infinity within it.
+    return numbers and isinstance(label, (int, float)) and not isinstance(label, bool) and abs(label) <= LARGEST_LABEL

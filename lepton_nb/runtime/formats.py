@@ -27,6 +27,7 @@ from .fields import Input, Output, Tokens
 
 __all__ = [
     "FORMAT",
+    "LARGEST_LABEL",
     "PREDICTION_ID",
     "Input",
     "Manifest",
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+# Beyond it sums of squared errors would no longer be finite numbers.
+LARGEST_LABEL = 1e100
 MODEL_FILE = "model.onnx"
 SIGNATURE_FILE = "signature.json"
 MANIFEST_FILE = "manifest.json"

@@ -63,5 +63,9 @@ class ErrorTally:
 
         Raises:
             KeyError: it is not of `to_dict`.
+            ValueError: a sum in it is no finite number.
         """
-        self.add(ErrorTally(int(value["rows"]), float(value["absolute"]), float(value["squared"])))
+        sums = (value["absolute"], value["squared"])
+        if not all(isinstance(one, (int, float)) and math.isfinite(one) for one in sums):
+            raise ValueError(f"sums of errors {sums}, expected finite numbers")
+        self.add(ErrorTally(int(value["rows"]), *map(float, sums)))

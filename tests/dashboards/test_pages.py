@@ -119,6 +119,24 @@ def test_the_fleet_lists_every_deployment_with_what_hinders_it(logged):
     assert "healthy" in html
 
 
+def test_a_deployment_that_breaks_the_keeper_hinders_no_other(logged, monkeypatch, capsys):
+    bad, good = logged("bad"), logged("good")
+    plain = monitoring.quality
+
+    def broken(ws, name):
+        return plain(ws, name) if name == "good" else {}["a fault of ours"]
+
+    monkeypatch.setattr(monitoring, "quality", broken)
+    bad.answer(bad.rows(1))
+    good.answer(good.rows(2))
+    Keeper(good.ws).once()
+    with monitoring.as_counted():
+        assert monitoring.observe(good.ws, "good").since(None).rows == 2
+    said = capsys.readouterr().err
+    assert said.startswith("bad: ")
+    assert "a fault of ours" in said
+
+
 def test_a_page_reads_windows_and_never_the_log(logged):
     one = logged()
     one.record()

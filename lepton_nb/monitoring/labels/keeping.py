@@ -14,7 +14,7 @@ import orjson
 
 from ...errors import DataError, FormatError, NotFoundError, UsageError
 from ...records import Deployment, Feedback
-from ...runtime import FORMAT, ModelError, Signature, read_signature, read_slots
+from ...runtime import FORMAT, LARGEST_LABEL, ModelError, Signature, read_signature, read_slots
 from ...runtime.formats import PREDICTION_ID
 from ...runtime.texts import plain_text
 from ...workspace import Workspace
@@ -149,12 +149,12 @@ def _label(text: str, classes: set[str], numbers: bool, row: int) -> str | float
         return text
     if numbers:
         try:
-            if math.isfinite(number := float(text)):
+            if abs(number := float(text)) <= LARGEST_LABEL:
                 return number
         except ValueError:
             pass
     known = [", ".join(sorted(classes)[:20])] if classes else []
-    expected = " or ".join([*known, *(["a finite number"] if numbers else [])])
+    expected = " or ".join([*known, *([f"a finite number up to {LARGEST_LABEL:g}"] if numbers else [])])
     raise DataError(f"row {row}: label {text[:60]!r} is none that the model answers", expected=expected)
 
 

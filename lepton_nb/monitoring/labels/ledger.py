@@ -9,6 +9,7 @@ there are few, and each row is copied a few times only.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import orjson
 
 from ...errors import FormatError
+from ...scores import ErrorTally
 from ...workspace import read_json, replacing, write_atomic, write_json
 from .summing import Sums, merged
 from .told import Told
@@ -160,9 +162,13 @@ def truths(folder: Path, parts: Iterable[Part], ids: Collection[str]) -> dict[st
     return _chosen(folder, parts, min(ids), max(ids), named)
 
 
-def truths_between(folder: Path, parts: Iterable[Part], first: str, last: str) -> dict[str, Told]:
-    """The labels that are known for ids from `first` to `last`."""
-    return _chosen(folder, parts, first, last, None)
+def truths_between(
+    folder: Path, parts: Iterable[Part], first: str, last: str, told: float | None = None
+) -> dict[str, Told]:
+    """The labels that are known for ids from `first` to `last`; with `told`, those that were told then or later."""
+    import pyarrow.compute as pc
+
+    return _chosen(folder, parts, first, last, None if told is None else pc.field("told") >= told)
 
 
 def _chosen(folder: Path, parts: Iterable[Part], first: str, last: str, named: Any) -> dict[str, Told]:
@@ -189,6 +195,8 @@ def sums(folder: Path, parts: Iterable[Part]) -> Iterator[tuple[str, int, int, d
         content = path.read_bytes()
         try:
             for one in orjson.loads(content)["windows"]:
+                if "classes" not in one["tally"]:
+                    ErrorTally().add_dict(one["tally"])
                 yield one["version"], one["start"], one["seconds"], one["tally"]
         except (ValueError, KeyError, TypeError) as cause:
             raise FormatError(
@@ -259,7 +267,7 @@ def _write_part(folder: Path, number: int, table: pa.Table, windows: Sums) -> No
         {"version": version, "start": start, "seconds": seconds, "tally": tally}
         for (version, start, seconds), tally in windows.items()
     ]
-    write_atomic(_sums(folder, number), orjson.dumps({"format": 1, "windows": value}))
+    write_atomic(_sums(folder, number), json.dumps({"format": 1, "windows": value}, allow_nan=False))
     with replacing(_truths(folder, number)) as temporary, temporary.open("wb") as stream:
         pq.write_table(table, stream, compression="zstd", row_group_size=32_768)
         stream.flush()

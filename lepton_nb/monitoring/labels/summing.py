@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...runtime import Signature
+from ...runtime import LARGEST_LABEL, Signature
 from ...runtime.texts import plain_text
 from ...scores import MISSING_SEGMENT, UNSEEN_SEGMENT, ErrorTally, Tally
 from ..lines import SECONDS
@@ -56,11 +56,14 @@ def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signat
         sign: 1, or -1 to take it off.
 
     Raises:
-        ValueError: a number was predicted, and the truth is none.
+        ValueError: a number was predicted, and the truth is none, or so far away that no sum could hold the error.
     """
     start = int(row.time // SECONDS) * SECONDS
     if row.value is not None:
-        return Judged(row.version, start, (), 0, {}, sign, row.value - float(truth))
+        error = row.value - float(truth)
+        if not abs(error) <= LARGEST_LABEL:
+            raise ValueError(f"the error {error} of {row.id} is beyond what is summed")
+        return Judged(row.version, start, (), 0, {}, sign, error)
     segments = {
         one.name: _value(row.inputs[one.name], one.categories)
         for one in (signature.inputs if signature else ())

@@ -94,8 +94,8 @@ def quality(
         folder, lambda known: [one for one in sums(folder, known.parts) if one[1] + one[2] > moment]
     )
     version = version or _champion(folder) or max(windows, key=lambda one: one[1], default=("",))[0]
-    observed = observe(ws, name)
-    spans = {span: counts for span, counts in observed.windows.items() if span.start + span.seconds > moment}
+    # What is asked for says how exactly windows are read: of an hour the minutes, of a year the days.
+    spans = observe(ws, name, None if since is None else moment).windows
     seen = _Seen()
     for one in windows:
         if one[0] == version:
