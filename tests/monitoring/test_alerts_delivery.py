@@ -6,11 +6,11 @@ import http.server
 import json
 import os
 import signal
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-import httpx
 import pytest
 
 from lepton_nb.monitoring import evaluate_alerts, monitor
@@ -115,6 +115,60 @@ def test_a_redirect_is_not_followed(logged):
         assert len(hook.got) == 1
 
 
+@contextmanager
+def dribbling(before: bytes):
+    """A webhook that sends this at once, and then a byte at a time for ever; gives its port."""
+    ended, server = threading.Event(), socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(before)
+            while not ended.wait(0.05):
+                connection.sendall(b"x")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        ended.set()
+        thread.join()
+        server.close()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("before", "waiting", "trouble"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n", 0, ""),
+        (b"HTTP/1.1 200 OK\r\nx-slow: ", 1, "ops: it did not answer within 0.5 s"),
+    ],
+)
+def test_a_webhook_that_answers_drop_by_drop_holds_up_nobody(logged, monkeypatch, before, waiting, trouble):
+    monkeypatch.setattr(delivering, "_TIMEOUT_S", 0.5)
+    with dribbling(before) as port:
+        one = asked(logged(), port, alerts="{busy: requests > 0}")
+        one.answer(one.rows(1))
+        (found,) = evaluate_alerts(one.ws, one.name)
+    assert (found.waiting, found.trouble) == (waiting, trouble)
+
+
+def test_deployments_that_share_a_prometheus_file_leave_each_other_s_lines(logged):
+    shop, bank = logged("shop"), logged("bank")
+    for one in (shop, bank, shop):
+        (one.folder / "alerts.yml").write_text(
+            "alerts: {busy: requests > 0}\ndeliver: {node: {prometheus: both.prom}}\n"
+        )
+        one.answer(one.rows(1))
+        evaluate_alerts(one.ws, one.name)
+    lines = (shop.ws.root / "both.prom").read_text().splitlines()[2:]
+    assert sorted(lines) == [
+        f'lepton_alert_firing{{deployment="{name}",alert="busy",severity="warning"}} 1' for name in ("bank", "shop")
+    ]
+
+
 def test_a_channel_that_is_dead_holds_up_no_other(logged):
     with Hook() as hook:
         one = logged()
@@ -185,11 +239,13 @@ def test_killed_after_sending_it_is_sent_again_with_its_id_and_the_rest_follows(
         one.answer(one.rows(1))
 
         def killed():
-            def post(*args, **options):
-                httpx.Client().post(*args, **{k: v for k, v in options.items() if k != "follow_redirects"})
+            post = delivering._post
+
+            def posted(*args):
+                post(*args)
                 os.kill(os.getpid(), signal.SIGKILL)
 
-            httpx.post = post
+            delivering._post = posted
             evaluate_alerts(one.ws, one.name)
 
         with child_that(killed):

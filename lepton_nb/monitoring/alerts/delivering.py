@@ -6,11 +6,13 @@ the body as `id`, and for a webhook in the header `Idempotency-Key` as well.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,12 +121,32 @@ def _post(channel: Channel, event: Mapping[str, Any], content: bytes) -> None:
         raise _NotDeliveredError(f"the secret of channel {channel.name} is no address")
     headers |= {"content-type": "application/json", "idempotency-key": str(event["id"])}
     try:
-        # A redirect would carry the headers to somebody else.
-        answer = httpx.post(target, content=content, headers=headers, timeout=_TIMEOUT_S, follow_redirects=False)
+        # A loop of its own: in a notebook this thread has one that runs already.
+        with ThreadPoolExecutor(1) as pool:
+            status = pool.submit(asyncio.run, _status(target, headers, content)).result()
+    except TimeoutError as cause:
+        raise _NotDeliveredError(f"it did not answer within {_TIMEOUT_S:g} s") from cause
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as cause:
         raise _NotDeliveredError(f"{type(cause).__name__}: {cause}") from cause
-    if not answer.is_success:
-        raise _NotDeliveredError(f"it answered {answer.status_code}")
+    if not httpx.codes.is_success(status):
+        raise _NotDeliveredError(f"it answered {status}")
+
+
+async def _status(target: str, headers: Mapping[str, str], content: bytes) -> int:
+    """What a webhook answers; its body, which may come drop by drop for ever, is left unread.
+
+    Raises:
+        TimeoutError: it took too long, all in all: httpx itself only limits each wait.
+    """
+    import httpx
+
+    async with asyncio.timeout(_TIMEOUT_S):
+        # A redirect would carry the headers to somebody else.
+        async with (
+            httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client,
+            client.stream("POST", target, content=content, headers=headers) as answer,
+        ):
+            return answer.status_code
 
 
 def _revealed(value: str) -> str:
@@ -135,26 +157,29 @@ def _revealed(value: str) -> str:
 def write_prometheus(
     ws: Workspace, deployment: str, channels: Mapping[str, Channel], alerts: Sequence[Alert]
 ) -> Mapping[str, str]:
-    """Write what fires now for the textfile collector of Prometheus.
+    """Write what fires now for the textfile collector of Prometheus. Deployments may share a file.
 
     Returns:
         By channel why its file could not be written.
     """
-    lines = [
-        f'lepton_alert_firing{{deployment="{deployment}",alert="{one.name}",severity="{one.severity}"}} '
-        f"{int(one.status == 'firing')}\n"
-        for one in alerts
-    ]
+    label = f'lepton_alert_firing{{deployment="{deployment}",'
+    lines = [f'{label}alert="{one.name}",severity="{one.severity}"}} {int(one.status == "firing")}\n' for one in alerts]
     troubles = {}
     for channel in channels.values():
         if channel.kind != "prometheus":
             continue
         path = ws.root / channel.target
         try:
-            if path.exists() and not path.read_text(errors="replace").startswith(_PROMETHEUS):
-                troubles[channel.name] = f"{channel.target} is somebody else's file"
-                continue
-            write_atomic(path, _PROMETHEUS + "".join(lines))
+            with locked(ws.home / ".prometheus.lock"):
+                present = path.read_text(errors="replace") if path.exists() else _PROMETHEUS
+                if not present.startswith(_PROMETHEUS):
+                    troubles[channel.name] = f"{channel.target} is somebody else's file"
+                    continue
+                others = present.removeprefix(_PROMETHEUS).splitlines(keepends=True)
+                kept = [line for line in others if not line.startswith(label)]
+                write_atomic(path, _PROMETHEUS + "".join([*kept, *lines]))
+        except ConflictError as cause:
+            troubles[channel.name] = f"{channel.target}: {cause.what}"
         except OSError as cause:
             troubles[channel.name] = f"{channel.target}: {cause.strerror}"
     return troubles
