@@ -15,18 +15,20 @@ from .model import Model
 __all__ = ["Batcher"]
 
 _MOST_ROWS = 256
-# A model that takes longer than this for a row would hold up the event loop: it runs in a thread.
+# What takes longer than this would hold up the event loop: it runs in a thread.
 _SLOW_S = 0.002
-_TRIES = 5
+# What more rows take shows only where there are some.
+_TRIES, _TRIED_ROWS = 5, 17
 
 _Arrays = Mapping[str, np.ndarray[Any, Any]]
+_Batch = list[tuple[_Arrays, int, asyncio.Future[Answers]]]
 
 
 class Batcher:
     """Runs a model for all requests that are at hand.
 
-    A request that is alone is run at once: nothing is waited for. While a slow model runs in its thread, those that
-    come meanwhile gather, and are the next batch.
+    A request that is alone is run at once: nothing is waited for. While a batch that takes long runs in a thread, those
+    that come meanwhile gather, and are the next batch.
 
     Args:
         model: the model, warmed up.
@@ -34,16 +36,19 @@ class Batcher:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._waiting: list[tuple[_Arrays, int, asyncio.Future[Answers]]] = []
+        self._waiting: _Batch = []
         self._is_scheduled = False
-        self.is_slow = self._seconds() > _SLOW_S
+        self.first_s = self.more_s = self._seconds(1)
+        # A model that is slow with one row is not asked for more.
+        if self.first_s <= _SLOW_S:
+            self.more_s = max(0.0, (self._seconds(_TRIED_ROWS) - self.first_s) / (_TRIED_ROWS - 1))
 
-    def _seconds(self) -> float:
-        """What one row takes."""
+    def _seconds(self, rows: int) -> float:
+        """What some rows take."""
         taken = []
         for _ in range(_TRIES):
             begun = time.perf_counter()
-            self._model.warm_up()
+            self._model.warm_up(rows)
             taken.append(time.perf_counter() - begun)
         return min(taken)
 
@@ -58,27 +63,32 @@ class Batcher:
         return await future
 
     def _begin(self) -> None:
-        if not self.is_slow:
-            try:
-                while self._waiting:
-                    batch = self._next()
-                    self._settle(batch, self._run(batch))
-            finally:
-                self._is_scheduled = False
-            return
-        task = asyncio.ensure_future(self._work())
-        # The loop itself keeps no hold of a task.
-        self._task = task
-
-    async def _work(self) -> None:
+        is_handed = False
         try:
             while self._waiting:
                 batch = self._next()
+                if is_handed := self._is_long(batch):
+                    # The loop itself keeps no hold of a task.
+                    self._task = asyncio.ensure_future(self._work(batch))
+                    return
+                self._settle(batch, self._run(batch))
+        finally:
+            self._is_scheduled = is_handed
+
+    def _is_long(self, batch: _Batch) -> bool:
+        """Whether a batch would hold up the event loop."""
+        more = sum(size for _, size, _ in batch) - 1
+        return self.first_s + more * self.more_s > _SLOW_S
+
+    async def _work(self, batch: _Batch) -> None:
+        try:
+            while batch:
                 self._settle(batch, await asyncio.to_thread(self._run, batch))
+                batch = self._next()
         finally:
             self._is_scheduled = False
 
-    def _next(self) -> list[tuple[_Arrays, int, asyncio.Future[Answers]]]:
+    def _next(self) -> _Batch:
         rows, count = 0, 0
         for _, size, _ in self._waiting:
             if count and rows + size > _MOST_ROWS:

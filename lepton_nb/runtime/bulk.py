@@ -36,7 +36,7 @@ BULK_KINDS = (ARROW, NUMPY)
 _MAGIC = b"LPR1"
 _HEAD = struct.Struct("<4sIIII")
 # The model runs on so many rows at a time: its inner values of a million rows would not fit into the memory.
-_ROWS_AT_ONCE, _TEXTS_AT_ONCE = 8192, 256
+_ROWS_AT_ONCE = 8192
 
 
 async def bulk(worker: Worker, engine: Engine, body: bytes, kind: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
@@ -64,9 +64,8 @@ def _answer(engine: Engine, body: bytes, kind: str, arrival: Arrival, *, shadow:
     columns = (from_arrow if kind == ARROW else from_numpy)(body, signature)
     rows = rows_of(columns)
     parts: list[Answers] = []
-    step = _TEXTS_AT_ONCE if any(one.kind == "text" for one in signature.inputs) else _ROWS_AT_ONCE
-    for start in range(0, rows, step):
-        part = {name: values[start : start + step] for name, values in columns.items()}
+    for start in range(0, rows, _ROWS_AT_ONCE):
+        part = {name: values[start : start + _ROWS_AT_ONCE] for name, values in columns.items()}
         try:
             parts.append(engine.model.predict(part))
         except RequestError as fault:

@@ -19,12 +19,13 @@ MOST_BYTES = 64 * 1024 * 1024
 _CHARACTERS_PER_TOKEN = 256
 
 
-def opened_tokenizer(content: bytes, name: str) -> Any:
-    """The tokenizer of a file, without its own padding and truncation.
+def opened_tokenizer(content: bytes, name: str, most: int = 0) -> Any:
+    """The tokenizer of a file, without its own padding.
 
     Args:
         content: of the file.
         name: of the file, for the message.
+        most: tokens of a text at most, its special ones among them; 0 for any number.
 
     Raises:
         ModelError: it is too large, or none.
@@ -41,8 +42,12 @@ def opened_tokenizer(content: bytes, name: str) -> Any:
         ) from cause
     try:
         found: Any = tokenizers.Tokenizer.from_str(content.decode())
+        cut = found.truncation or {}
         found.no_padding()
         found.no_truncation()
+        if most:
+            # Not by hand: the special token that closes a text stays when its words are cut off.
+            found.enable_truncation(most, direction=cut.get("direction", "right"))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as cause:  # noqa: BLE001 - a panic of the library is no Exception
@@ -64,44 +69,72 @@ class Tokenizer:
 
     def __init__(self, name: str, tokens: Tokens, content: bytes) -> None:
         self._name, self._tokens = name, tokens
-        self._tokenizer = opened_tokenizer(content, tokens.file)
+        self._tokenizer = opened_tokenizer(content, tokens.file, tokens.most)
+        self._keeps_end = self._tokenizer.truncation["direction"] == "left"
 
-    def feed(self, texts: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
+    def feed(self, texts: Sequence[str], width: int = 0) -> dict[str, np.ndarray[Any, Any]]:
         """The graph's inputs for N texts, by name.
+
+        Args:
+            texts: the texts.
+            width: ids of each text at least; shorter ones are filled up.
 
         Raises:
             RequestError: 422 naming a row whose text has no token.
         """
+        rows = self._encoded(texts)
+        for row, ids in enumerate(rows):
+            if not ids:
+                text = f"row {row}, field {self._name!r}: expected text of one token at least"
+                raise RequestError(422, "invalid_row", text, row=row)
+        return self.arranged(rows, width)
+
+    def longest(self, texts: Sequence[str]) -> int:
+        """How many tokens the longest of some texts has."""
+        return max(map(len, self._encoded(texts)), default=0)
+
+    def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
         most = self._tokens.most
-        cut = [text[: most * _CHARACTERS_PER_TOKEN] for text in texts]
+        longest = most * _CHARACTERS_PER_TOKEN
+        cut = [text[-longest:] if self._keeps_end else text[:longest] for text in texts]
         try:
             found = self._tokenizer.encode_batch_fast(cut)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as cause:  # noqa: BLE001 - a panic of the library is no Exception, and would end the server
+            self._refuse_broken(texts)
             raise RuntimeError(f"the tokenizer of {self._name!r} failed: {cause}") from None
-        rows = [one.ids[:most] for one in found]
-        for row, ids in enumerate(rows):
-            if not ids:
-                text = f"row {row}, field {self._name!r}: expected text of one token at least"
-                raise RequestError(422, "invalid_row", text, row=row)
-        return self.arranged(rows)
+        # Where `most` has no room for the special tokens, the library cuts nothing.
+        return [one.ids[:most] for one in found]
 
-    def arranged(self, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray[Any, Any]]:
+    def _refuse_broken(self, texts: Sequence[str]) -> None:
+        """Raise where a text has half a character, which UTF-8 has no form for."""
+        for row, text in enumerate(texts):
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                message = f"row {row}, field {self._name!r}: expected text that has a form in UTF-8"
+                raise RequestError(422, "invalid_row", message, row=row) from None
+
+    def arranged(self, rows: Sequence[Sequence[int]], width: int = 0) -> dict[str, np.ndarray[Any, Any]]:
         """The graph's inputs for N lists of token ids, none of them longer than `most`."""
         tokens = self._tokens
         sizes = np.fromiter(map(len, rows), np.int64, len(rows))
-        width = tokens.most if tokens.fixed else int(sizes.max(initial=1))
-        is_token = np.arange(width) < sizes[:, None]
+        width = tokens.most if tokens.fixed else max(width, int(sizes.max(initial=1)))
+        places = np.arange(width)
+        is_token = places < sizes[:, None] if tokens.side == "right" else places >= width - sizes[:, None]
         ids = np.full((len(rows), width), tokens.padding, tokens.dtype)
         ids[is_token] = [one for row in rows for one in row]
         made = {tokens.ids: ids}
         if tokens.mask:
             made[tokens.mask] = (is_token if tokens.marks == "tokens" else ~is_token).astype(tokens.mask_dtype)
+        if tokens.zeros:
+            made[tokens.zeros] = np.zeros(ids.shape, tokens.zeros_dtype)
         if tokens.lengths:
             made[tokens.lengths] = sizes
         return made
 
-    def empty(self) -> dict[str, np.ndarray[Any, Any]]:
-        """The graph's inputs for one text of as many tokens as may be."""
-        return self.arranged([[self._tokens.padding] * self._tokens.most])
+    def empty(self, rows: int = 1) -> dict[str, np.ndarray[Any, Any]]:
+        """The graph's inputs for texts of as many tokens as may be; such texts are tokenised, for the time it takes."""
+        self._encoded(["a " * self._tokens.most] * rows)
+        return self.arranged([[self._tokens.padding] * self._tokens.most] * rows)
