@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from .answers import Answers
 from .engine import Arrival, Engine
 from .errors import RequestError
 from .fields import DTYPES
@@ -97,15 +98,35 @@ class _Infer:
         async def work(engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
             engine = _asked(self._worker, path, engine)
             if len(body) > engine.inline_bytes:
-                value, wanted, rows, inputs = await asyncio.to_thread(_read, body, engine.signature)
+                content, rows = await asyncio.to_thread(_alone, engine, body, arrival)
             else:
                 value, wanted, rows, inputs = _read(body, engine.signature)
-            answers = engine.told(await engine.batcher.predict(inputs), inputs)
-            engine.record(rows, answers, arrival)
+                content = _answered(engine, value, wanted, rows, inputs, await engine.batcher.predict(inputs), arrival)
             self._worker.shadow(engine, lambda other: other.repeat(rows, arrival))
-            return _content(value, wanted, answers, engine), b"application/json", ()
+            return content, b"application/json", ()
 
         await self._worker.answered(scope, receive, send, ("application/json",), work)
+
+
+def _alone(engine: Engine, body: bytes, arrival: Arrival) -> tuple[bytes, list[dict[str, Any]]]:
+    """The answer to a large request, made in this thread, and its rows."""
+    value, wanted, rows, inputs = _read(body, engine.signature)
+    return _answered(engine, value, wanted, rows, inputs, engine.model.predict(inputs), arrival), rows
+
+
+def _answered(
+    engine: Engine,
+    value: dict[str, Any],
+    wanted: list[str],
+    rows: list[dict[str, Any]],
+    inputs: Any,
+    found: Answers,
+    arrival: Arrival,
+) -> bytes:
+    """The content of the answer, which is on the log."""
+    answers = engine.told(found, inputs)
+    engine.record(rows, answers, arrival)
+    return _content(value, wanted, answers, engine)
 
 
 def _read(body: bytes, signature: Signature) -> tuple[dict[str, Any], list[str], list[dict[str, Any]], Any]:

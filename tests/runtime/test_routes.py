@@ -3,13 +3,15 @@
 import asyncio
 import json
 import socket
+import threading
 import time
 
 import httpx
 import pytest
 from asked import lines_of, talk_to
 
-from lepton_nb.runtime import Slot
+from lepton_nb.runtime import Slot, engine
+from lepton_nb.runtime.engine import Engine
 from lepton_nb.runtime.model import Model
 from lepton_nb.runtime.settings import Settings
 
@@ -134,6 +136,33 @@ def test_a_large_request_of_the_protocol_does_not_hold_up_the_others(settings):
     status, others = talk_to(settings, talk)
     assert status == 200
     assert others > 3
+
+
+def test_a_large_request_of_the_protocol_is_answered_and_told_in_a_thread(settings, monkeypatch):
+    threads = []
+    told, record = Engine.told, Engine.record
+
+    def watched(call):
+        def called(self, *given, **named):
+            threads.append(threading.current_thread() is threading.main_thread())
+            return call(self, *given, **named)
+
+        return called
+
+    monkeypatch.setattr(Engine, "told", watched(told))
+    monkeypatch.setattr(Engine, "record", watched(record))
+    rows = 10_000
+    inputs = [{**one, "shape": [rows], "data": [one["data"][0]] * rows} for one in (INPUTS[0], INPUTS[2])]
+    inputs.append({**INPUTS[1], "shape": [rows, 1], "data": [1.0] * rows})
+    answer = talk_to(settings, lambda client: client.post("/v2/models/tiny/infer", json={"inputs": inputs}))
+    assert (answer.status_code, threads) == (200, [False, False])
+
+
+def test_more_numbers_than_json_has_room_for_are_refused(settings, monkeypatch):
+    monkeypatch.setattr(engine, "_MOST_NUMBERS", 5)
+    rows = [{"age": 1, "height": None, "color": "red"}] * 2
+    answer = talk_to(settings, lambda client: client.post("/predict", json={"rows": rows}))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
 
 
 def test_a_model_that_is_not_served_here_is_not_found(settings):
