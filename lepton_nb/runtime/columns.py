@@ -251,6 +251,14 @@ _READ = {"number": _numbers, "category": _texts, "array": _lists, "text": _free_
 
 
 def _finite(array: np.ndarray[Any, Any], one: Input, start: int) -> np.ndarray[Any, Any]:
+    if array.dtype.kind in "iu" and not one.dtype.startswith("float") and not np.can_cast(array.dtype, one.dtype):
+        # A cast would take what is too large for a small number.
+        least, most = np.iinfo(one.dtype).min, np.iinfo(one.dtype).max
+        rows = ((array >= least) & (array <= most)).reshape(len(array), -1).all(1)
+        if not rows.all():
+            row = start + int(rows.argmin())
+            text = f"row {row}, field {one.name!r}: expected whole numbers that fit into {one.dtype}"
+            raise RequestError(422, "invalid_row", text, row=row)
     with np.errstate(over="ignore"):
         # A copy: what a batch of a stream holds is gone with it.
         values = np.array(array, one.dtype, order="C")

@@ -120,6 +120,18 @@ def test_lists_are_the_rows_of_an_array(kind):
     assert found.reshape(2, 4).tolist() == values[1:]
 
 
+@pytest.mark.parametrize(("kind", "value"), [("int64", 2**32 + 3), ("uint64", 2**31), ("int64", -(2**31) - 1)])
+def test_a_whole_number_that_is_too_large_is_refused_not_made_small(kind, value):
+    one = signature(Input("c", "array", (2,), (), 0, 9, "refused", dtype="int32"))
+    values, sink = np.array([[1, 2], [1, value]], kind), io.BytesIO()
+    np.save(sink, values)
+    table = pa.table({"c": pa.array(list(values), pa.list_(pa.from_numpy_dtype(kind)))})
+    for read, body in ((from_numpy, sink.getvalue()), (from_arrow, stream(table))):
+        with pytest.raises(RequestError, match="row 1, field 'c': expected whole numbers that fit into int32") as fault:
+            read(body, one)
+        assert (fault.value.status, fault.value.row) == (422, 1)
+
+
 def test_what_was_read_stays_when_its_stream_has_gone():
     values = np.arange(400_000, dtype=np.float32).reshape(-1, 4)
     rows = pa.table({"c": pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), 4)})
