@@ -72,6 +72,8 @@ def parse_json(body: bytes) -> Any:
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(body, parse_constant=number, parse_float=number, parse_int=whole)
             if infinite:
+                # Half a character is JSON to Python, and text to nobody else.
+                json.dumps(value, ensure_ascii=False).encode()
                 return value
         raise RequestError(400, "invalid_json", f"the body is not JSON: {cause}") from None
 

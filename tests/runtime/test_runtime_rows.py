@@ -127,6 +127,7 @@ def test_a_bad_array_is_refused_by_row_and_field(value, message):
         ('{"rows": {}}', 422, "invalid_body"),
         ('{"rows": []}', 422, "invalid_body"),
         ('{"rows": NaN}', 422, "invalid_body"),
+        ('{"rows": 1e999, "rows": [{"c": "\\ud800"}]}', 400, "invalid_json"),
         ('{"rows": [{"x": 1, "c": "a"}], "more": 1}', 422, "invalid_body"),
         ('{"rows": [' + "[" * 900 + "]" * 900 + "]}", 422, "invalid_row"),
     ],
