@@ -66,7 +66,9 @@ class _Supervisor(Multiprocess):
         self._asked: dict[Process, float] = {}
 
     def keep_subprocess_alive(self) -> None:
-        """Look after the workers."""
+        """Look after the workers, unless they are being ended."""
+        if self.should_exit.is_set():
+            return
         answering = [self._answers(process) for process in self.processes]
         for place, process in enumerate(self.processes):
             if answering[place]:
@@ -76,6 +78,9 @@ class _Supervisor(Multiprocess):
             if not self.has_answered and (process.exitcode or 0) > 0:
                 self.has_failed = True
                 self.should_exit.set()
+                return
+            # Whatever ended it has been told to this process, too, and comes first.
+            if self.should_exit.is_set() or self.signal_queue:
                 return
             self._asked.pop(process, None)
             self.processes[place] = Process(self.config, self.sockets)
