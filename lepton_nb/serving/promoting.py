@@ -67,7 +67,7 @@ def promote(
 
     def change(plan: Plan) -> tuple[Plan, str]:
         if bento is not None:
-            _check_inputs(plan.slots[CHAMPION], bento, name)
+            _check_answers(plan, bento, name)
         chosen = plan.slots.get(CHALLENGER) if bento is None else Slot(bento.tag, bento.model.resolve())
         if chosen is None:
             raise UsageError(
@@ -116,8 +116,9 @@ def _check(bento: Bento) -> None:
         raise ServingError(f"{bento.tag} cannot be served", got=str(cause), hint="package the run again") from cause
 
 
-def _check_inputs(champion: Slot, bento: Bento, name: str) -> None:
-    """Whoever asks knows nothing of a change, so what is asked must stay right."""
+def _check_answers(plan: Plan, bento: Bento, name: str) -> None:
+    """Whoever asks knows nothing of a change, so what is asked and how it is read must stay right."""
+    champion = plan.slots[CHAMPION]
     try:
         before, after = read_signature(champion.path), read_signature(bento.model)
     except ModelError as cause:
@@ -128,6 +129,16 @@ def _check_inputs(champion: Slot, bento: Bento, name: str) -> None:
             f"{bento.tag} answers otherwise than deployment {name!r}",
             expected=f"a {before.task} with the outputs of {champion.bento}",
             got=f"a {after.task} with {', '.join(one.name for one in after.outputs) or 'classes'}",
+            hint="serve it under another name",
+        )
+    # Probabilities are read by their places: a class more may only stand behind those that are known. What answered
+    # before this champion may always come back.
+    is_back = plan.previous is not None and plan.previous.path == bento.model.resolve()
+    if after.classes[: len(before.classes)] != before.classes and not is_back:
+        raise UsageError(
+            f"{bento.tag} gives its probabilities in another order than deployment {name!r}",
+            expected=f"the classes {', '.join(before.classes[:20])}, others behind them",
+            got=", ".join(after.classes[:20]),
             hint="serve it under another name",
         )
     if now != then:

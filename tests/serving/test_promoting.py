@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -12,8 +13,9 @@ import psutil
 import pytest
 
 from lepton_nb.errors import ServingError, UsageError
-from lepton_nb.runtime import manifest_of
+from lepton_nb.runtime import CHAMPION, Plan, Slot, manifest_of
 from lepton_nb.serving import deployments, get, logs, promote, rollback, serve, stop
+from lepton_nb.serving.promoting import _check_answers
 
 ROW = {"age": 1.0, "height": None, "color": "red"}
 TIMES = 20
@@ -76,6 +78,28 @@ def test_a_model_with_other_inputs_does_not_take_the_place(ws, bento, other_bent
     (other_bento.model / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UsageError, match="takes other inputs than deployment 'tiny'"):
         promote(ws, deployment.name, other_bento, canary=0.1)
+
+
+def with_classes(bento, *classes: str) -> None:
+    signature = json.loads((bento.model / "signature.json").read_text()) | {"classes": list(classes)}
+    (bento.model / "signature.json").write_text(json.dumps(signature))
+    (bento.model / "manifest.json").unlink()
+    manifest = manifest_of(bento.model, run="r", data="d").to_dict()
+    (bento.model / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("classes", [("yes", "no"), ("no", "maybe"), ("no",), ("maybe", "no", "yes")])
+def test_a_model_whose_probabilities_stand_elsewhere_does_not_take_the_place(bento, other_bento, classes):
+    with_classes(other_bento, *classes)
+    plan = Plan({CHAMPION: Slot(bento.tag, bento.model.resolve())})
+    with pytest.raises(UsageError, match="in another order than deployment 'tiny'"):
+        _check_answers(plan, other_bento, "tiny")
+    # What answered before may come back.
+    _check_answers(
+        dataclasses.replace(plan, previous=Slot("other:v2", other_bento.model.resolve())), other_bento, "tiny"
+    )
+    with_classes(other_bento, "no", "yes", "maybe")
+    _check_answers(plan, other_bento, "tiny")
 
 
 def test_behind_a_promotion_nobody_is_answered_by_what_was_there_before(ws, bento, other_bento):
