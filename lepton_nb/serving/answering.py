@@ -101,15 +101,17 @@ def _batches(source: Path, signature: Signature) -> Iterator[dict[str, Any]]:
 
 def _inputs(batch: Any, signature: Signature) -> dict[str, Any] | None:
     """The input of an array model from its column of lists; None for columns."""
+    arrays = [one for one in signature.inputs if one.kind == "array"]
+    # One value a row, and lists of a length that may differ, are read as rows are.
     if any(one.kind == "text" or one.dtype != "float32" for one in signature.inputs) or (
-        len(signature.inputs) > 1 and any(one.kind == "array" for one in signature.inputs)
+        arrays and (len(signature.inputs) > 1 or not arrays[0].shape or -1 in arrays[0].shape)
     ):
         from ..runtime.rows import arrays_of
 
         return arrays_of(batch.to_pylist(), signature)
-    if [one.kind for one in signature.inputs] != ["array"]:
+    if not arrays:
         return None
-    (one,) = signature.inputs
+    (one,) = arrays
     import pyarrow as pa
     import pyarrow.compute as pc
 

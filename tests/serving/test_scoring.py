@@ -13,7 +13,9 @@ import pytest
 
 from lepton_nb.errors import DataError, NotFoundError, ServingError, UsageError
 from lepton_nb.records import Progress
+from lepton_nb.runtime import Input, Output, Signature
 from lepton_nb.serving import predict_bento, score
+from lepton_nb.serving.answering import _batches
 
 ROWS = 40_000
 
@@ -98,6 +100,17 @@ def test_what_is_no_file_of_rows_is_refused(bento, tmp_path):
         score(bento, tmp_path / "empty", tmp_path / "out")
     with pytest.raises(UsageError, match="is a file"):
         score(bento, tmp_path / "empty", tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize(
+    ("shape", "values", "kind"),
+    [((), [1.0, 2.0], pa.float32()), ((-1,), [[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32()))],
+)
+def test_an_array_of_one_value_or_of_any_length_is_read(tmp_path, shape, values, kind):
+    pq.write_table(pa.table({"x": pa.array(values, kind)}), tmp_path / "in.parquet")
+    signature = Signature("tensors", (), (Input("x", "array", shape),), (Output("o"),))
+    (found,) = _batches(tmp_path / "in.parquet", signature)
+    assert (found["x"].tolist(), found["x"].dtype) == (values, np.float32)
 
 
 def test_more_rows_than_fit_into_the_memory_are_answered(bento, tmp_path):
