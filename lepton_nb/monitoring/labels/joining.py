@@ -1,31 +1,33 @@
 """Labels find their predictions: each label is joined once, whoever looks and whenever.
 
 A label whose prediction is not on the log (yet) is looked for again after a minute, then after two, four, and so on
-for a week: a log may come from another machine later than its labels. Of several labels for one prediction the one
-that was told last holds: what the earlier one had added is taken off.
+for a week, however many wait: a log may come from another machine later than its labels. Of several labels for one
+prediction the one that was told last holds: what the earlier one had added is taken off.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ...workspace import Workspace, locked
 from ..places import signature_of
 from .finding import predicted
-from .ledger import FOLDER, Ledger, Pending, read, truths, write
+from .ledger import FOLDER, Ledger, read, truths, write
 from .summing import Judged, judged, summed
 from .told import FEEDBACK, Told, told
+from .waiting import Pending, due, kept, those_of
 
 __all__ = ["join"]
 
 # So many bytes of labels at a time: some hundred thousand labels, in a few hundred MB.
 _BYTES = 16 * 1024 * 1024
 _RETRY_S, _KEPT_S = 60.0, 7 * 24 * 3600.0
-_MOST_PENDING = 20_000
+# So many that wait are looked for at a time.
+_AT_ONCE = 100_000
 
 
 def join(ws: Workspace, folder: Path, now: float | None = None) -> Ledger:
@@ -49,22 +51,24 @@ def join(ws: Workspace, folder: Path, now: float | None = None) -> Ledger:
         return ledger
     with locked(folder / FOLDER / ".lock"):
         ledger = read(folder)
-        if due := {one.id: one for one in ledger.pending if one.next <= now}:
-            rest = tuple(one for one in ledger.pending if one.id not in due)
-            ledger = _joined(ws, folder, replace(ledger, pending=rest), _as_told(due), due, now)
+        if ledger.pending:
+            ledger = write(folder, _kept(folder, replace(ledger, pending=()), (), ledger.pending), (), {})
+        while found := due(folder / FOLDER, ledger.waiting, now, _AT_ONCE):
+            ledger = _joined(ws, folder, ledger, _as_told(found), {one.id: one for one in found}, now)
         for labels, feedback, broken in _fresh(folder, ledger):
-            waiting = {one.id: one for one in ledger.pending}
+            known = those_of(folder / FOLDER, ledger.waiting, {one.id for one in labels})
+            waiting = {one.id: one for one in known}
             ledger = replace(ledger, feedback=feedback, broken=ledger.broken + broken)
             ledger = _joined(ws, folder, ledger, labels, waiting, now)
         return ledger
 
 
-def _as_told(pending: Mapping[str, Pending]) -> list[Told]:
-    return [Told(one.id, one.label, one.time) for one in pending.values()]
+def _as_told(pending: Sequence[Pending]) -> list[Told]:
+    return [Told(one.id, one.label, one.time) for one in pending]
 
 
 def _is_new(folder: Path, ledger: Ledger, now: float) -> bool:
-    if any(one.next <= now for one in ledger.pending):
+    if ledger.pending or (ledger.waiting.rows and ledger.waiting.next <= now):
         return True
     return any(_begin(path, ledger.feedback)[1] < path.stat().st_size for path in folder.glob(FEEDBACK))
 
@@ -133,7 +137,7 @@ def _joined(
     stays = [one for one in missing if one.id in known]
     replaced = sum(one in known for one in new)
     ledger = replace(
-        _waiting(ledger, [one for one in missing if one.id not in known], waiting, newest, now),
+        _waiting(folder, ledger, [one for one in missing if one.id not in known], waiting, newest, now),
         joined=ledger.joined + len(new) - replaced,
         replaced=ledger.replaced + replaced,
         repeated=ledger.repeated + len(labels) - len(wanted),
@@ -148,17 +152,27 @@ def _says_more(one: Told, before: Told | None) -> bool:
 
 
 def _waiting(
-    ledger: Ledger, missing: Sequence[Told], waiting: Mapping[str, Pending], looked_for: Mapping[str, Told], now: float
+    folder: Path,
+    ledger: Ledger,
+    missing: Sequence[Told],
+    waiting: Mapping[str, Pending],
+    looked_for: Mapping[str, Told],
+    now: float,
 ) -> Ledger:
     """The ledger with the labels whose prediction was not found waiting, or given up."""
-    kept = [one for one in ledger.pending if one.id not in looked_for]
+    again: list[Pending] = []
     lost = ledger.lost
     for one in missing:
         first = waiting[one.id].read if one.id in waiting else now
         if now - first >= _KEPT_S:
             lost += 1
         else:
-            kept.append(Pending(*one, first, min(now + max(_RETRY_S, now - first), first + _KEPT_S)))
-    kept.sort(key=lambda one: one.read)
-    lost += max(len(kept) - _MOST_PENDING, 0)
-    return replace(ledger, pending=tuple(kept[-_MOST_PENDING:]), lost=lost)
+            again.append(Pending(*one, first, min(now + max(_RETRY_S, now - first), first + _KEPT_S)))
+    return _kept(folder, replace(ledger, lost=lost), looked_for, again)
+
+
+def _kept(folder: Path, ledger: Ledger, gone: Collection[str], more: Sequence[Pending]) -> Ledger:
+    """The ledger with another file of labels that wait; whoever is killed before it is written leaves one too many."""
+    waiting = kept(folder / FOLDER, ledger.waiting, ledger.number, gone, more)
+    used = waiting.number == ledger.number
+    return replace(ledger, waiting=waiting, number=ledger.number + used)

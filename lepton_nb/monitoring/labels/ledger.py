@@ -23,6 +23,7 @@ from ...scores import ErrorTally
 from ...workspace import read_json, replacing, write_atomic, write_json
 from .summing import Sums, merged
 from .told import Told
+from .waiting import Pending, Waiting, path_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,6 @@ __all__ = [
     "FOLDER",
     "Ledger",
     "Part",
-    "Pending",
     "drop_unnamed",
     "read",
     "reading",
@@ -62,24 +62,6 @@ class Part(NamedTuple):
     last: str
 
 
-class Pending(NamedTuple):
-    """A label without its prediction.
-
-    Args:
-        id: of the prediction.
-        label: the class that was right.
-        time: when it was told, seconds since the epoch.
-        read: when it was read.
-        next: when to look again.
-    """
-
-    id: str
-    label: str
-    time: float
-    read: float
-    next: float
-
-
 @dataclass(frozen=True)
 class Ledger:
     """What `state.json` says.
@@ -93,7 +75,8 @@ class Ledger:
         repeated: those that told the same again.
         broken: lines that are no labels.
         lost: labels whose prediction was not found in time.
-        pending: labels whose prediction is looked for again.
+        waiting: the file of labels whose prediction is looked for again.
+        pending: those that a state of before there was such a file holds itself.
         classes: per model version its class names.
     """
 
@@ -105,13 +88,14 @@ class Ledger:
     repeated: int = 0
     broken: int = 0
     lost: int = 0
+    waiting: Waiting = field(default_factory=Waiting)
     pending: tuple[Pending, ...] = ()
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def unmatched(self) -> int:
         """Labels that belong to no known prediction."""
-        return self.lost + len(self.pending)
+        return self.lost + self.waiting.rows + len(self.pending)
 
 
 def read(folder: Path) -> Ledger:
@@ -132,6 +116,7 @@ def read(folder: Path) -> Ledger:
     try:
         value["feedback"] = {name: (int(one), int(two)) for name, (one, two) in value["feedback"].items()}
         value["parts"] = tuple(Part(*one) for one in value["parts"])
+        value["waiting"] = Waiting(*value.get("waiting", ()))
         value["pending"] = tuple(Pending(*one) for one in value["pending"])
         value["classes"] = {version: tuple(names) for version, names in value["classes"].items()}
         return Ledger(**value)
@@ -222,6 +207,7 @@ def write(
     """
     if not new:
         write_json(folder / FOLDER / _STATE, asdict(ledger))
+        drop_unnamed(folder, ledger)
         return ledger
     parts, taken, rows = list(ledger.parts), list[Part](), len(new)
     # As a binary counter carries: a part takes in those before it that are no larger than twice itself.
@@ -277,6 +263,7 @@ def _write_part(folder: Path, number: int, table: pa.Table, windows: Sums) -> No
 def drop_unnamed(folder: Path, ledger: Ledger) -> None:
     """Remove the files of parts that were taken in by others, or of which nobody came to know. The lock is held."""
     named = {path for part in ledger.parts for path in (_truths(folder, part.number), _sums(folder, part.number))}
+    named.add(path_of(folder / FOLDER, ledger.waiting.number))
     for path in [*(folder / FOLDER).glob("*.parquet"), *(folder / FOLDER).glob("*.sums.json")]:
         if path not in named:
             path.unlink(missing_ok=True)
