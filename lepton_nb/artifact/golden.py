@@ -22,23 +22,31 @@ TOLERANCE = 1e-4
 
 _ROWS = 16
 # Pictures are large as JSON: fewer of them say as much.
-_MOST_NUMBERS = 60_000
+_MOST_NUMBERS = 2**16
 
 
 def is_close(answer: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where two arrays of one shape agree within the tolerance; NaN agrees with nothing.
+    """Where two arrays of one shape agree within the tolerance, or whole numbers are the same; NaN agrees with nothing.
 
     Example:
         >>> is_close(np.array([0.5, 0.5]), np.array([0.50005, 0.6])).tolist()
         [True, False]
+        >>> is_close(np.array([50004]), np.array([50000])).tolist()
+        [False]
     """
+    if answer.dtype.kind in "biu" or expected.dtype.kind in "biu":
+        same: NDArray[np.bool_] = answer == expected
+        return same
     theirs = expected.astype(np.float64)
     agreed: NDArray[np.bool_] = np.abs(answer.astype(np.float64) - theirs) <= TOLERANCE * np.maximum(1, np.abs(theirs))
     return agreed
 
 
 def golden_of(
-    signature: Signature, inputs: Mapping[str, NDArray[Any]], expected: NDArray[Any] | Mapping[str, NDArray[Any]]
+    signature: Signature,
+    inputs: Mapping[str, NDArray[Any]],
+    expected: NDArray[Any] | Mapping[str, NDArray[Any]],
+    part: str = "validation",
 ) -> dict[str, Any]:
     """The golden batch: the first rows of some, as they are asked over HTTP, with what is to be answered.
 
@@ -48,6 +56,7 @@ def golden_of(
         signature: of the model.
         inputs: raw inputs of N rows that the network did not learn from.
         expected: the trained network's own probabilities, [N, C], or outputs by their names, [N, ...] each.
+        part: of the data, that the rows are of.
 
     Returns:
         `part`, `tolerance`, `rows` (objects) and `probabilities` or `outputs`; plain values, ready to be written as
@@ -65,9 +74,9 @@ def golden_of(
     places = np.flatnonzero(answered)[:most]
     columns = {one.name: _values(inputs[one.name][places], one.kind) for one in signature.inputs}
     rows = [{name: values[place] for name, values in columns.items()} for place in range(len(places))]
-    answers = {name: one[places].astype(np.float64).tolist() for name, one in told.items()}
+    answers = {name: _plain(one[places]).tolist() for name, one in told.items()}
     whole = answers if isinstance(expected, np.ndarray) else {"outputs": answers}
-    return {"part": "validation", "tolerance": TOLERANCE, "rows": rows, **whole}
+    return {"part": part, "tolerance": TOLERANCE, "rows": rows, **whole}
 
 
 def check_golden(folder: Path) -> float:
@@ -108,24 +117,29 @@ def check_answers(answer: NDArray[Any] | Mapping[str, NDArray[Any]], golden: Map
     given = {"probabilities": answer} if isinstance(answer, np.ndarray) else answer
     try:
         told = golden if isinstance(answer, np.ndarray) else golden["outputs"]
-        expected = {name: np.array(told[name], np.float64) for name in given}
+        expected = {name: np.array(told[name], _plain(one).dtype) for name, one in given.items()}
     except (KeyError, TypeError, ValueError) as cause:
         raise PackagingError(f"{GOLDEN} is not a golden batch", got=f"{type(cause).__name__} {cause}") from cause
     return max(_difference(given[name], expected[name]) for name in given)
 
 
-def _difference(answer: NDArray[Any], expected: NDArray[np.float64]) -> float:
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """The values as JSON holds them: whole numbers as such, and others with all their digits."""
+    return values if values.dtype.kind in "biu" else values.astype(np.float64)
+
+
+def _difference(answer: NDArray[Any], expected: NDArray[Any]) -> float:
     if not expected.size or expected.shape != answer.shape:
         raise PackagingError(
             "the golden batch is answered with another shape", expected=f"{expected.shape}", got=f"{answer.shape}"
         )
     answer, expected = answer.reshape(len(answer), -1), expected.reshape(len(expected), -1)
     wrong = np.atleast_1d(~is_close(answer, expected).all(axis=1))
-    difference = np.abs(answer.astype(np.float64) - expected)
+    difference = np.abs(answer.astype(np.float64) - expected.astype(np.float64))
     if wrong.any():
         raise PackagingError(
             "the model does not answer its golden batch as the trained network did",
-            expected=f"differences up to {TOLERANCE:g}",
+            expected=f"differences up to {TOLERANCE:g}" if answer.dtype.kind == "f" else "the same whole numbers",
             got=f"{np.nanmax(difference, initial=0.0):.3g} on {int(wrong.sum())} of {len(wrong)} rows",
         )
     return float(difference.max())

@@ -10,14 +10,16 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import InexpressibleError, PackagingError
 from .network import OPSET, PROBABILITIES, quiet, reason_of, without_traces
 
-__all__ = ["Named", "ask", "embeddings", "export_named", "flattened"]
+__all__ = ["Named", "Table", "ask", "embeddings", "export_named", "flattened"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _IR_VERSION, _PRODUCER = 10, "lepton_nb"
+_WHOLE = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
 
 class Named(torch.nn.Module):
@@ -116,24 +118,84 @@ def ask(network: Any, inputs: Arrays, outputs: Sequence[str] = ()) -> dict[str, 
     return found
 
 
-def embeddings(network: Any, inputs: Arrays) -> dict[str, Any]:
-    """The inputs that are numbers of rows of an embedding, with that embedding, for as far as forward shows it."""
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """An embedding.
+
+    Args:
+        rows: how many it has.
+        padding: the row that stands for padding; None where there is none.
+    """
+
+    rows: int
+    padding: int | None
+
+
+def embeddings(network: Any, inputs: Arrays) -> dict[str, Table]:
+    """The inputs that are, as a whole, numbers of rows of embeddings, with the largest of these.
+
+    What forward looks up is seen where torch does it, so that a part of an input, such as a column of it, and a
+    number of another type are known, too.
+    """
     given = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()}
-    found: dict[str, Any] = {}
+    looking = _Looking({name: value for name, value in given.items() if value.dtype in _WHOLE})
+    with torch.no_grad(), looking:
+        network(**given)
+    return {
+        name: max(tables, key=lambda one: one.rows) for name, tables in looking.found.items() if looking.whole(name)
+    }
 
-    def look(module: Any, values: Any) -> None:
-        for name, value in given.items():
-            if value.ndim and values and value is values[0] and name not in found:
-                found[name] = module
 
-    hooks = [one.register_forward_pre_hook(look) for one in network.modules() if isinstance(one, torch.nn.Embedding)]
-    try:
-        with torch.no_grad():
-            network(**given)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
+class _Looking(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees what is looked up in embeddings, and in which inputs it lies.
+
+    Args:
+        given: the inputs, by their names.
+    """
+
+    def __init__(self, given: Mapping[str, torch.Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._given = given
+        self._seen = {name: torch.zeros(value.numel(), dtype=torch.bool) for name, value in given.items()}
+        self.found: dict[str, list[Table]] = {}
+
+    def whole(self, name: str) -> bool:
+        """Whether every number of an input is one of a row."""
+        return bool(self._seen[name].all())
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        packet = getattr(func, "overloadpacket", None)
+        if packet is torch.ops.aten.embedding:
+            padding = args[2] if len(args) > 2 else -1
+            self._note(args[1], Table(args[0].shape[0], padding if padding >= 0 else None))
+        elif packet in (torch.ops.aten._embedding_bag, torch.ops.aten._embedding_bag_forward_only):  # noqa: SLF001
+            self._note(args[1], Table(args[0].shape[0], None))
+        return func(*args, **(kwargs or {}))
+
+    def _note(self, places: torch.Tensor, table: Table) -> None:
+        for name, value in self._given.items():
+            if places.untyped_storage().data_ptr() == value.untyped_storage().data_ptr():
+                seen = self._seen[name]
+                seen.as_strided(places.shape, places.stride(), places.storage_offset() - value.storage_offset()).fill_(
+                    value=True
+                )
+            elif (part := _part(value, places)) is not None:
+                self._seen[name].view(value.shape)[part] = True
+            else:
+                continue
+            self.found.setdefault(name, []).append(table)
+            return
+
+
+def _part(value: torch.Tensor, places: torch.Tensor) -> Any:
+    """The part of an input that some numbers are a copy of; None where they are of none."""
+    if value.shape == places.shape:
+        return ... if bool((value == places).all()) else None
+    if value.ndim == 2 and places.shape == value.shape[:1]:
+        return next(
+            ((slice(None), one) for one in range(value.shape[1]) if bool((value[:, one] == places).all())), None
+        )
+    return None
 
 
 def export_named(

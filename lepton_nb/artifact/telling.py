@@ -62,7 +62,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _input(name: str, value: NDArray[Any], shape: tuple[int, ...], embedding: Any, examples: Examples) -> Input:
     dtype = _dtype(name, value)
     if embedding is not None:
-        return Input(name, "array", shape, (), 0, embedding.num_embeddings - 1, "refused", dtype=dtype)
+        return Input(name, "array", shape, (), 0, embedding.rows - 1, "refused", dtype=dtype)
     seen = [one.inputs[name] for one in (examples.train or examples.validation)]
     low, high = (None, None) if dtype == "bool" else (min(map(np.min, seen)), max(map(np.max, seen)))
     return Input(
@@ -150,7 +150,7 @@ def card_of(subject: Subject, model: Model, run: Run, examples: Examples, parame
     return {
         "run": run.id,
         "data": examples.id,
-        "part": "validation" if examples.validation else "train",
+        "part": examples.part,
         "rows": count,
         "task": subject.task,
         "metrics": metrics,

@@ -52,11 +52,18 @@ def assemble_tensors(folder: Path, run: Run, examples: Examples, wanted: Wanted)
     seal(folder, run=run.id, data=examples.id)
     try:
         model = Model.load(folder)
+        # As a worker does before it takes requests: a text of as many tokens as may be is among it.
+        model.warm_up()
     except ModelError as cause:
-        raise PackagingError(f"the ONNX graph of {run.model} cannot be served", got=str(cause)) from cause
+        longest = subject.text.tokens.most if subject.text else 0
+        raise PackagingError(
+            f"the ONNX graph of {run.model} cannot be served" + (f" for texts of {longest} tokens" if longest else ""),
+            got=str(cause),
+            hint="--max-length, with fewer tokens" if longest else "",
+        ) from cause
     parity = _parity(subject, model, program)
     rows, expected = golden_rows(subject, signature)
-    write_json(folder / GOLDEN, golden_of(signature, rows, expected))
+    write_json(folder / GOLDEN, golden_of(signature, rows, expected, examples.part))
     write_json(folder / "reference.json", reference_of_examples(subject, signature, examples).to_dict())
     parameters = sum(value.numel() for value in subject.network.parameters())
     write_json(folder / "card.json", card_of(subject, model, run, examples, parameters))
@@ -95,7 +102,7 @@ def _parity(subject: Subject, model: Model, program: Any) -> float:
                 return _place(subject, program, {key: value[wrong][:_ROWS_SHOWN] for key, value in inputs.items()})
 
             told = subject.name if len(answers) == 1 else f"{subject.name}, output {name!r},"
-            largest = max(largest, check_parity(ours, theirs.reshape(len(theirs), -1).astype(np.float64), told, place))
+            largest = max(largest, check_parity(ours, theirs.reshape(len(theirs), -1), told, place))
     return largest
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LeptonError, PackagingError
 from ..runtime import ModelError, Tokens
-from ..runtime.tokens import Tokenizer, opened_tokenizer
+from ..runtime.tokens import Tokenizer
 from .golden import is_close
 from .named import Arrays, ask, embeddings
+from .vocabulary import FILE, Reader, check_vocabulary, padding_of
 from .wanted import Wanted
 
 __all__ = ["FILE", "Text", "text_of"]
 
-FILE = "tokenizer.json"
-_PADDING = ("[PAD]", "<pad>", "<PAD>", "[pad]")
 _COMPARED = 8
 
 
@@ -33,36 +32,52 @@ class Text:
 
     def __init__(self, tokens: Tokens, content: bytes) -> None:
         self.tokens, self.content = tokens, content
-        self._tokenizer, self._library = Tokenizer(tokens.ids, tokens, content), opened_tokenizer(content, FILE)
+        self._tokenizer, self._reader = Tokenizer(tokens.ids, tokens, content), Reader(content)
 
     @property
     def names(self) -> set[str]:
         """The arguments of forward that are made of the text."""
-        return {self.tokens.ids, self.tokens.mask, self.tokens.lengths} - {""}
+        return {self.tokens.ids, self.tokens.mask, self.tokens.lengths, self.tokens.zeros} - {""}
 
     def sizes(self, inputs: Arrays) -> NDArray[np.int64]:
         """How many tokens each row has, int64 [N]."""
-        return _sizes(inputs[self.tokens.ids], self.tokens.padding)
+        return _sizes(inputs[self.tokens.ids], self.tokens.padding, self.tokens.side)
+
+    def rows(self, inputs: Arrays) -> list[list[int]]:
+        """The token ids of each row, without padding."""
+        ids, is_left = inputs[self.tokens.ids], self.tokens.side == "left"
+        sizes = enumerate(self.sizes(inputs).tolist())
+        return [
+            ids[row, ids.shape[1] - size :].tolist() if is_left else ids[row, :size].tolist() for row, size in sizes
+        ]
+
+    def check(self, batches: Sequence[Arrays]) -> None:
+        """Hold the tokenizer to the batches of the training.
+
+        Raises:
+            PackagingError: it is another one.
+        """
+        self._reader.check([row for one in batches for row in self.rows(one)])
 
     def arranged(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """A batch of training as it is fed to the served model; rows without a token are left out."""
-        sizes = self.sizes(inputs)
-        kept = np.flatnonzero(sizes)
-        ids = inputs[self.tokens.ids]
-        rows = [ids[row, : min(int(sizes[row]), self.tokens.most)].tolist() for row in kept]
+        kept = np.flatnonzero(self.sizes(inputs))
+        rows = [row[: self.tokens.most] for row in self.rows(inputs) if row]
         rest = {name: value[kept] for name, value in inputs.items() if name not in self.names}
         made = self._tokenizer.arranged(rows) if rows else {}
         return {name: made[name] if name in made else rest[name] for name in inputs} if rows else {}
 
     def written(self, inputs: Arrays) -> list[str]:
         """Texts like those that a batch was made of, such as can be told from its ids."""
-        sizes, ids = self.sizes(inputs), inputs[self.tokens.ids]
-        rows = [ids[row, :size].tolist() for row, size in enumerate(sizes.tolist())]
-        return list(self._library.decode_batch(rows))
+        return self._reader.texts(self.rows(inputs))
 
     def fed(self, texts: Sequence[str]) -> dict[str, NDArray[Any]]:
         """What forward takes for some texts."""
         return self._tokenizer.feed(texts)
+
+    def longest(self) -> dict[str, NDArray[Any]]:
+        """What forward takes for one text of as many tokens as may be."""
+        return self._tokenizer.empty()
 
 
 def text_of(network: Any, batches: Sequence[Arrays], outputs: Sequence[str], wanted: Wanted) -> Text:
@@ -78,7 +93,6 @@ def text_of(network: Any, batches: Sequence[Arrays], outputs: Sequence[str], wan
         PackagingError: it cannot be told, or the tokenizer is not that of the network.
     """
     content, first = wanted.content(), batches[0]
-    stated = json.loads(content)
     limits = embeddings(network, first)
     ids = wanted.ids or _ids_of(first, limits)
     if ids not in first or first[ids].ndim != 2 or first[ids].dtype.kind != "i":
@@ -88,31 +102,23 @@ def text_of(network: Any, batches: Sequence[Arrays], outputs: Sequence[str], wan
             got=", ".join(f"{name} {value.dtype} {list(value.shape)}" for name, value in first.items()),
             hint="--tokenizer ARGUMENT=tokenizer.json",
         )
-    library = opened_tokenizer(content, FILE)
-    embedding = limits.get(ids)
-    padding = _padding_of(stated, library, embedding)
-    _check_vocabulary(network, batches, ids, library, embedding)
-    mask, marks, lengths = _others(batches, ids, padding)
+    reader, table = Reader(content), limits.get(ids)
+    padding = padding_of(reader, table)
+    check_vocabulary(network, batches, ids, reader.library, table)
     width = max(one[ids].shape[1] for one in batches)
-    most = wanted.most or int((stated.get("truncation") or {}).get("max_length") or width)
-    mask_dtype = first[mask].dtype.name if mask else "int64"
-    tokens = Tokens(FILE, ids, first[ids].dtype.name, most, padding, True, mask, mask_dtype, marks, lengths)
-    if wanted.most == 0 and tokens.most > width:
-        # Beyond what training saw nobody knows what the network does.
-        tokens = _changed(tokens, most=width)
+    # Beyond what training saw nobody knows what the network does.
+    most = wanted.most or min(int((reader.stated.get("truncation") or {}).get("max_length") or width), width)
+    side = _side_of(reader.stated, batches, ids, padding)
+    tokens = _others(batches, Tokens(FILE, ids, first[ids].dtype.name, most, padding, True, side=side))
     try:
         text = Text(tokens, content)
-        free = Text(_changed(tokens, fixed=False), content)
+        free = Text(replace(tokens, fixed=False), content)
     except ModelError as cause:
         raise PackagingError("the tokenizer cannot be packaged", got=str(cause)) from cause
+    text.check(batches)
+    _check_longest(network, batches, text, wanted, width)
     # Two rows that are answered together must not change each other's answer by the padding between them.
     return free if _ignores_padding(network, batches, outputs, free) else text
-
-
-def _changed(tokens: Tokens, **changes: Any) -> Tokens:
-    import dataclasses
-
-    return dataclasses.replace(tokens, **changes)
 
 
 def _ids_of(first: Arrays, limits: Mapping[str, Any]) -> str:
@@ -128,71 +134,86 @@ def _ids_of(first: Arrays, limits: Mapping[str, Any]) -> str:
     return found[0]
 
 
-def _padding_of(stated: Any, library: Any, embedding: Any) -> int:
-    if isinstance(stated, dict) and stated.get("padding"):
-        return int(stated["padding"]["pad_id"])
-    found = [one for one in map(library.token_to_id, _PADDING) if one is not None]
-    if found:
-        return int(found[0])
-    if embedding is not None and embedding.padding_idx is not None:
-        return int(embedding.padding_idx)
-    raise PackagingError(
-        "the id that fills up a shorter text is not known",
-        expected=f"padding in the tokenizer, a token {' or '.join(_PADDING[:2])}, or padding_idx of the embedding",
-        hint="tokenizer.enable_padding(pad_id=...) before tokenizer.save(...)",
-    )
-
-
-def _check_vocabulary(network: Any, batches: Sequence[Arrays], ids: str, library: Any, embedding: Any) -> None:
-    highest = max(library.get_vocab(with_added_tokens=True).values(), default=-1)
-    seen = max(int(one[ids].max(initial=0)) for one in batches)
-    if seen > highest:
-        raise PackagingError(
-            "the tokenizer is not that of the training",
-            expected=f"ids up to {seen} at least, which the network was trained with",
-            got=f"ids up to {highest}",
-        )
-    wrong = PackagingError(
-        "the tokenizer gives ids that the network does not take",
-        expected=f"ids up to {embedding.num_embeddings - 1}" if embedding is not None else "fewer ids",
-        got=f"ids up to {highest}",
-        hint="train with as many rows in the embedding as tokenizer.get_vocab_size() says",
-    )
-    if embedding is not None:
-        if highest >= embedding.num_embeddings:
-            raise wrong
-        return
-    try:
-        ask(network, {**batches[0], ids: np.full_like(batches[0][ids], highest)})
-    except LeptonError as cause:
-        raise wrong from cause
-
-
-def _sizes(ids: NDArray[Any], padding: int) -> NDArray[np.int64]:
-    """Places up to the last one that is not padding."""
-    is_token = ids != padding
+def _sizes(ids: NDArray[Any], padding: int, side: str) -> NDArray[np.int64]:
+    """Places from the first one to the last one that is not padding, counted from the side that is not filled up."""
+    is_token = (ids != padding)[:, :: -1 if side == "left" else 1]
     sizes: NDArray[np.int64] = np.where(is_token.any(1), ids.shape[1] - is_token[:, ::-1].argmax(1), 0)
     return sizes
 
 
-def _others(batches: Sequence[Arrays], ids: str, padding: int) -> tuple[str, Any, str]:
-    """The arguments that tell where tokens are: a mask, what is 1 in it, and the lengths."""
-    mask, marks, lengths = "", "tokens", ""
-    for name in batches[0]:
-        pairs = [(one[name], _sizes(one[ids], padding), one[ids]) for one in batches]
-        if name == ids or pairs[0][0].dtype.kind not in "bif":
+def _side_of(stated: Mapping[str, Any], batches: Sequence[Arrays], ids: str, padding: int) -> Literal["right", "left"]:
+    """Where shorter texts were filled up: as the batches show, else as the tokenizer says."""
+    rows = [(one[ids][:, 0] == padding, one[ids][:, -1] == padding) for one in batches]
+    left = sum(int((first & ~last).sum()) for first, last in rows)
+    right = sum(int((last & ~first).sum()) for first, last in rows)
+    told = str((stated.get("padding") or {}).get("direction")).lower() == "left"
+    return "left" if left > right or (left == right and told) else "right"
+
+
+def _others(batches: Sequence[Arrays], found: Tokens) -> Tokens:
+    """With the arguments that tell where tokens are, a mask and the lengths, and that which is 0 for every text.
+
+    Raises:
+        PackagingError: what an argument has for each token cannot be told.
+    """
+    for name, first in batches[0].items():
+        if name == found.ids or first.dtype.kind not in "bif":
             continue
+        pairs = [(one[name], _sizes(one[found.ids], found.padding, found.side), one[found.ids]) for one in batches]
         if all(value.shape == given.shape for value, _, given in pairs):
-            places = [(value, np.arange(given.shape[1]) < sizes[:, None]) for value, sizes, given in pairs]
-            if all((value.astype(bool) == is_token).all() for value, is_token in places):
-                mask, marks = name, "tokens"
-            elif all((value.astype(bool) == ~is_token).all() for value, is_token in places):
-                mask, marks = name, "padding"
-        elif pairs[0][0].dtype == np.int64 and all(
-            value.ndim == 1 and (value == sizes).all() for value, sizes, _ in pairs
+            found = _of_each_token(name, pairs, found)
+        elif (
+            not found.lengths
+            and first.dtype == np.int64
+            and all(value.ndim == 1 and (value == sizes).all() for value, sizes, _ in pairs)
         ):
-            lengths = name
-    return mask, marks, lengths
+            found = replace(found, lengths=name)
+    return found
+
+
+def _of_each_token(name: str, pairs: Sequence[tuple[Any, Any, Any]], found: Tokens) -> Tokens:
+    dtype = pairs[0][0].dtype
+    values = [value.astype(bool) for value, *_ in pairs]
+    told = [_places(given.shape[1], sizes, found.side) for _, sizes, given in pairs]
+    one = len({bool(seen) for value in values for seen in np.unique(value)}) == 1
+    # Where no text was filled up, what is the same everywhere is no mask because of that.
+    if not found.mask and (not one or "mask" in name.lower()):
+        if all((value == is_token).all() for value, is_token in zip(values, told, strict=True)):
+            return replace(found, mask=name, mask_dtype=dtype.name, marks="tokens")
+        if all((value != is_token).all() for value, is_token in zip(values, told, strict=True)):
+            return replace(found, mask=name, mask_dtype=dtype.name, marks="padding")
+    if one and dtype.kind in "bi":
+        if not any(value.any() for value in values) and not found.zeros:
+            return replace(found, zeros=name, zeros_dtype=dtype.name)
+        raise PackagingError(
+            f"it cannot be told what argument {name!r} of forward is to be for a text",
+            expected="a mask, whose name says so, or one argument that is 0 for each token",
+            got=f"{pairs[0][0].reshape(-1)[0]} for each token of the training",
+            hint="make it within forward from the ids, or call it a mask if it is one",
+        )
+    return found
+
+
+def _places(width: int, sizes: NDArray[np.int64], side: str) -> NDArray[np.bool_]:
+    """Where tokens are, bool [N, width]."""
+    places = np.arange(width)
+    is_token: NDArray[np.bool_] = places < sizes[:, None] if side == "right" else places >= width - sizes[:, None]
+    return is_token
+
+
+def _check_longest(network: Any, batches: Sequence[Arrays], text: Text, wanted: Wanted, width: int) -> None:
+    """Ask for a text of as many tokens as may be, which training need not have seen."""
+    if not wanted.most:
+        return
+    row = {name: value[:1] for name, value in batches[0].items()}
+    try:
+        ask(network, {**row, **text.longest()})
+    except LeptonError as cause:
+        raise PackagingError(
+            f"--max-length {wanted.most} is more than the network takes",
+            expected=f"up to {width} tokens, as in its training",
+            got=cause.got or str(cause),
+        ) from cause
 
 
 def _ignores_padding(network: Any, batches: Sequence[Arrays], outputs: Sequence[str], text: Text) -> bool:

@@ -66,6 +66,11 @@ class Examples:
         """Batches to compare answers on: of validation where there was one."""
         return self.validation or self.train
 
+    @property
+    def part(self) -> str:
+        """Which part the batches to compare answers on are of."""
+        return "validation" if self.validation else "train"
+
 
 def assigned(network: Any, batch: Any) -> Batch:
     """Which part of a batch is which argument of a network's `forward`.

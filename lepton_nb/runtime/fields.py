@@ -23,7 +23,7 @@ DTYPES = {
 class Tokens:
     """How a text becomes the numbers that the graph takes.
 
-    The text is tokenised with the special tokens of the tokenizer; of more tokens than `most` the first ones are taken.
+    The text is tokenised with the special tokens of the tokenizer, and cut to `most` tokens as the tokenizer says.
 
     Args:
         file: the tokenizer, a file of the `tokenizers` library beside the model.
@@ -36,6 +36,10 @@ class Tokens:
         mask_dtype: of the mask.
         marks: what is 1 in the mask, `tokens` or `padding`.
         lengths: the graph's input [N] of the numbers of tokens; empty where there is none.
+        side: where a shorter text is filled up.
+        zeros: the graph's input [N, L] that is 0 for every text, such as the number of its segment; empty where there
+            is none.
+        zeros_dtype: of that input.
     """
 
     file: str
@@ -48,6 +52,9 @@ class Tokens:
     mask_dtype: str = "int64"
     marks: Literal["tokens", "padding"] = "tokens"
     lengths: str = ""
+    side: Literal["right", "left"] = "right"
+    zeros: str = ""
+    zeros_dtype: str = "int64"
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Tokens:
@@ -67,10 +74,13 @@ class Tokens:
             str(value.get("mask_dtype") or "int64"),
             "padding" if value.get("marks") == "padding" else "tokens",
             str(value.get("lengths") or ""),
+            "left" if value.get("side") == "left" else "right",
+            str(value.get("zeros") or ""),
+            str(value.get("zeros_dtype") or "int64"),
         )
         if not 0 < made.most <= 2**20 or made.padding < 0 or "/" in made.file or "\\" in made.file:
             raise ValueError("tokens are not described")
-        for dtype in (made.dtype, made.mask_dtype):
+        for dtype in (made.dtype, made.mask_dtype, made.zeros_dtype):
             _known(dtype)
         return made
 
