@@ -56,7 +56,7 @@ def watch(
 
 def _watched(given: dict[str, object], name: str) -> Watch | Watches:
     """What a verb of these words does, and gives."""
-    from .. import loop, monitoring
+    from .. import loop
 
     ws = current()
     if given["status"]:
@@ -66,9 +66,8 @@ def _watched(given: dict[str, object], name: str) -> Watch | Watches:
     if given["approve"] or given["refuse"]:
         return loop.answer(ws, name, approve=bool(given["approve"]), why=str(given["why"]))
     words = o.words_of(ws, given)
-    if given["alerts"] is not None:
-        monitoring.remember_alerts(ws, name, Path(str(given["alerts"])))
-    begun = loop.start(ws, name, **words)
+    alerts = None if given["alerts"] is None else Path(str(given["alerts"]))
+    begun = loop.start(ws, name, alerts=alerts, **words)
     if given["detach"]:
         return begun
     with contextlib.suppress(KeyboardInterrupt):

@@ -81,6 +81,12 @@ class Context:
 
         return packaging.find(self.ws, tag)
 
+    def point_aliases(self) -> None:
+        """Have the tracking store's aliases say what answers; done twice it changes nothing."""
+        from .. import serving
+
+        serving.point_aliases(self.ws, serving.get(self.ws, self.name), self.report)
+
     def labelled(self, since: float) -> pa.Table:
         """Labelled predictions that were made after a moment in seconds since the epoch, the oldest first."""
         import pyarrow.compute as pc
@@ -89,6 +95,24 @@ class Context:
 
         table = monitoring.labelled(self.ws, self.name, since=max(0.0, time.time() - since))
         return table.filter(pc.greater(table["time"], since))
+
+    def told(self, since: float, behind: str = "") -> pa.Table:
+        """Labelled predictions by when their label was told, the oldest first; several of one moment by their ids.
+
+        Args:
+            since: seconds since the epoch; only what was told later is wanted.
+            behind: of what was told in just that moment, only ids behind this one; empty wants none of them.
+        """
+        import pyarrow.compute as pc
+
+        from .. import monitoring
+
+        table = monitoring.labelled(self.ws, self.name, told=since)
+        wanted = pc.greater(table["told"], since)
+        if behind:
+            level = pc.and_(pc.equal(table["told"], since), pc.greater(table["id"], behind))
+            wanted = pc.or_(wanted, level)
+        return table.filter(wanted).sort_by([("told", "ascending"), ("id", "ascending")])
 
     def traffic(self) -> dict[str, Any]:
         """What was answered so far, as the state keeps it."""
@@ -99,8 +123,17 @@ class Context:
     ) -> State:
         """Record a decision, and tell it."""
         changed = self.place.decide(state, action, stage, why, numbers, **changes)
+        if stage == "watching":
+            self._tidy(changed)
         self.report(Note(time.time(), f"{action}: {why}" if why else action))
         return changed
+
+    def _tidy(self, state: State) -> None:
+        """Remove frozen rows of earlier retrainings: they are people's data, and nobody needs them any more."""
+        for pattern in ("train-*.parquet", "gate-*.parquet"):
+            for path in self.place.folder.glob(pattern):
+                if path.name not in (state.train, state.gate):
+                    path.unlink(missing_ok=True)
 
     def anew(self, state: State, champion: str, **changes: Any) -> dict[str, Any]:
         """Changes of the state after which the watch looks at a champion from now on.
@@ -111,7 +144,7 @@ class Context:
         same = champion == state.champion and state.rows
         right, rows = (state.right, state.rows) if same else card_of(self.champion().path)
         begun: dict[str, Any] = {"champion": champion, "challenger": "", "former": "", "onset": 0.0, "opened": 0.0}
-        begun |= {"drifted": 0, "decayed": 0, "quality": None, "seen": now, "judged": now}
+        begun |= {"drifted": 0, "decayed": 0, "held": 0, "quality": None, "seen": now, "judged": now, "judged_id": ""}
         return begun | {"right": right, "rows": rows, "traffic": self.traffic()} | changes
 
     def backed_off(self, state: State) -> dict[str, Any]:

@@ -6,10 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LeptonError
-from ..scores import mcnemar
+from ..scores import mcnemar, share_fell
 from .context import Context
-from .freezing import rows_of
+from .freezing import in_the_open, rows_of
 from .measuring import right_answers
 from .place import State
 from .traffic import Traffic, Usual, traffic_of
@@ -54,10 +53,12 @@ def rolling_back(ctx: Context, state: State) -> State:
             changed = serving.rollback(ctx.ws, ctx.name, why=why, report=ctx.report)
         else:
             changed = serving.promote(ctx.ws, ctx.name, ctx.bento(state.former), why=why, report=ctx.report)
-        serving.point_aliases(ctx.ws, changed, ctx.report)
+        ctx.point_aliases()
         if changed.bento != state.former:
             # A challenger was in the way, and is gone now.
             return state
+    # A kill may have come before the aliases were pointed.
+    ctx.point_aliases()
     waits = ctx.backed_off(state)
     return ctx.decide(
         state, "rolled back", "watching", f"{state.former} answers again", **ctx.anew(state, state.former), **waits
@@ -90,15 +91,32 @@ def _quality(ctx: Context, state: State) -> tuple[str, dict[str, Any]]:
     if len(found) < _LEAST_ROWS:
         return "", numbers
     try:
-        before = right_answers(_former(ctx, state), rows_of(found, ctx.signature()))
-    except LeptonError as cause:
-        # What answered before is gone, or its inputs are not on the log: then labels say nothing of the two.
-        return "", numbers | {"quality": f"unknown: {cause}"}
+        shown = in_the_open(found, ctx.signature())
+        if len(shown) < _LEAST_ROWS:
+            return _promised(state, found, numbers)
+        before = right_answers(_former(ctx, state), rows_of(shown, ctx.signature()))
+    except Exception as cause:  # noqa: BLE001 - whatever keeps the two from being compared, the watch goes on
+        # What answered before is gone, or tells no class, or its inputs are not on the log as they were.
+        return _promised(state, found, numbers | {"former": f"unknown: {cause}"})
+    found = shown
     now = _right(found)
     accuracy, former, p_value = float(now.mean()), float(before.mean()), mcnemar(now, before)
     numbers |= {"accuracy": accuracy, "former_accuracy": former, "p_value": p_value}
     if p_value < _ALPHA and former - accuracy >= _LOSS:
         return f"right in {accuracy:.1%} of {len(found)} labelled rows, the former one in {former:.1%}", numbers
+    return "", numbers
+
+
+def _promised(state: State, found: pa.Table, numbers: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Whether this one is right less often than was known of it, where it cannot be compared row by row."""
+    right, rows = int(_right(found).sum()), len(found)
+    if not state.rows:
+        return "", numbers | {"accuracy": right / rows}
+    promised = state.right / state.rows
+    p_value = share_fell(right, rows, state.right, state.rows)
+    numbers |= {"accuracy": right / rows, "promised_accuracy": promised, "p_value": p_value}
+    if p_value < _ALPHA and promised - right / rows >= _LOSS:
+        return f"right in {right / rows:.1%} of {rows} labelled rows, {promised:.1%} was known of it", numbers
     return "", numbers
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import rules
-from ..errors import UsageError, near
+from ..errors import DataError, UsageError, near
 from ..records import cell, plain
 from ..scores import share_fell
 from .context import Context
@@ -26,6 +26,8 @@ __all__ = ["Judged", "check_rule", "collecting", "judge", "watching"]
 _IN_A_ROW = 2
 # Names of a rule that are known from labels alone.
 _OWN = ("quality", "quality_before", "decaying")
+# Names that are true only once two windows in a row say so; any other rule must hold at two looks in a row.
+_COUNTED = ("drifting", "decaying")
 # The windows of traffic are a minute long.
 _SHORTEST_S = 60.0
 # A loss of accuracy that is worth a retraining, and how sure of it a window must be.
@@ -74,6 +76,43 @@ def judge(right: int, rows: int, before_right: int, before_rows: int) -> Judged:
     return Judged(rows, right, fell and p_value < _ALPHA, p_value)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A rule that holds: for what reason?
+
+    Args:
+        rule: the rule.
+        values: of its names.
+        functions: that it may call.
+    """
+
+    rule: str
+    values: Mapping[str, Any]
+    functions: Mapping[str, Callable[..., Any]]
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it holds by names alone that are true from the second window in a row on."""
+        return self._holds(lambda name: name in _COUNTED, traffic=False) is True
+
+    def is_supported(self, *, labels: bool, traffic: bool) -> bool:
+        """Whether what is new has a part in it: the same window looked at twice is no second one.
+
+        Args:
+            labels: whether there is a new window of labelled predictions.
+            traffic: whether there is a new window of traffic.
+        """
+        new = self._holds(lambda name: labels if name in _OWN else traffic, traffic=traffic)
+        old = self._holds(lambda name: not (labels if name in _OWN else traffic), traffic=not traffic)
+        return new is True or old is not True
+
+    def _holds(self, is_told: Callable[[str], bool], *, traffic: bool) -> bool | None:
+        """Whether it holds when only some names are told, and functions only where traffic is."""
+        values = {name: value if is_told(name) else rules.UNKNOWN for name, value in self.values.items()}
+        functions = self.functions if traffic else dict.fromkeys(self.functions, lambda *_: rules.UNKNOWN)
+        return rules.holds(self.rule, values, functions)
+
+
 def watching(ctx: Context, state: State) -> State:
     """Look once; the next stage when the rule holds."""
     champion = ctx.champion().bento
@@ -96,25 +135,36 @@ def watching(ctx: Context, state: State) -> State:
         )
         state = replace(state, seen=now, **drifted)
     # Labels that came all at once are judged window by window, as if they had been looked at in between.
-    for rows in windows or [None]:
+    for number, rows in enumerate(windows or [None]):
         state, numbers = (state, {}) if rows is None else _judged(state, rows)
         values = known | _own(state)
         held = rules.holds(ctx.options.when, values, functions) is True
-        if held and not state.not_before:
+        asked = _Asked(ctx.options.when, values, functions)
+        more = asked.is_supported(labels=rows is not None, traffic=passed and not number)
+        state = replace(state, held=state.held + more if held else 0)
+        if held and not state.not_before and (state.held >= _IN_A_ROW or asked.is_counted):
             return _triggered(ctx, state, numbers | _asked(ctx, values, functions))
     return ctx.place.save(state if held else _usual(ctx, state))
 
 
 def collecting(ctx: Context, state: State) -> State:
     """Wait until there are labels enough, then freeze them in two parts."""
-    from .freezing import freeze
+    from .freezing import freeze, in_the_open
 
     if time.time() < state.not_before:
         return state
     rows = ctx.labelled(state.onset)
     if len(rows) < ctx.options.labels:
         return state
-    frozen = freeze(ctx.place.folder, rows, ctx.signature())
+    try:
+        rows = in_the_open(rows, ctx.signature())
+        if len(rows) < ctx.options.labels:
+            return state
+        frozen = freeze(ctx.place.folder, rows, ctx.signature())
+    except DataError as cause:
+        waits = ctx.backed_off(state)
+        why = f"there is nothing to retrain with: {cause}"
+        return ctx.decide(state, "failed", "watching", why, **ctx.anew(state, state.champion), **waits)
     why = f"{frozen.train_rows} rows to train on, {frozen.gate_rows} for the gate"
     numbers = {"train_rows": frozen.train_rows, "gate_rows": frozen.gate_rows}
     return ctx.decide(state, "froze", "retraining", why, numbers, train=frozen.train.name, gate=frozen.gate.name)
@@ -128,10 +178,13 @@ def _triggered(ctx: Context, state: State, numbers: Mapping[str, Any]) -> State:
 
 
 def _windows(ctx: Context, state: State, champion: str) -> list[pa.Table]:
-    """The labelled predictions of the champion that were not judged yet, the oldest first; only whole windows."""
+    """The champion's predictions whose labels are new, in the order they were told; only whole windows.
+
+    A label may come a day after its prediction, and after those of later ones: it is judged by when it comes.
+    """
     import pyarrow.compute as pc
 
-    found = ctx.labelled(state.judged)
+    found = ctx.told(state.judged, state.judged_id)
     found, size = found.filter(pc.equal(found["version"], champion)), ctx.options.window
     return [found.slice(start, size) for start in range(0, len(found) - size + 1, size)]
 
@@ -142,9 +195,13 @@ def _judged(state: State, rows: pa.Table) -> tuple[State, dict[str, Any]]:
 
     right = int(pc.sum(pc.equal(rows["label"], rows["truth"])).as_py() or 0)
     found = judge(right, len(rows), state.right, state.rows)
-    changes: dict[str, Any] = {"quality": found.quality, "judged": rows["time"][-1].as_py()}
+    changes: dict[str, Any] = {
+        "quality": found.quality,
+        "judged": rows["told"][-1].as_py(),
+        "judged_id": rows["id"][-1].as_py(),
+    }
     if found.decaying:
-        changes |= {"decayed": state.decayed + 1, "opened": rows["time"][0].as_py()}
+        changes |= {"decayed": state.decayed + 1, "opened": pc.min(rows["time"]).as_py()}
     else:
         # A window in which all was well: it is what later ones are compared with.
         halved = 1 + (state.rows > _BASELINE_ROWS)

@@ -29,7 +29,8 @@ class Rows:
     """Rows whose class is known.
 
     Args:
-        inputs: per input N values, as a model takes them: number float64 [N], category text [N], array float32.
+        inputs: per input N values, as a model takes them: number float64 [N], category and text objects [N], array
+            [N, *shape] of its type.
         truth: [N] class names.
     """
 
@@ -100,6 +101,8 @@ def _loaded(folder: Path) -> Any:
 
 def _answers(model: Any, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Probabilities, with a column of zeros for a class that this model does not know, and the true classes."""
+    if not model.signature.is_classification:
+        raise ServingError("a model tells no class, and cannot be judged by classes", got=model.signature.task)
     try:
         parts = [
             model.predict({name: values[start : start + _ROWS_AT_ONCE] for name, values in rows.inputs.items()})
@@ -132,9 +135,11 @@ def _segments(rows: Rows, before: NDArray[np.bool_], after: NDArray[np.bool_]) -
 
 def _parts(values: NDArray[Any]) -> list[NDArray[np.bool_]]:
     if values.dtype.kind in "OU":
-        text = np.array(["" if one is None else str(one) for one in values.tolist()])
-        return [text == one for one in np.unique(text)]
-    known = values[np.isfinite(values)]
+        text = np.array(["" if one is None else str(one) for one in values.tolist()], dtype=object)
+        found, counts = np.unique(text, return_counts=True)
+        # Of free text each row is a value of its own: a mask for each would fill the memory.
+        return [text == one for one in found[counts >= _SEGMENT_ROWS]]
+    known = values[np.isfinite(values)].astype(np.float64)
     if not known.size:
         return []
     edges = np.unique(np.quantile(known, np.arange(1, _PARTS) / _PARTS))
@@ -148,19 +153,26 @@ def slower(before: Path, after: Path) -> str:
     Asked side by side, row by row: what else keeps the machine busy meets both.
 
     Raises:
-        ServingError: a model cannot be loaded.
+        ServingError: a model cannot be loaded, or fails on an empty row.
     """
-    models = {"before": _loaded(before), "after": _loaded(after)}
-    empty = {"number": np.nan, "category": "", "array": 0.0}
-    kinds = {"number": np.float64, "category": object, "array": np.float32}
-    inputs = {
-        one.name: np.full((1, *one.shape), empty[one.kind], dtype=kinds[one.kind])
-        for one in models["after"].signature.inputs
-    }
-    spent = _latencies(models, inputs, 0.5)
+    models = {"before": _Empty(_loaded(before)), "after": _Empty(_loaded(after))}
+    spent = _latencies(models, {"row": np.zeros(1)}, 0.5)
     if spent["after"] <= _SLOWER * spent["before"] + _SLOWER_MS:
         return ""
     return f"its network takes {spent['after']:.3g} ms for a row, the one before it {spent['before']:.3g} ms"
+
+
+class _Empty:
+    """Asks a model for an empty row, of whatever kinds its inputs are."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def predict(self, _: Any) -> None:
+        try:
+            self._model.warm_up()
+        except ModelError as cause:
+            raise ServingError("a model cannot be timed", got=str(cause)) from cause
 
 
 def _latencies(models: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], q: float) -> dict[str, float]:

@@ -23,7 +23,7 @@ class WatchOptions:
 
     Args:
         pipeline: the file that retrains; empty for alerts only.
-        when: the rule that starts a retraining, once it holds for two windows in a row.
+        when: the rule that starts a retraining, once it holds in two windows in a row, of traffic or of labels.
         every: seconds between two looks.
         ask: whether a person decides what the gate has let through.
         gate: the file of the gate; empty for the one that is built in.

@@ -37,9 +37,11 @@ class State:
         challenger: what the retraining made.
         former: what answered before the champion, while that is guarded.
         seen: traffic up to here was looked at.
-        judged: predictions up to here were judged by their labels.
+        judged: labels that were told up to here were judged by.
+        judged_id: of those that were told just then, the last one by the id of its prediction.
         onset: predictions from here on are what is retrained with.
         opened: when the newest window began that was bad.
+        held: looks in a row at which the rule held.
         drifted: windows of traffic in a row that drifted.
         decayed: windows of labelled predictions in a row whose quality had fallen.
         quality: accuracy in the newest window of labelled predictions; None before the first.
@@ -63,8 +65,10 @@ class State:
     former: str = ""
     seen: float = 0.0
     judged: float = 0.0
+    judged_id: str = ""
     onset: float = 0.0
     opened: float = 0.0
+    held: int = 0
     drifted: int = 0
     decayed: int = 0
     quality: float | None = None

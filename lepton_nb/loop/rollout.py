@@ -47,9 +47,9 @@ def promoting(ctx: Context, state: State) -> State:
     from .. import serving
 
     if ctx.champion().bento != state.challenger:
-        bento = ctx.bento(state.challenger)
-        changed = serving.promote(ctx.ws, ctx.name, bento, why=_why(state), report=ctx.report)
-        serving.point_aliases(ctx.ws, changed, ctx.report)
+        serving.promote(ctx.ws, ctx.name, ctx.bento(state.challenger), why=_why(state), report=ctx.report)
+    # A kill may have come between the two: the aliases are pointed whoever has promoted.
+    ctx.point_aliases()
     changes = ctx.anew(state, state.challenger, former=state.champion)
     return ctx.decide(state, "promoted", "guarding", f"{state.challenger} answers", **changes)
 
@@ -65,12 +65,10 @@ def _tried(ctx: Context, state: State, wanted: int, behind: Stage, **how: Any) -
     slot = plan.slots.get(CHALLENGER)
     if slot is None or slot.bento != state.challenger or (plan.canary, plan.shadow) != _stated(how):
         try:
-            changed = serving.promote(
-                ctx.ws, ctx.name, ctx.bento(state.challenger), why=_why(state), report=ctx.report, **how
-            )
+            serving.promote(ctx.ws, ctx.name, ctx.bento(state.challenger), why=_why(state), report=ctx.report, **how)
         except LeptonError as cause:
             return _withdrawn(ctx, state, f"{state.challenger} cannot answer: {cause}", {})
-        serving.point_aliases(ctx.ws, changed, ctx.report)
+        ctx.point_aliases()
         return state
     since = traffic.since(Traffic.from_dict(state.traffic))
     answered, beside = since.rows.get(state.challenger, 0), since.rows.get(plan.slots[CHAMPION].bento, 0)
@@ -82,6 +80,8 @@ def _tried(ctx: Context, state: State, wanted: int, behind: Stage, **how: Any) -
         return _withdrawn(ctx, state, reason, numbers)
     if answered < wanted:
         return state
+    # Once more: a kill may have come between the challenger and its alias.
+    ctx.point_aliases()
     why = f"{state.challenger} answered {answered} rows as {state.stage}, and nothing went worse"
     return ctx.decide(state, f"{state.stage} done", behind, why, numbers, traffic=traffic.to_dict())
 
@@ -91,8 +91,8 @@ def _withdrawn(ctx: Context, state: State, why: str, numbers: dict[str, Any]) ->
     from .. import serving
 
     if CHALLENGER in ctx.plan().slots:
-        changed = serving.rollback(ctx.ws, ctx.name, why=why, report=ctx.report)
-        serving.point_aliases(ctx.ws, changed, ctx.report)
+        serving.rollback(ctx.ws, ctx.name, why=why, report=ctx.report)
+    ctx.point_aliases()
     waits = ctx.backed_off(state)
     return ctx.decide(state, "withdrawn", "watching", why, numbers, **ctx.anew(state, state.champion), **waits)
 

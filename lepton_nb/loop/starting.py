@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any, Unpack
 
 from ..errors import ConflictError, FormatError, NotFoundError, ServingError, UsageError
@@ -28,27 +29,31 @@ _READY_S = 60.0
 _EVERY_S = 0.1
 
 
-def start(ws: Workspace, deployment: str, **words: Unpack[Words]) -> Watch:
+def start(ws: Workspace, deployment: str, *, alerts: Path | None = None, **words: Unpack[Words]) -> Watch:
     """Watch a deployment in a process of its own, which outlives this one; it goes on where an earlier watch was.
 
     Args:
         ws: the workspace.
         deployment: its name.
+        alerts: the file that its alerts are taken from, once nothing stands in the way; None changes nothing.
         words: how it is watched, the fields of `WatchOptions`.
 
     Raises:
-        NotFoundError: there is no such deployment, pipeline or gate.
+        NotFoundError: there is no such deployment, pipeline, gate or file of alerts.
         ConflictError: it is watched already.
         UsageError, RuleError, PipelineError, FormatError: an option makes no sense; nothing was started.
         ServingError: the watch did not come up; the message says why.
     """
-    from .. import serving
+    from .. import monitoring, serving
 
-    serving.get(ws, deployment)
+    found = serving.get(ws, deployment)
     options = WatchOptions(**words)
     options.check()
     place = place_of(ws, deployment)
-    check_rule(Context(ws, deployment, options, place, silent))
+    ctx = Context(ws, deployment, options, place, silent)
+    check_rule(ctx)
+    if options.pipeline:
+        _check_learnable(ctx, found.log_inputs)
     place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(place.folder / "start.lock"):
         if (identity := _identity(place)) is not None:
@@ -56,6 +61,8 @@ def start(ws: Workspace, deployment: str, **words: Unpack[Words]) -> Watch:
                 f"deployment {deployment!r} is watched already, by process {identity.pid}",
                 hint=f"lepton stop {PREFIX}{deployment}",
             )
+        if alerts is not None:
+            monitoring.remember_alerts(ws, deployment, alerts)
         write_json(place.folder / OPTIONS, {"options": options.to_dict()}, mode=0o600)
         (place.folder / PROCESS).unlink(missing_ok=True)
         command = [sys.executable, "-m", "lepton_nb.loop", str(ws.home.absolute()), deployment]
@@ -63,6 +70,28 @@ def start(ws: Workspace, deployment: str, **words: Unpack[Words]) -> Watch:
         started = start_process(command, log=place.folder / LOG, cwd=ws.root.absolute(), env=environment)
         _await(place, started, deployment)
     return status(ws, deployment)
+
+
+def _check_learnable(ctx: Context, log_inputs: str) -> None:
+    """Refuse to retrain where labels or logged rows could teach nothing.
+
+    Raises:
+        UsageError: the model tells no class, or its rows are not on the log as they are.
+    """
+    from ..runtime.privacy import Kept
+    from .freezing import unfit
+
+    alone = f"lepton watch {ctx.name} without --pipeline tells its alerts"
+    signature, kept = ctx.signature(), Kept.read(log_inputs)
+    if reason := unfit(signature):
+        raise UsageError(f"{ctx.champion().bento} cannot be retrained by a watch: {reason}", hint=alone)
+    if hidden := [one.name for one in signature.inputs if kept.way(one.name) != "yes"]:
+        raise UsageError(
+            f"column {hidden[0]!r} of {ctx.name!r} is not on the prediction log as it is",
+            expected="every input, to retrain and to judge by",
+            got=f"--log-inputs {log_inputs}",
+            hint=f"serve it with --log-inputs yes; {alone}",
+        )
 
 
 def status(ws: Workspace, deployment: str) -> Watch:

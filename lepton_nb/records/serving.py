@@ -46,6 +46,7 @@ class Deployment(Result):
         path: its folder under `.lepton/deployments`.
         cause: why it failed, one line.
         load: what it answers just now, where that was asked.
+        log_inputs: how columns are logged, as `lepton serve --log-inputs` takes it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Deployment(Result):
     path: Path
     cause: str = ""
     load: Load | None = None
+    log_inputs: str = "yes"
 
     def __str__(self) -> str:
         return self.name

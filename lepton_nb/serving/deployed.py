@@ -194,6 +194,7 @@ def _decoded(value: dict[str, Any], folder: Path) -> Deployment:
         created=float(value["created"]),
         path=folder,
         cause=str(value.get("cause", "")),
+        log_inputs=str(value.get("log_inputs", "yes")),
     )
 
 

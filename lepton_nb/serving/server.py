@@ -153,6 +153,7 @@ def _start(ws: Workspace, bento: Bento, name: str, url: str, how: Serve) -> Depl
             workers=how.workers,
             created=time.time(),
             path=folder,
+            log_inputs=how.log_inputs,
         )
     )
 

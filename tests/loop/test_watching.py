@@ -9,7 +9,7 @@ import pytest
 from tiny import UP, Tiny, bento, makes, pipeline
 
 import lepton_nb
-from lepton_nb import loop, processes, serving
+from lepton_nb import loop, monitoring, processes, serving
 from lepton_nb.errors import ConflictError, FormatError, NotFoundError, RuleError, ServingError, UsageError
 from lepton_nb.loop.place import place_of
 from lepton_nb.loop.watcher import watch as watch_here
@@ -90,6 +90,33 @@ def test_what_cannot_be_is_refused_and_starts_nothing(ws, logged, words, fault, 
     with pytest.raises(fault, match=told):
         lepton_nb.watch("demo", **words)
     assert loop.watches(deployed.ws).watches == ()
+    (deployed.folder / "deployment.json").unlink()
+
+
+def test_a_model_that_tells_no_class_or_has_private_columns_is_watched_for_alerts_alone(ws, logged, tmp_path):
+    deployed = logged()
+    deployed.record(log_inputs="hash:city")
+    path = str(pipeline(tmp_path / "p", makes("tiny:v1")))
+    with pytest.raises(UsageError, match=r"column 'city' of 'demo' is not .*got --log-inputs hash:city.*without --pip"):
+        loop.start(deployed.ws, "demo", pipeline=path)
+    deployed.record()
+    file = deployed.model / "signature.json"
+    outputs = [{"name": "y", "dtype": "float32"}]
+    file.write_text(json.dumps({**json.loads(file.read_text()), "task": "regression", "outputs": outputs}))
+    with pytest.raises(UsageError, match=r"demo:v1 cannot be retrained by a watch: it tells no class .*without --pipe"):
+        loop.start(deployed.ws, "demo", pipeline=path)
+    assert loop.watches(deployed.ws).watches == ()
+    (deployed.folder / "deployment.json").unlink()
+
+
+def test_what_is_refused_leaves_the_alerts_as_they_were(ws, logged, tmp_path, monkeypatch):
+    deployed = logged()
+    deployed.record()
+    monkeypatch.setenv("LEPTON_HOME", str(deployed.ws.home))
+    (tmp_path / "new.yml").write_text("alerts: {busy: requests > 0}\n")
+    with pytest.raises(NotFoundError, match=r"missing\.yml does not exist"):
+        lepton_nb.watch("demo", pipeline="missing.yml", alerts=tmp_path / "new.yml")
+    assert monitoring.alerts(deployed.ws, "demo") == ()
     (deployed.folder / "deployment.json").unlink()
 
 

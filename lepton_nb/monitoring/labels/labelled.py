@@ -14,6 +14,7 @@ from ..places import folder_of, signature_of
 from .finding import Predicted, predicted
 from .joining import join
 from .ledger import reading, truths_between
+from .told import Told
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +25,11 @@ _LAST_ID = "g"
 
 
 def labelled(
-    ws: Workspace, deployment: Deployment | str, since: float | None = None, until: float | None = None
+    ws: Workspace,
+    deployment: Deployment | str,
+    since: float | None = None,
+    until: float | None = None,
+    told: float | None = None,
 ) -> pa.Table:
     """Predictions of a deployment whose label is known and whose row is still on the log.
 
@@ -35,13 +40,15 @@ def labelled(
         deployment: the deployment, or its name.
         since: only predictions of the last so many seconds; None begins with the first.
         until: only predictions that are older than so many seconds; None ends with the last.
+        told: only those whose label was told at this moment, seconds since the epoch, or later; None wants all.
 
     Returns:
         A row per prediction, the oldest first: `id` (text), `time` (float64, when its request came, seconds since
         the epoch), `version` (text, the model that answered), `inputs` (text, a JSON object of the row as it was sent),
         `masked` (list of text, columns whose values are hashed or left out), `label` (text, the predicted class),
         `probabilities` (list of float64, in the order of that version's classes), `value` (float64, the predicted
-        number of a model that tells no class; else null) and `truth` (text, of a number as well).
+        number of a model that tells no class; else null), `truth` (text, of a number as well) and `told` (float64, when
+        the label was told, seconds since the epoch).
 
     Raises:
         NotFoundError: there is no such deployment.
@@ -51,10 +58,10 @@ def labelled(
     join(ws, folder, now)
     first = "" if since is None else _first_id(now - since)
     last = _LAST_ID if until is None else _first_id(now - until)
-    known = reading(folder, lambda ledger: truths_between(folder, ledger.parts, first, last))
+    known = reading(folder, lambda ledger: truths_between(folder, ledger.parts, first, last, told))
     signatures = functools.cache(functools.partial(signature_of, ws, folder))
     rows = sorted(predicted(folder, known, signatures), key=lambda row: (row.time, row.id))
-    return _table([(row, known[row.id].label) for row in rows])
+    return _table([(row, known[row.id]) for row in rows])
 
 
 def _first_id(moment: float) -> str:
@@ -63,7 +70,7 @@ def _first_id(moment: float) -> str:
     return f"{text[:8]}-{text[8:]}"
 
 
-def _table(rows: list[tuple[Predicted, str]]) -> pa.Table:
+def _table(rows: list[tuple[Predicted, Told]]) -> pa.Table:
     import pyarrow as pa
 
     schema = pa.schema(
@@ -77,6 +84,7 @@ def _table(rows: list[tuple[Predicted, str]]) -> pa.Table:
             "probabilities": pa.list_(pa.float64()),
             "value": pa.float64(),
             "truth": pa.string(),
+            "told": pa.float64(),
         }
     )
     columns = [
@@ -88,6 +96,7 @@ def _table(rows: list[tuple[Predicted, str]]) -> pa.Table:
         [row.label for row, _ in rows],
         [list(row.probabilities) for row, _ in rows],
         [row.value for row, _ in rows],
-        [truth for _, truth in rows],
+        [one.label for _, one in rows],
+        [one.time for _, one in rows],
     ]
     return pa.table(columns, schema=schema)
