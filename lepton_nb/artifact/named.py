@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import InexpressibleError, PackagingError
 from .network import OPSET, PROBABILITIES, quiet, reason_of, without_traces
+from .trained import Head
 
 __all__ = ["Named", "Table", "ask", "embeddings", "export_named", "flattened"]
 
@@ -29,19 +30,25 @@ class Named(torch.nn.Module):
         network: the network.
         inputs: the arguments of its forward, in the order in which they come.
         outputs: names for what it returns; none for its own.
-        softmax: whether its only output is one of logits, to be made probabilities.
+        head: what makes probabilities of its only output; None where that is not wanted.
     """
 
-    def __init__(self, network: torch.nn.Module, inputs: Sequence[str], outputs: Sequence[str], softmax: bool) -> None:
+    def __init__(
+        self, network: torch.nn.Module, inputs: Sequence[str], outputs: Sequence[str], head: Head | None
+    ) -> None:
         super().__init__()
-        self.network, self._inputs, self._outputs, self._softmax = network, tuple(inputs), tuple(outputs), softmax
+        self.network, self._inputs, self._outputs, self._head = network, tuple(inputs), tuple(outputs), head
 
     def forward(self, *values: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The outputs, in order."""
         answer = self.network(**dict(zip(self._inputs, values, strict=True)))
         found = list(flattened(answer, self._outputs).values())
-        if self._softmax:
+        if self._head == "softmax":
             return (torch.softmax(found[0], dim=1).float(),)
+        if self._head in ("sigmoid", "pair"):
+            second = found[0].reshape(-1, 1)
+            second = torch.sigmoid(second) if self._head == "sigmoid" else second
+            return (torch.cat([1 - second, second], dim=1).float(),)
         return tuple(found)
 
 
@@ -204,7 +211,7 @@ def export_named(
     outputs: Sequence[str],
     differing: Mapping[str, Sequence[int]],
     *,
-    softmax: bool | None,
+    head: Head | None,
 ) -> tuple[onnx.ModelProto, Any]:
     """The network as ONNX, for any number of rows, and the exporter's program.
 
@@ -213,15 +220,15 @@ def export_named(
         sample: at least two rows, by the names of forward's arguments.
         outputs: names of its outputs, in order.
         differing: dimensions besides the first one that shall have any length where the network allows it.
-        softmax: for a classification, whether the network gives logits; None for other tasks.
+        head: for a classification, what makes probabilities of its output; None for other tasks.
 
     Raises:
         InexpressibleError: ONNX cannot express the network; the message names the operator or the reason.
     """
     name, rows, auto = type(network).__name__, torch.export.Dim("rows", min=1), torch.export.Dim.AUTO
     shapes = tuple({0: rows, **dict.fromkeys(differing.get(key, ()), auto)} for key in sample)
-    told = [PROBABILITIES] if softmax is not None else list(outputs)
-    wrapped = Named(network, list(sample), outputs, bool(softmax)).eval()
+    told = [PROBABILITIES] if head is not None else list(outputs)
+    wrapped = Named(network, list(sample), outputs, head).eval()
     try:
         with quiet():
             program = torch.onnx.export(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import PackagingError
+from ..errors import LeptonError, PackagingError
 from ..models import Batch, Examples, load_trained
 from ..records import Run
 from .named import Arrays, ask
 from .texts import Text, text_of
-from .trained import gives_probabilities, softmax
+from .trained import Head, gives_probabilities, probabilities_of
 from .wanted import TAKEN, Wanted, task_of
 
 __all__ = ["Subject", "subject_of"]
@@ -29,7 +30,7 @@ class Subject:
         name: of its class.
         outputs: names of what it returns.
         task: what it is for.
-        is_softmax: for a classification, whether it gives logits; else None.
+        head: for a classification, what makes probabilities of what it gives; else None.
         text: its text, where it has one.
         batches: held-out inputs as the graph takes them.
         answers: what the network says of them, by the names of the graph's outputs.
@@ -40,7 +41,7 @@ class Subject:
     name: str
     outputs: tuple[str, ...]
     task: str
-    is_softmax: bool | None
+    head: Head | None
     text: Text | None
     batches: tuple[Arrays, ...]
     answers: tuple[Arrays, ...]
@@ -49,10 +50,9 @@ class Subject:
     def answer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """What the network says, by the names of the graph's outputs."""
         found = ask(self.network, inputs, self.outputs)
-        if self.is_softmax is None:
+        if self.head is None:
             return found
-        scores = next(iter(found.values())).astype(np.float64)
-        return {"probabilities": softmax(scores) if self.is_softmax else scores}
+        return {"probabilities": probabilities_of(next(iter(found.values())).astype(np.float64), self.head)}
 
 
 def subject_of(run: Run, examples: Examples, wanted: Wanted) -> Subject:
@@ -77,21 +77,39 @@ def subject_of(run: Run, examples: Examples, wanted: Wanted) -> Subject:
             f"an output of {name} cannot be called {taken[0]!r}", hint=f"--outputs NAME{',NAME' * (len(found[0]) - 1)}"
         )
     targets = _targets(held_out)
-    task = task_of(wanted, _joined(found), [targets] if targets.size else [], name)
-    scores = [next(iter(one.values())) for one in found]
-    is_softmax = None if task != "classification" else not all(map(gives_probabilities, scores))
+    seen = _targets((*examples.train, *examples.validation))
+    task = task_of(wanted, _joined(found), [seen] if seen.size and targets.size else [], name)
+    head = _head_of(network, batches, [next(iter(one.values())) for one in found]) if task == "classification" else None
     text = text_of(network, batches, wanted.outputs, wanted) if wanted.tokenizer else None
     outputs = tuple(found[0])
     if task == "regression" and not wanted.outputs:
         outputs = ("value",)
-    plain = Subject(network, name, outputs, task, is_softmax, text, (), (), targets)
+    plain = Subject(network, name, outputs, task, head, text, (), (), targets)
     arranged = tuple(filter(None, (text.arranged(one) for one in batches))) if text else tuple(batches)
     if text:
         # A row without a token is left out.
         kept = np.concatenate([text.sizes(one) > 0 for one in batches])
         targets = targets[kept] if len(targets) == len(kept) else targets[:0]
     answers = tuple(plain.answer(one) for one in arranged)
-    return Subject(network, name, outputs, task, is_softmax, text, arranged, answers, targets)
+    return Subject(network, name, outputs, task, head, text, arranged, answers, targets)
+
+
+def _head_of(network: Any, batches: Sequence[Arrays], scores: Sequence[NDArray[Any]]) -> Head:
+    """What makes probabilities of scores."""
+    if scores[0].ndim == 2 and scores[0].shape[1] > 1:
+        return "" if all(map(gives_probabilities, scores)) else "softmax"
+    told = [*scores, *_far(network, batches[0])]
+    return "pair" if all(((one >= 0) & (one <= 1)).all() for one in told) else "sigmoid"
+
+
+def _far(network: Any, batch: Arrays) -> list[NDArray[Any]]:
+    """What a network says of rows far from those of its training: there logits leave what probabilities never do."""
+    found = []
+    for factor in (-1000, 1000):
+        rows = {name: one * one.dtype.type(factor) if one.dtype.kind == "f" else one for name, one in batch.items()}
+        with contextlib.suppress(LeptonError):
+            found.append(next(iter(ask(network, rows).values())))
+    return found
 
 
 def _targets(batches: Sequence[Batch]) -> NDArray[Any]:

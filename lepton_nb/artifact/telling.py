@@ -22,7 +22,7 @@ from .reference import categories_of, numbers_of
 from .subject import Subject
 from .wanted import Wanted
 
-__all__ = ["card_of", "golden_rows", "reference_of_examples", "signature_of_graph"]
+__all__ = ["card_of", "golden_rows", "notes_of", "reference_of_examples", "signature_of_graph"]
 
 
 def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted, examples: Examples) -> Signature:
@@ -138,9 +138,9 @@ def card_of(subject: Subject, model: Model, run: Run, examples: Examples, parame
     count = sum(len(next(iter(one.values()))) for one in subject.batches)
     metrics: dict[str, float] = {}
     if len(subject.targets) == count and examples.validation:
-        if subject.task == "classification" and subject.targets.ndim == 1:
+        if subject.task == "classification" and subject.targets.size == count:
             whole = np.concatenate([one["probabilities"] for one in subject.answers])
-            metrics = classification_scores(whole, subject.targets.astype(np.int64))
+            metrics = classification_scores(whole, subject.targets.reshape(-1).astype(np.int64))
         elif subject.task == "regression":
             told = np.concatenate(
                 [one[subject.outputs[0]].reshape(len(one[subject.outputs[0]]), -1) for one in subject.answers]
@@ -155,6 +155,24 @@ def card_of(subject: Subject, model: Model, run: Run, examples: Examples, parame
         "task": subject.task,
         "metrics": metrics,
         "parameters": parameters,
+        "notes": notes_of(subject, model.signature),
         "latency_p50_ms": float(np.percentile(spent, 50)),
         "latency_p95_ms": float(np.percentile(spent, 95)),
     }
+
+
+def notes_of(subject: Subject, signature: Signature) -> list[str]:
+    """What was taken for granted, for whoever packages the run to look at."""
+    notes = []
+    if subject.head in ("sigmoid", "pair"):
+        what = "logit" if subject.head == "sigmoid" else "probability"
+        notes.append(
+            f"{subject.name} gives one number for each row, and its targets are 0 and 1: the number is taken for the "
+            f"{what} of class {signature.classes[1]!r}; --task regression keeps it as it is"
+        )
+    if subject.text:
+        first = next((one for one in subject.text.written(subject.batches[0]) if one.strip()), "")
+        notes.append(
+            f"the tokenizer reads a text of the training as {first[:120]!r}; if it read otherwise, it is another one"
+        )
+    return notes

@@ -42,7 +42,7 @@ def assemble_tensors(folder: Path, run: Run, examples: Examples, wanted: Wanted)
     """
     subject = subject_of(run, examples, wanted)
     graph, program = export_named(
-        subject.network, _sample(subject), subject.outputs, _differing(subject), softmax=subject.is_softmax
+        subject.network, _sample(subject), subject.outputs, _differing(subject), head=subject.head
     )
     write_atomic(folder / MODEL, serialised(graph, subject.name))
     if subject.text:
@@ -110,7 +110,7 @@ def _place(subject: Subject, program: Any, rows: Arrays) -> str:
     from .divergence import first_divergence
 
     try:
-        names = ["probabilities"] if subject.is_softmax is not None else subject.outputs
+        names = ["probabilities"] if subject.head is not None else subject.outputs
         found = first_divergence(subject.network, program, rows, names)
     except Exception:  # noqa: BLE001 - the refusal stands, whether the place is found or not
         found = ""

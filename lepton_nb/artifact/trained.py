@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import PackagingError
 from ..records import Data, Run
@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["gives_probabilities", "network_probabilities", "outputs_of"]
+__all__ = ["Head", "gives_probabilities", "network_probabilities", "outputs_of", "probabilities_of", "softmax"]
+
+# What makes probabilities of what a network returns: nothing, softmax of logits, sigmoid of one logit for the second of
+# two classes, or its own probability of that one.
+Head = Literal["", "softmax", "sigmoid", "pair"]
 
 _ROWS_AT_ONCE = 1024
 # float32 sums of some hundred probabilities; logits are farther off than this on any real batch.
@@ -101,6 +105,28 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def probabilities_of(scores: NDArray[np.float64], head: Head) -> NDArray[np.float64]:
+    """Probabilities, float64 [N, C], of what a network returns.
+
+    Args:
+        scores: float64 [N, C], or [N] or [N, 1] where `head` makes two classes of one number.
+        head: what makes probabilities of them.
+
+    Example:
+        >>> import numpy as np
+        >>> probabilities_of(np.array([[0.0], [800.0]]), "sigmoid").tolist()
+        [[0.5, 0.5], [0.0, 1.0]]
+    """
+    import numpy as np
+
+    if head in ("", "softmax"):
+        return softmax(scores) if head else scores
+    one = scores.reshape(len(scores))
+    # The same as 1 / (1 + exp(-x)), for numbers of any size.
+    second = one if head == "pair" else (1 + np.tanh(one / 2)) / 2
+    return np.stack([1 - second, second], axis=1)
 
 
 def _batches(features: NDArray[np.float32]) -> list[NDArray[np.float32]]:

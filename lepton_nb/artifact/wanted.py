@@ -99,8 +99,9 @@ def task_of(wanted: Wanted, answers: Mapping[str, NDArray[Any]], targets: Sequen
         name: of the network, for the message.
 
     Returns:
-        `classification` where one output is a number for each class and the targets are whole numbers; `regression`
-        where one output is like the targets, which are fractional; else `tensors`.
+        `classification` where one output is a number for each class and the targets are whole numbers, or one number
+        for each row and the targets are 0 and 1; `regression` where one output is like the targets, which are
+        fractional; else `tensors`.
 
     Raises:
         PackagingError: the outputs are not of the task that was asked for.
@@ -109,11 +110,16 @@ def task_of(wanted: Wanted, answers: Mapping[str, NDArray[Any]], targets: Sequen
     only = next(iter(answers.values())) if len(answers) == 1 else None
     scores = only is not None and only.ndim == 2 and only.shape[1] > 1 and only.dtype.kind == "f"
     numbers = only is not None and only.ndim <= 2 and only.dtype.kind == "f"
+    truths = [set(one.reshape(-1).tolist()) for one in targets if one.size == len(one)]
+    is_single = only is not None and numbers and only.size == len(only)
+    # A logit of the second of two classes, or its probability.
+    pair = is_single and (not targets or (bool(truths) and truths[0] <= {0, 1}))
     task = wanted.task or ("classification" if wanted.classes else "")
     if not task and only is not None and len(targets) == 1:
         target = targets[0]
         whole = target.dtype.kind in "iu" and target.ndim == 1
-        if scores and whole and target.size and target.min() >= 0 and target.max() < only.shape[1]:
+        is_class = scores and whole and target.size and target.min() >= 0 and target.max() < only.shape[1]
+        if is_class or (pair and truths[0] == {0, 1}):
             task = "classification"
         elif (
             numbers
@@ -122,14 +128,19 @@ def task_of(wanted: Wanted, answers: Mapping[str, NDArray[Any]], targets: Sequen
         ):
             task = "regression"
     task = task or "tensors"
-    if (task == "classification" and not scores) or (task == "regression" and not numbers):
-        expected = "one output [rows, classes]" if task == "classification" else "one output [rows] or [rows, numbers]"
+    if (task == "classification" and not (scores or pair)) or (task == "regression" and not numbers):
+        expected = (
+            "one output [rows, classes], or [rows] with targets of 0 and 1"
+            if task == "classification"
+            else "one output [rows] or [rows, numbers]"
+        )
         raise PackagingError(
             f"network {name} does not answer as a {task}", expected=expected, got=shapes, hint="--task tensors"
         )
-    if task == "classification" and only is not None and wanted.classes and len(wanted.classes) != only.shape[1]:
+    count = 2 if pair or only is None else only.shape[-1]
+    if task == "classification" and wanted.classes and len(wanted.classes) != count:
         raise PackagingError(
-            f"network {name} tells {only.shape[1]} classes apart",
+            f"network {name} tells {count} classes apart",
             expected="a name for each",
             got=f"{len(wanted.classes)}",
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import InexpressibleError, UsageError
 from ..records import Bento, Data, Note, Run
-from ..workspace import current
+from ..workspace import current, read_json
 from .declare import Arg, Opt
 from .evaluate import evaluate
 from .find import run_of
@@ -73,7 +73,16 @@ def package(
         units=_units(unit),
         wanted=_wanted(task, classes, outputs, str(tokenizer), max_length),
     )
+    for note in _notes(bento):
+        _tell(note)
     return bento if out is None else _filed(bento, out)
+
+
+def _notes(bento: Bento) -> list[str]:
+    """What was taken for granted of a run on loaders."""
+    with contextlib.suppress(FileNotFoundError):
+        return [str(one) for one in read_json(bento.model / "card.json").get("notes") or ()]
+    return []
 
 
 def _filed(bento: Bento, out: Path) -> Bento:

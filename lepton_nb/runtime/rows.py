@@ -200,6 +200,10 @@ def checked_array(array: np.ndarray[Any, Any], one: Input, start: int = 0) -> np
     if one.unknown == "refused" and one.low is not None and one.high is not None:
         good, status, code = (array >= one.low) & (array <= one.high), 422, "invalid_row"
         wanted = f"whole numbers from {one.low:g} to {one.high:g}"
+    elif one.dtype in ("int32", "int64") and one.low is not None and one.low >= 0:
+        # A graph takes -1 for the last row of a table, where the network fails.
+        good, status, code = array >= 0, 422, "invalid_row"
+        wanted = "whole numbers from 0 on, as in training"
     rows = good.reshape(len(array), -1).all(1)
     if not rows.all():
         row = start + int(rows.argmin())

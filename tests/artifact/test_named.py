@@ -12,7 +12,8 @@ from lepton_nb.artifact.assembly import check_parity
 from lepton_nb.artifact.golden import check_answers, golden_of, is_close
 from lepton_nb.artifact.named import embeddings
 from lepton_nb.errors import PackagingError
-from lepton_nb.runtime import Input, Output, Signature
+from lepton_nb.runtime import Input, Output, RequestError, Signature
+from lepton_nb.runtime.rows import checked_array
 
 
 class Net(nn.Module):
@@ -61,3 +62,13 @@ def test_whole_numbers_agree_with_the_same_ones_alone():
     assert check_answers({"n": theirs[0]}, golden) == 0
     with pytest.raises(PackagingError, match="expected the same whole numbers"):
         check_answers({"n": ours[0]}, golden)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_negative_numbers_are_refused_where_training_had_none(dtype):
+    counts = Input("counts", "array", (2,), (), 0, 9, dtype=dtype)
+    assert checked_array(np.array([[0, 500]], dtype), counts).tolist() == [[0, 500]]
+    with pytest.raises(RequestError, match="row 1, field 'counts': expected whole numbers from 0 on, as in training"):
+        checked_array(np.array([[0, 1], [2, -1]], dtype), counts)
+    below = Input("counts", "array", (2,), (), -3, 9, dtype=dtype)
+    assert checked_array(np.array([[-1, 1]], dtype), below).tolist() == [[-1, 1]]
