@@ -1,8 +1,8 @@
 """The streams of bench_loop.py: rows of one concept, then of another.
 
 SEA, Agrawal and Hyperplane are river's generators (BSD-3-Clause), which run in an environment of their own,
-`.lepton/bench/loop`, and leave Parquet files: river is no dependency of ours. Adult is in the repository's shared data,
-and changes its population: first those who never married, then those who are.
+`.lepton/bench/loop`, and leave Parquet files: river is no dependency of ours. Adult lies outside the repository, in the
+folder `shared/data` beside it, and changes its population: first those who never married, then those who are.
 """
 
 from __future__ import annotations
