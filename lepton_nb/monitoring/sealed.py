@@ -88,7 +88,7 @@ def seal(folder: Path, signatures: Callable[[str], Signature | None], budget_s: 
                     if key_of(log) not in known and not _convert(folder, log, signatures):
                         continue
                 _remove(folder, log)
-        _forget_marks(folder, {key_of(log) for log in done if log.exists()})
+        _forget_marks(folder)
 
 
 def _remove(folder: Path, log: Path) -> None:
@@ -120,10 +120,11 @@ def _convert(folder: Path, log: Path, signatures: Callable[[str], Signature | No
     return not dropped
 
 
-def _forget_marks(folder: Path, keys: Collection[str]) -> None:
+def _forget_marks(folder: Path) -> None:
     """Remove what was said of segments that are gone: `--keep` removes those that stay, too."""
     for mark in (folder / SEALED).glob(f"*{_STAYS}"):
-        if mark.name.removesuffix(_STAYS) not in keys:
+        stem = mark.name.removesuffix(_STAYS)[:-9]
+        if not any(folder.glob(f"{stem}.*")):
             mark.unlink(missing_ok=True)
 
 

@@ -35,7 +35,7 @@ class Halves:
     def __init__(self, signature):
         self.signature = signature
 
-    def warm_up(self):
+    def warm_up(self, rows=1):
         pass
 
     def predict(self, inputs):

@@ -1,6 +1,7 @@
 """Labels without their prediction: `labels/<n>.waiting.parquet`, which `state.json` names and which never changes.
 
-However many wait, only those that are looked for are more in memory than columns: a million take about 100 MB.
+However many wait, only those that are looked for are more in memory than columns: a million take about 300 MB, for as
+long as somebody joins.
 """
 
 from __future__ import annotations
