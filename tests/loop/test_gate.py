@@ -1,14 +1,20 @@
 """What the gate lets through, and what its file may say."""
 
+import json
 import math
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from tiny import DOWN, UP, bento
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from lepton_nb.errors import DataError, FormatError, NotFoundError, RuleError
 from lepton_nb.loop.gate import Gate
-from lepton_nb.loop.measuring import Rows, compare, right_answers
+from lepton_nb.loop.measuring import Rows, compare, right_answers, slower
+from lepton_nb.runtime import Input, Signature, manifest_of
+from lepton_nb.runtime.formats import Tokens
 
 QUALITY = {"accuracy": 0.9, "calibration_error": 0.02, "worst_segment": 0.85, "latency_p50_ms": 0.1}
 BETTER = {"accuracy": 0.95, "calibration_error": 0.03, "worst_segment": 0.9, "latency_p50_ms": 0.15}
@@ -125,6 +131,32 @@ def test_both_models_are_measured_on_the_same_rows(ws):
     assert right_answers(right, known).all()
     with pytest.raises(DataError, match="no rows to judge by"):
         compare(right, right, Rows({}, np.array([], dtype=object)))
+
+
+def test_a_model_of_texts_is_timed_and_each_text_is_no_segment_of_its_own(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    tokens = Tokens("tokenizer.json", "ids", "int64", 4, 0)
+    nodes = [
+        helper.make_node("Cast", ["ids"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["numbers", "axes"], ["yes"], keepdims=1),
+        helper.make_node("Sub", ["yes", "yes"], ["no"]),
+        helper.make_node("Concat", ["no", "yes"], ["logits"], axis=1),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    given = helper.make_tensor_value_info("ids", TensorProto.INT64, [None, None])
+    told = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])
+    made = helper.make_graph(nodes, "texts", [given], [told], [helper.make_tensor("axes", TensorProto.INT64, [1], [1])])
+    network = helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    (model / "model.onnx").write_bytes(network.SerializeToString())
+    Tokenizer(WordLevel({"good": 0, "film": 1}, unk_token="good")).save(str(model / "tokenizer.json"))
+    signature = Signature("classification", ("no", "yes"), (Input("said", "text", tokens=tokens),))
+    (model / "signature.json").write_text(json.dumps(signature.to_dict()))
+    (model / "manifest.json").write_text(json.dumps(manifest_of(model, run="run-1", data="data-1").to_dict()))
+    assert slower(model, model) == ""
+    said = np.array([f"film {number}" for number in range(300)], dtype=object)
+    found = compare(model, model, Rows({"said": said}, np.array(["yes"] * 300, dtype=object)))
+    assert found["champion.worst_segment"] == found["champion.accuracy"]
 
 
 def test_the_worst_segment_is_the_one_that_a_mean_hides(ws):

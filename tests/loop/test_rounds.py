@@ -176,6 +176,21 @@ def test_a_challenger_that_does_not_answer_is_withdrawn(ws, tiny, tmp_path):
     assert list(read_plan(tiny.deployment.path / "slots.json").slots) == ["champion"]
 
 
+@pytest.mark.parametrize("stage", ["promoting", "rolling back"])
+def test_the_aliases_follow_when_a_kill_came_before_them(ws, tiny, tmp_path, monkeypatch, stage):
+    other = bento(ws, "other:v1", UP)
+    watched = tiny.watch(pipeline(tmp_path / "p", makes("other:v1")))
+    serving.promote(ws, "tiny", other)
+    pointed = []
+    monkeypatch.setattr(serving, "point_aliases", lambda ws, found, report: pointed.append(found.bento))
+    watched.ctx.place.decide(watched.state, "by hand", stage, "", challenger="other:v1", former="other:v1")
+    watched.step()
+    assert (pointed, watched.actions[-1]) == (
+        ["other:v1"],
+        "promoted" if stage == "promoting" else "rolled back",
+    )
+
+
 def test_while_all_is_well_nothing_happens(ws, tiny, tmp_path):
     watched = tiny.watch(pipeline(tmp_path / "p", makes("tiny:v1")))
     for _ in range(30):
