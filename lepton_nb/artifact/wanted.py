@@ -128,20 +128,23 @@ def task_of(wanted: Wanted, answers: Mapping[str, NDArray[Any]], targets: Sequen
         ):
             task = "regression"
     task = task or "tensors"
-    if (task == "classification" and not (scores or pair)) or (task == "regression" and not numbers):
-        expected = (
-            "one output [rows, classes], or [rows] with targets of 0 and 1"
-            if task == "classification"
-            else "one output [rows] or [rows, numbers]"
-        )
+    fits = {"classification": scores or pair, "regression": numbers}.get(task, True)
+    _check(task, 2 if pair or only is None else only.shape[-1], shapes, wanted, name, fits=bool(fits))
+    return task
+
+
+def _check(task: str, count: int, shapes: str, wanted: Wanted, name: str, *, fits: bool) -> None:
+    """Refuse outputs that are not of a task, and names that are not one for each class."""
+    if not fits:
+        expected = "one output [rows] or [rows, numbers]"
+        if task == "classification":
+            expected = "one output [rows, classes], or [rows] with targets of 0 and 1"
         raise PackagingError(
             f"network {name} does not answer as a {task}", expected=expected, got=shapes, hint="--task tensors"
         )
-    count = 2 if pair or only is None else only.shape[-1]
     if task == "classification" and wanted.classes and len(wanted.classes) != count:
         raise PackagingError(
             f"network {name} tells {count} classes apart",
             expected="a name for each",
             got=f"{len(wanted.classes)}",
         )
-    return task

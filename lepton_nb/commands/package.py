@@ -73,16 +73,15 @@ def package(
         units=_units(unit),
         wanted=_wanted(task, classes, outputs, str(tokenizer), max_length),
     )
-    for note in _notes(bento):
-        _tell(note)
-    return bento if out is None else _filed(bento, out)
+    return _noted(bento) if out is None else _filed(_noted(bento), out)
 
 
-def _notes(bento: Bento) -> list[str]:
-    """What was taken for granted of a run on loaders."""
+def _noted(bento: Bento) -> Bento:
+    """The Bento, when it was said what was taken for granted of a run on loaders."""
     with contextlib.suppress(FileNotFoundError):
-        return [str(one) for one in read_json(bento.model / "card.json").get("notes") or ()]
-    return []
+        for note in read_json(bento.model / "card.json").get("notes") or ():
+            _tell(str(note))
+    return bento
 
 
 def _filed(bento: Bento, out: Path) -> Bento:
