@@ -47,7 +47,11 @@ def promoting(ctx: Context, state: State) -> State:
     from .. import serving
 
     if ctx.champion().bento != state.challenger:
-        serving.promote(ctx.ws, ctx.name, ctx.bento(state.challenger), why=_why(state), report=ctx.report)
+        try:
+            serving.promote(ctx.ws, ctx.name, ctx.bento(state.challenger), why=_why(state), report=ctx.report)
+        except LeptonError as refused:
+            # Such as classes in another order: no second try would find it otherwise.
+            return _withdrawn(ctx, state, f"{state.challenger} cannot answer: {refused}", {})
     # A kill may have come between the two: the aliases are pointed whoever has promoted.
     ctx.point_aliases()
     changes = ctx.anew(state, state.challenger, former=state.champion)

@@ -10,7 +10,7 @@ import pytest
 from tiny import DOWN, UP, Tiny, bento, makes, pipeline
 
 from lepton_nb import loop, serving
-from lepton_nb.runtime import CHALLENGER, read_plan
+from lepton_nb.runtime import CHALLENGER, manifest_of, read_plan
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -174,6 +174,20 @@ def test_a_challenger_that_does_not_answer_is_withdrawn(ws, tiny, tmp_path):
     assert watched.actions[-1] == "withdrawn"
     assert "answered 0 rows while the champion answered" in watched.why
     assert list(read_plan(tiny.deployment.path / "slots.json").slots) == ["champion"]
+
+
+def test_a_challenger_that_is_refused_at_its_promotion_is_withdrawn(ws, tiny, tmp_path):
+    file = bento(ws, "other:v1", UP).model / "signature.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "classes": told["classes"][::-1]}))
+    listed = manifest_of(file.parent, run="run-1", data="data-1").to_dict()
+    (file.parent / "manifest.json").write_text(json.dumps(listed))
+    watched = tiny.watch(pipeline(tmp_path / "p", makes("other:v1")))
+    watched.ctx.place.decide(watched.state, "by hand", "promoting", "", challenger="other:v1")
+    watched.step()
+    assert watched.actions[-1] == "withdrawn"
+    assert "other:v1 cannot answer: " in watched.why
+    assert tiny.answers != "other:v1"
 
 
 @pytest.mark.parametrize("stage", ["promoting", "rolling back"])
