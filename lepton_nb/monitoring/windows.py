@@ -105,18 +105,25 @@ def bring_up_to_date(ws: Workspace, folder: Path) -> None:
     """Count what is new in the log, join the windows of segments that are done, and make Parquet of them."""
     fetch(ws, folder)
     bins = functools.cache(functools.partial(_bins_of, ws, folder))
-    logs = {path.stem: path for kind in (*LOGS, USAGE) for path in folder.glob(kind)}
-    index = read_index(folder)
+    logs, index = _logs(folder), read_index(folder)
     for stem in sorted(logs):
         # `--keep` removes while somebody reads.
         with contextlib.suppress(FileNotFoundError):
             _catch_up(folder, logs[stem], index, bins)
+    # The logs are looked at once more, behind the windows: a segment that was begun since, and counted by somebody
+    # else, would be taken for one that is gone.
+    counted = [path.stem for path in _window_files(folder)]
+    logs = _logs(folder)
     done = {path.stem for path in finished(logs.values())}
-    waiting = {path.stem for path in _window_files(folder) if path.stem in done or path.stem not in logs}
+    waiting = {stem for stem in counted if stem in done or stem not in logs}
     if waiting:
         with locked(folder / "windows" / ".lock", timeout=_PATIENCE_S):
             _absorb(folder, sorted(waiting), logs, bins)
     seal(folder, functools.cache(functools.partial(signature_of, ws, folder)))
+
+
+def _logs(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for kind in (*LOGS, USAGE) for path in folder.glob(kind)}
 
 
 def _window_files(folder: Path) -> Iterator[Path]:
@@ -188,7 +195,7 @@ def _last_of(log: Path, segment: Segment, bins: _Bins) -> Segment:
 
 def _join(folder: Path, segments: Mapping[str, Segment]) -> None:
     if segments:
-        still = {path.stem for kind in (*LOGS, USAGE) for path in folder.glob(kind)}
+        still = set(_logs(folder))
         still |= {path.stem for path in _window_files(folder)}
         if (folder / ELSEWHERE).exists():
             # There they stay, and are not to be fetched again.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lepton_nb.errors import FormatError, NotFoundError, UsageError
-from lepton_nb.monitoring import entries, observe, segments
+from lepton_nb.monitoring import entries, observe, segments, windows
 from lepton_nb.workspace import Workspace
 
 # A whole minute, long past; the rows around it fall into windows that can be named.
@@ -228,3 +228,20 @@ def test_readers_in_other_processes_count_a_growing_log_exactly_once(logged):
     assert (counts.rows, counts.requests) == (600, 120)
     (path,) = (one.folder / "windows").glob("*.json")
     assert json.loads(path.read_text())["lines"] == 600
+
+
+def test_a_segment_that_is_begun_while_somebody_counts_is_not_taken_for_gone(logged, monkeypatch):
+    one, listed = logged(), windows._window_files
+
+    def begun_meanwhile(folder):
+        monkeypatch.setattr(windows, "_window_files", listed)
+        one.log.close()
+        one.answer(one.rows(5, seed=2))
+        observe(one.ws, one.name)
+        return listed(folder)
+
+    one.answer(one.rows(5, seed=1))
+    monkeypatch.setattr(windows, "_window_files", begun_meanwhile)
+    observe(one.ws, one.name)
+    one.answer(one.rows(5, seed=3))
+    assert observe(one.ws, one.name).since(None).rows == 15
