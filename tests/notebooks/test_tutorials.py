@@ -49,7 +49,8 @@ TOLD = {
         r"would remove 8 cache entries, 5 pipeline runs older than 0m",
     ),
     "serving": (
-        r"'card\.json',\n 'golden\.json',\n 'heldout\.json',\n 'manifest\.json',\n 'model\.onnx',\n 'reference\.json',\n 'sbom\.json'",
+        r"'card\.json',\n 'golden\.json',\n 'heldout\.json',\n 'manifest\.json',\n 'model\.onnx',\n 'reference\.json'",
+        r"'sbom\.json'",
         r"shop running",
         r"id label +no +yes\n0 +[0-9a-f-]{36} +(no|yes)",
         r"True yes\n422 row 0, field 'visits': expected a number or null, got \"9\"\n422 row 0: field 'visits' is",
