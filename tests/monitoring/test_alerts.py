@@ -12,7 +12,7 @@ from judging import predict, tell
 from lepton_nb.errors import FormatError, NotFoundError
 from lepton_nb.monitoring import alerts, evaluate_alerts, monitor, remember_alerts
 
-NOW = time.time()
+NOW = time.time()  # each test sets its own: see conftest
 
 FILE = """
 alerts:

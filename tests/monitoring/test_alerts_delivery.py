@@ -17,7 +17,7 @@ from lepton_nb.monitoring import evaluate_alerts, monitor
 from lepton_nb.monitoring.alerts import delivering
 from lepton_nb.processes import free_port
 
-NOW = time.time()
+NOW = time.time()  # each test sets its own: see conftest
 
 
 class Hook:

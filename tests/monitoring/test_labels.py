@@ -14,7 +14,7 @@ from lepton_nb.errors import NotFoundError
 from lepton_nb.monitoring import labelled
 from lepton_nb.monitoring.labels import finding
 
-NOW = time.time()
+NOW = time.time()  # each test sets its own: see conftest
 
 
 def test_a_label_is_joined_with_the_row_and_the_answer_it_belongs_to(logged):

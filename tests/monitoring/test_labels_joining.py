@@ -18,7 +18,7 @@ from lepton_nb.monitoring import labelled
 from lepton_nb.monitoring.labels import joining, ledger
 from lepton_nb.scores import Tally
 
-NOW = time.time()
+NOW = time.time()  # each test sets its own: see conftest
 DAY = 24 * 3600
 
 

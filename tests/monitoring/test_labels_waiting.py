@@ -12,7 +12,7 @@ from judging import predict, tell, uuid_at
 from lepton_nb.errors import FormatError
 from lepton_nb.monitoring.labels import joining, ledger
 
-NOW = time.time()
+NOW = time.time()  # each test sets its own: see conftest
 WEEK = 7 * 24 * 3600
 
 

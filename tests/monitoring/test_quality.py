@@ -14,7 +14,7 @@ from lepton_nb.monitoring import as_counted, quality
 from lepton_nb.scores import Tally, classification_scores
 from lepton_nb.workspace import write_json
 
-NOW = time.time()
+NOW = time.time()  # each test sets its own: see conftest
 
 
 def judged(one, count, *, seed=0, at=None, right=None, version=None):
