@@ -121,11 +121,7 @@ def task_of(wanted: Wanted, answers: Mapping[str, NDArray[Any]], targets: Sequen
         is_class = scores and whole and target.size and target.min() >= 0 and target.max() < only.shape[1]
         if is_class or (pair and truths[0] == {0, 1}):
             task = "classification"
-        elif (
-            numbers
-            and target.dtype.kind == "f"
-            and target.reshape(len(target), -1).shape == only.reshape(len(only), -1).shape
-        ):
+        elif numbers and target.dtype.kind == "f" and target[0].size == only[0].size:
             task = "regression"
     task = task or "tensors"
     fits = {"classification": scores or pair, "regression": numbers}.get(task, True)
