@@ -126,7 +126,7 @@ def test_the_layer_is_found_in_a_network_of_several_inputs_and_outputs():
     network = TwoHeads().eval()
     rows = {"wide": ROWS, "narrow": ROWS[:, :2].copy()}
     sample = {name: values[:3] for name, values in rows.items()}
-    program = export_named(network, sample, ["sum", "right"], {}, softmax=None)[1]
+    program = export_named(network, sample, ["sum", "right"], {}, head=None)[1]
     other = TwoHeads().eval()
     other.load_state_dict(network.state_dict())
     assert "layer" not in first_divergence(other, program, rows, ["sum", "right"])
