@@ -15,13 +15,12 @@ from .. import monitoring, serving
 from ..errors import LeptonError
 from ..records import Deployment, DriftStep, FeatureHistogram, Health, Quality, Traffic, UsageStep
 from ..workspace import Workspace
+from .newest import newest_lines
 from .watching import Watched, watched
 
 __all__ = ["Change", "Closer", "Depth", "Glance", "changes", "chosen", "closer", "depth", "glance", "whole_health"]
 
 _MOST_CHANGES = 200
-# From the end of the history, which only grows.
-_HISTORY_BYTES = 256 * 1024
 _RATE_S = 60.0
 
 
@@ -186,14 +185,7 @@ def changes(folder: Path) -> tuple[Change, ...]:
 
 
 def _changes(path: Path) -> Iterator[Change]:
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _HISTORY_BYTES))
-            lines = stream.read().splitlines()
-    except OSError:
-        return
-    for line in lines:
+    for line in newest_lines(path):
         with contextlib.suppress(ValueError, KeyError, TypeError):
             entry: dict[str, Any] = json.loads(line)
             yield Change(

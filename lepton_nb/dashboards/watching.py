@@ -13,12 +13,11 @@ from typing import Any
 from ..errors import ConflictError, FormatError, LeptonError
 from ..processes import Identity, is_alive
 from ..workspace import Workspace, check_name, read_json, write_json
+from .newest import newest_lines
 
 __all__ = ["Decided", "Watched", "answer", "watched"]
 
 _SHOWN = 40
-# From the end of the decisions, which only grow.
-_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -134,14 +133,7 @@ def _lives(about: dict[str, Any]) -> bool:
 
 
 def _decisions(path: Path) -> Iterator[Decided]:
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _BYTES))
-            lines = stream.read().splitlines()
-    except OSError:
-        return
-    for line in lines:
+    for line in newest_lines(path):
         # The first may be cut, and the last may still be written.
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
             body = json.loads(line)

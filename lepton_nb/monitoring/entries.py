@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
 from ..errors import FormatError
 from ..runtime import FORMAT
 
-__all__ = ["parse_line", "whole_lines"]
+__all__ = ["parse_line", "pieces", "whole_lines"]
 
 # About ten thousand lines at a time: enough for counting them together, little enough to hold in memory.
 _CHUNK_BYTES = 8 * 1024 * 1024
@@ -23,15 +23,20 @@ _LATEST = 253_402_300_800.0
 def whole_lines(log: Path, offset: int) -> Iterator[bytes]:
     """The bytes behind `offset` up to the last line's end, in pieces that end with a line each."""
     with log.open("rb") as stream:
-        stream.seek(offset)
-        rest = b""
-        while block := stream.read(_CHUNK_BYTES):
-            whole, end, tail = block.rpartition(b"\n")
-            if end:
-                yield rest + whole + end
-                rest = tail
-            else:
-                rest += block
+        yield from pieces(stream, offset, _CHUNK_BYTES)
+
+
+def pieces(stream: BinaryIO, offset: int, size: int) -> Iterator[bytes]:
+    """The whole lines of a stream behind `offset`, about `size` bytes of them at a time."""
+    stream.seek(offset)
+    rest = b""
+    while block := stream.read(size):
+        whole, end, tail = block.rpartition(b"\n")
+        if end:
+            yield rest + whole + end
+            rest = tail
+        else:
+            rest += block
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError
+from ..runtime.sealing import lives
 from ..workspace import read_json, write_atomic
 from .binning import Bins
 from .bulk import count_records
@@ -86,19 +87,9 @@ def finished(logs: Iterable[Path]) -> set[Path]:
     for (_, pid), several in found.items():
         *before, last = [path for _, path in sorted(several)]
         done |= {path for path in before if _is_free(path)}
-        if not _lives(int(pid)) and _is_free(last):
+        if not lives(int(pid)) and _is_free(last):
             done.add(last)
     return done
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _is_free(path: Path) -> bool:

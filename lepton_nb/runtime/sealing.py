@@ -23,7 +23,7 @@ from .plans import CHAMPION, Slot, read_slots
 from .reference import REFERENCE_FILE
 from .settings import Settings
 
-__all__ = ["announce", "sealed", "tend"]
+__all__ = ["announce", "lives", "sealed", "tend"]
 
 _SEGMENT = re.compile(r"(log|bulk|feedback|usage)-(\d+)-\d+\.(jsonl|records)")
 _COPIED, _COPYING = ".copied", "copying"
@@ -59,7 +59,7 @@ def sealed(folder: Path, closed: Collection[str] = ()) -> Iterator[Path]:
         if not found:
             continue
         pid = int(found[2])
-        if path.name in closed if pid == os.getpid() else not _lives(pid):
+        if path.name in closed if pid == os.getpid() else not lives(pid):
             yield path
 
 
@@ -189,7 +189,8 @@ def _slots(settings: Settings) -> Mapping[str, Slot]:
     return {CHAMPION: settings.champion}
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether a process of this number is there, whoever it belongs to."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

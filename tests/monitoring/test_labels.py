@@ -79,14 +79,14 @@ def test_of_a_long_log_only_the_stretches_that_may_hold_a_label_are_read(logged,
     size = sum(path.stat().st_size for path in one.segments)
     monkeypatch.setattr(finding, "_CHUNK_BYTES", 16_384)
     read: list[int] = []
-    plain = finding._chunks
+    plain = finding.pieces
 
-    def spy(stream, at):
-        for chunk in plain(stream, at):
+    def spy(stream, at, piece):
+        for chunk in plain(stream, at, piece):
             read.append(len(chunk))
             yield chunk
 
-    monkeypatch.setattr(finding, "_chunks", spy)
+    monkeypatch.setattr(finding, "pieces", spy)
     wanted = {ids[20], ids[7_000], ids[7_020], ids[14_999]}
     assert {row.id for row in finding.predicted(one.folder, wanted, lambda _: None)} == wanted
     assert 0 < sum(read) < size / 5

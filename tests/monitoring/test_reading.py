@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import os
 
-import numpy as np
 import pyarrow as pa
 import pytest
+from halves import Halves
 
 from lepton_nb.errors import NotFoundError
 from lepton_nb.monitoring import predictions
@@ -20,20 +20,6 @@ from lepton_nb.runtime.predlog import PredictionLog, prediction_lines
 from lepton_nb.runtime.privacy import Kept
 
 NOON = 1_700_000_040 - 1_700_000_040 % 60
-
-
-class Halves:
-    """Stands for a loaded model: what is looked at here is the log, not the answer."""
-
-    def __init__(self, signature):
-        self.signature = signature
-
-    def warm_up(self, rows=1):
-        pass
-
-    def predict(self, inputs):
-        rows = len(next(iter(inputs.values())))
-        return np.array([[0.75, 0.25], [0.25, 0.75]], np.float32)[np.arange(rows) % 2]
 
 
 def ask_in_bulk(one, rows, at, kept=Kept()) -> None:  # noqa: B008 - frozen

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import orjson
 
 from ...runtime import Signature
+from ..entries import pieces
 from ..places import LOGS
 from ..sealed import sealed_batches, sealed_files
 from ..shapes import shaped
@@ -163,7 +164,7 @@ def _of_lines(stream: BinaryIO, wanted: set[bytes], stretches: Sequence[tuple[in
     behind = 0
     for first, last in stretches:
         at = max(_place(stream, first, size), behind)
-        for chunk in _chunks(stream, at):
+        for chunk in pieces(stream, at, _CHUNK_BYTES):
             behind = at = at + len(chunk)
             yield from _parsed(chunk, wanted)
             final = _moment(chunk[chunk.rfind(b"\n", 0, len(chunk) - 1) + 1 :])
@@ -196,19 +197,6 @@ def _moment(line: bytes) -> int | None:
         return _milliseconds(line[start + len(_BEFORE_ID) :]) if start >= 0 else None
     except ValueError:
         return None
-
-
-def _chunks(stream: BinaryIO, at: int) -> Iterator[bytes]:
-    """The whole lines from `at` on, in pieces."""
-    stream.seek(at)
-    rest = b""
-    while block := stream.read(_CHUNK_BYTES):
-        whole, end, tail = block.rpartition(b"\n")
-        if end:
-            yield rest + whole + end
-            rest = tail
-        else:
-            rest += block
 
 
 def _parsed(chunk: bytes, wanted: set[bytes]) -> Iterator[Predicted]:
