@@ -22,6 +22,7 @@ _SEGMENT_ROWS = 50
 _PARTS = 4
 # A network that takes so much longer than another is told from chance, and matters.
 _SLOWER, _SLOWER_MS = 1.5, 0.5
+_QUANTILES = {0.5: "p50", 0.95: "p95"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def slower(before: Path, after: Path) -> str:
         ServingError: a model cannot be loaded, or fails on an empty row.
     """
     models = {"before": _Empty(_loaded(before)), "after": _Empty(_loaded(after))}
-    spent = _latencies(models, {"row": np.zeros(1)}, 0.5)
+    spent = {name: found[0.5] for name, found in _latencies(models, {"row": np.zeros(1)}).items()}
     if spent["after"] <= _SLOWER * spent["before"] + _SLOWER_MS:
         return ""
     return f"its network takes {spent['after']:.3g} ms for a row, the one before it {spent['before']:.3g} ms"
@@ -175,17 +176,18 @@ class _Empty:
             raise ServingError("a model cannot be timed", got=str(cause)) from cause
 
 
-def _latencies(models: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], q: float) -> dict[str, float]:
-    """A quantile of the milliseconds for one row; the models are asked in turn, and each counts at its best."""
+def _latencies(models: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]]) -> dict[str, dict[float, float]]:
+    """Quantiles of the milliseconds for one row; the models are asked in turn, and each counts at its best."""
     from ..evaluation.measure import latencies_ms
 
     turns = [{name: latencies_ms(model, dict(inputs)) for name, model in models.items()} for _ in range(3)]
-    return {name: float(min(np.quantile(turn[name], q) for turn in turns)) for name in models}
+    return {name: {q: float(min(np.quantile(turn[name], q) for turn in turns)) for q in _QUANTILES} for name in models}
 
 
 def _costs(sides: Mapping[str, Any], folders: Mapping[str, Path], rows: Rows) -> dict[str, float]:
-    facts: dict[str, float] = {}
-    for quantile, label in ((0.5, "p50"), (0.95, "p95")):
-        found = _latencies(sides, rows.inputs, quantile)
-        facts |= {f"{name}.latency_{label}_ms": value for name, value in found.items()}
+    facts = {
+        f"{name}.latency_{label}_ms": found[q]
+        for name, found in _latencies(sides, rows.inputs).items()
+        for q, label in _QUANTILES.items()
+    }
     return facts | {f"{name}.model_bytes": (folders[name] / "model.onnx").stat().st_size for name in sides}

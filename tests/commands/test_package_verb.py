@@ -11,7 +11,8 @@ from lepton_nb.evaluation import evaluate
 
 def test_a_file_is_written_and_not_taken_in_by_the_store_that_has_it(trained, fake_host, monkeypatch, tmp_path):
     one = trained("breast_cancer")
-    monkeypatch.delenv("BENTOML_HOME", raising=False)
+    # A store of its own: other tests ask which Bento is the newest of this run.
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "store"))
     monkeypatch.setenv("LEPTON_HOME", str(one.ws.home))
     evaluate(one.ws, one.run, one.data)
     host = fake_host(mine=one.run)
