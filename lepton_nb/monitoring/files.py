@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -63,10 +62,8 @@ def compare_tables(current: Columns, reference: Columns) -> Drift:
             expected=f"one of {', '.join(list(reference)[:20])}",
             got=", ".join(list(current)[:20]),
         )
-    # Reading and counting leave the interpreter to others for most of the time: what tests need is imported meanwhile.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         waiting = [pool.submit(_counted, name, reference[name], current[name]) for name in names]
-        importlib.import_module("scipy.stats")
         counted = [one for several in waiting for one in several.result()]
     if not counted:
         raise DataError("no column that the two tables have in common holds numbers or text")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import FormatError
 from ..records import Drift, FeatureDrift
 from ..runtime import Distribution, Reference
-from ..scores import chi_square, divergence, excess_distance, kolmogorov_smirnov, stability_index
+from ..scores import chi_square, corrected, divergence, excess_distance, kolmogorov_smirnov, stability_index
 
 __all__ = ["ALPHA", "EFFECT", "MINIMUM_ROWS", "PREDICTION", "compare", "counts_of", "drift", "judged"]
 
@@ -76,12 +76,10 @@ def judged(measured: Sequence[FeatureDrift], rows: int) -> Drift:
         measured: what `compare` said of each.
         rows: rows of now.
     """
-    from scipy.stats import false_discovery_control
-
     if not measured:
         # Text in and tensors out: nothing of it is counted.
         return Drift(None, rows, MINIMUM_ROWS, ())
-    adjusted = false_discovery_control([one.p_value for one in measured], method="bh")
+    adjusted = corrected([one.p_value for one in measured])
     enough = rows >= MINIMUM_ROWS
     features = [
         replace(one, adjusted=float(q), drifted=bool(enough and q < ALPHA and one.effect >= EFFECT))

@@ -1,14 +1,16 @@
 """How good is a model, and how are its inputs and latencies spread? Pure functions of arrays."""
 
 from .classification import calibration_error, classification_scores, confusion
-from .distance import chi_square, divergence, excess_distance, kolmogorov_smirnov, stability_index
+from .column_tally import ColumnTally, ValueScores
+from .distance import chi_square, corrected, divergence, excess_distance, kolmogorov_smirnov, stability_index
 from .error_tally import ErrorTally
 from .estimate import Estimate, calibrated, expected_accuracy
 from .grid import count_grid
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .paired import difference_interval, mcnemar, share_fell
-from .tally import CONFIDENCE_BINS, HELD_OUT_FILE, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
+from .sums import CONFIDENCE_BINS
+from .tally import HELD_OUT_FILE, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
 from .texts import text_statistics
 
 __all__ = [
@@ -17,14 +19,17 @@ __all__ = [
     "LATENCY_EDGES_MS",
     "MISSING_SEGMENT",
     "UNSEEN_SEGMENT",
+    "ColumnTally",
     "ErrorTally",
     "Estimate",
     "Tally",
+    "ValueScores",
     "calibrated",
     "calibration_error",
     "chi_square",
     "classification_scores",
     "confusion",
+    "corrected",
     "count_category",
     "count_confidence",
     "count_grid",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["ErrorTally"]
 
@@ -21,6 +21,7 @@ class ErrorTally:
         rows: labelled predictions.
         absolute: sum of the absolute errors.
         squared: sum of their squares.
+        segments: the same three by value of a category column, float64 [3].
 
     Example:
         >>> found = ErrorTally.of([1.0, -3.0])
@@ -31,18 +32,33 @@ class ErrorTally:
     rows: int = 0
     absolute: float = 0.0
     squared: float = 0.0
+    segments: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, errors: ArrayLike) -> ErrorTally:
-        """The sums of some errors, [N]."""
+    def of(cls, errors: ArrayLike, segments: Mapping[str, Sequence[str]] | None = None) -> ErrorTally:
+        """The sums of some errors.
+
+        Args:
+            errors: [N].
+            segments: per category column N values.
+        """
         values = np.asarray(errors, dtype=np.float64)
-        return cls(len(values), float(np.abs(values).sum()), float((values**2).sum()))
+        found = cls(len(values), float(np.abs(values).sum()), float((values**2).sum()))
+        for column, named in (segments or {}).items():
+            names, rows = np.unique(np.asarray(named, dtype=object).astype(str), return_inverse=True)
+            sums = [np.bincount(rows, weights, len(names)) for weights in (None, np.abs(values), values**2)]
+            found.segments[column] = dict(zip(map(str, names), np.stack(sums, axis=1).astype(float), strict=True))
+        return found
 
     def add(self, other: ErrorTally, sign: int = 1) -> None:
         """Count what `other` counted as well; with -1 take it off."""
         self.rows += sign * other.rows
         self.absolute += sign * other.absolute
         self.squared += sign * other.squared
+        for column, values in other.segments.items():
+            mine = self.segments.setdefault(column, {})
+            for value, sums in values.items():
+                mine[value] = mine.get(value, np.zeros(3)) + sign * sums
 
     @property
     def mae(self) -> float:
@@ -56,10 +72,18 @@ class ErrorTally:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
-        return {"rows": self.rows, "absolute": self.absolute, "squared": self.squared}
+        segments = {
+            column: {value: sums.tolist() for value, sums in values.items() if sums[0]}
+            for column, values in self.segments.items()
+        }
+        return {"rows": self.rows, "absolute": self.absolute, "squared": self.squared, "segments": segments}
 
-    def add_dict(self, value: Mapping[str, Any]) -> None:
+    def add_dict(self, value: Mapping[str, Any], *, segments: bool = True) -> None:
         """Count what a JSON object counted as well.
+
+        Args:
+            value: of `to_dict`.
+            segments: count its segments, too.
 
         Raises:
             KeyError: it is not of `to_dict`.
@@ -68,4 +92,7 @@ class ErrorTally:
         sums = (value["absolute"], value["squared"])
         if not all(isinstance(one, (int, float)) and math.isfinite(one) for one in sums):
             raise ValueError(f"sums of errors {sums}, expected finite numbers")
-        self.add(ErrorTally(int(value["rows"]), *map(float, sums)))
+        parts: dict[str, dict[str, NDArray[np.float64]]] = {}
+        for column, values in value.get("segments", {}).items() if segments else ():
+            parts[column] = {name: np.array(one, dtype=np.float64).reshape(3) for name, one in values.items()}
+        self.add(ErrorTally(int(value["rows"]), *map(float, sums), parts))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import chi2_contingency, ks_2samp
+from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp
 
-from lepton_nb.scores import chi_square, divergence, excess_distance, kolmogorov_smirnov, stability_index
+from lepton_nb.scores import chi_square, corrected, divergence, excess_distance, kolmogorov_smirnov, stability_index
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -49,3 +49,12 @@ def test_the_excess_of_equal_laws_is_near_nothing_whatever_the_number_of_rows():
 
 def test_an_empty_bin_makes_no_infinity():
     assert 0 < stability_index([100, 0], [50, 50]) < 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("count", [1, 2, 7, 40])
+def test_p_values_are_corrected_as_by_scipy(seed, count):
+    p_values = np.random.default_rng(seed).random(count) ** 3
+    p_values[count // 2 :] = p_values[count // 2]
+    assert corrected(p_values) == pytest.approx(false_discovery_control(p_values, method="bh"), rel=1e-12)
+    assert corrected([1.0, 0.0]).tolist() == [1.0, 0.0]
