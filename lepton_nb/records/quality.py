@@ -21,6 +21,11 @@ class QualityStep:
         accuracy: share of these that were right; None without labels, or where the answer is a number.
         error: mean absolute error, where the answer is a number.
         expected_accuracy: an estimate for all predictions of the step, labelled or not; None where there is none.
+        f1: of the labelled ones, as are the others: those of the model card; None where one is not known.
+        roc_auc: see `f1`; None where only one class occurs, too.
+        log_loss: in nats.
+        calibration_error: expected, 15 bins.
+        rmse: root of the mean squared error, where the answer is a number.
     """
 
     start: float
@@ -30,6 +35,11 @@ class QualityStep:
     accuracy: float | None
     error: float | None = None
     expected_accuracy: float | None = None
+    f1: float | None = None
+    roc_auc: float | None = None
+    log_loss: float | None = None
+    calibration_error: float | None = None
+    rmse: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,13 +50,26 @@ class Segment:
         column: name of the column.
         value: the value; empty where it was missing, `*` where training did not know it.
         labelled: rows whose label is known.
-        accuracy: share of these that were right.
+        accuracy: share of these that were right; None where the answer is a number.
+        f1: as in `QualityStep`, and so are the others; None for more than 20 classes, or where some of the rows were
+            counted before segments had other scores than accuracy.
+        roc_auc: area under the ROC curve.
+        log_loss: in nats.
+        calibration_error: expected, 15 bins.
+        mae: mean absolute error, where the answer is a number.
+        rmse: root of the mean squared error, likewise.
     """
 
     column: str
     value: str
     labelled: int
-    accuracy: float
+    accuracy: float | None
+    f1: float | None = None
+    roc_auc: float | None = None
+    log_loss: float | None = None
+    calibration_error: float | None = None
+    mae: float | None = None
+    rmse: float | None = None
 
     def __str__(self) -> str:
         shown = {"": "(missing)", "*": "(unseen)"}.get(self.value, self.value)
@@ -111,7 +134,7 @@ class Quality(Result):
 
     @property
     def worst_segment(self) -> Segment | None:
-        """The segment with the lowest accuracy, when there are two at least to compare."""
+        """The segment with the lowest accuracy, or the largest error, when there are two at least to compare."""
         return self.segments[0] if len(self.segments) > 1 else None
 
     def rows(self) -> list[tuple[object, ...]]:
@@ -134,7 +157,8 @@ class Quality(Result):
         if self.f1_positive is not None:
             found.append((f"F1 of {self.classes[1]}", self.f1_positive))
         if (worst := self.worst_segment) is not None:
-            found.append(("worst segment", f"{worst}: accuracy {worst.accuracy:.4g} of {worst.labelled} rows"))
+            measure, value = ("error", worst.mae) if worst.accuracy is None else ("accuracy", worst.accuracy)
+            found.append(("worst segment", f"{worst}: {measure} {value:.4g} of {worst.labelled} rows"))
         if self.expected_accuracy is not None:
             between = f"{self.expected_low:.4g} to {self.expected_high:.4g}"
             text = f"{self.expected_accuracy:.4g}, {between} (an estimate from confidence on {self.expected_from})"

@@ -86,7 +86,7 @@ class ColumnTally:
             at, weights = found._entries(p, y)
             flat = (rows[:, None] * found._width + at).ravel()
             counts = np.bincount(flat, weights.ravel(), len(names) * found._width)
-            found._table = counts.reshape(len(names), found._width)
+            found._table = counts.reshape(len(names), found._width).astype(np.float64)
         return found
 
     def _entries(self, p: NDArray[np.float64], y: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

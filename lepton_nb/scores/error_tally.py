@@ -95,4 +95,4 @@ class ErrorTally:
         parts: dict[str, dict[str, NDArray[np.float64]]] = {}
         for column, values in value.get("segments", {}).items() if segments else ():
             parts[column] = {name: np.array(one, dtype=np.float64).reshape(3) for name, one in values.items()}
-        self.add(ErrorTally(int(value["rows"]), *map(float, sums), parts))
+        self.add(ErrorTally(int(value["rows"]), float(sums[0]), float(sums[1]), parts))

@@ -61,6 +61,9 @@ def test_late_labels_become_quality_on_both_pages(logged):
     quality = _ask(one.ws, "since=1h")["quality"]
     assert ">0.75<" in quality
     assert "80 of 80 predictions" in quality
+    assert "F1, AUC and calibration error over time" in quality
+    assert "Log loss over time" in quality
+    assert ">log loss</th>" in quality
     desk, question = Desk(one.ws), Question.parse("fleet", "since=1h")
     desk.answer(question, whole=True)
     assert "75.0% of 80" in desk.answer(question, whole=True)["table"]

@@ -194,8 +194,54 @@ def test_of_numbers_the_errors_are_told(logged, tmp_path):
     assert found.mae == pytest.approx(np.abs(errors).mean())
     assert found.rmse == pytest.approx(np.sqrt((errors**2).mean()))
     assert [step.error for step in found.steps] == [pytest.approx(found.mae)]
+    assert [step.rmse for step in found.steps] == [pytest.approx(found.rmse)]
     assert "mean absolute error" in found.as_text()
     table = labelled(one.ws, one.name)
     assert dict(zip(table["value"].to_pylist(), map(float, table["truth"].to_pylist()), strict=True)) == dict(
         zip(predicted, truth, strict=True)
     )
+
+
+def test_every_score_is_told_over_time_and_by_segment(logged):
+    one = logged()
+    told = []
+    for step in range(2):
+        p, y, ids, rows = judged(one, 400, seed=step, at=NOW - 7200 + 3600 * step)
+        tell(one, zip(ids, names(y), strict=True))
+        told.append((p, y, np.array([row["city"] for row in rows])))
+    found = quality(one.ws, one.name)
+    for (p, y, _), step in zip(told, found.steps, strict=True):
+        expected = classification_scores(np.stack([1 - p, p], axis=1), y)
+        assert (step.labelled, step.accuracy) == (400, pytest.approx(expected["accuracy"]))
+        assert step.f1 == pytest.approx(expected["f1"])
+        assert step.log_loss == pytest.approx(expected["log_loss"])
+        assert step.calibration_error == pytest.approx(expected["calibration_error"])
+        assert step.roc_auc == pytest.approx(expected["roc_auc"], abs=2e-3)
+    p, y, cities = (np.concatenate(parts) for parts in zip(*told, strict=True))
+    assert {str(segment) for segment in found.segments} == {f"city = {city}" for city in np.unique(cities)}
+    for segment in found.segments:
+        chosen = cities == segment.value
+        expected = classification_scores(np.stack([1 - p, p], axis=1)[chosen], y[chosen])
+        assert segment.f1 == pytest.approx(expected["f1"])
+        assert segment.log_loss == pytest.approx(expected["log_loss"])
+        assert segment.calibration_error == pytest.approx(expected["calibration_error"])
+        assert segment.roc_auc == pytest.approx(expected["roc_auc"], abs=1e-2)
+    assert found.to_json()["steps"][0]["roc_auc"] == found.steps[0].roc_auc
+    assert found.to_json()["segments"][0]["log_loss"] == found.segments[0].log_loss
+
+
+def test_a_segment_whose_rows_were_counted_before_has_its_accuracy_only(logged):
+    one = logged()
+    _, y, ids, _ = judged(one, 300)
+    tell(one, zip(ids[:200], names(y[:200]), strict=True))
+    quality(one.ws, one.name)
+    (path,) = (one.folder / "labels").glob("*.sums.json")
+    value = json.loads(path.read_bytes())
+    for window in value["windows"]:
+        del window["tally"]["columns"]
+    path.write_text(json.dumps(value))
+    tell(one, zip(ids[200:], names(y[200:]), strict=True))
+    found = quality(one.ws, one.name)
+    assert (found.labelled, found.segments[0].f1, found.segments[0].log_loss) == (300, None, None)
+    assert 0 < found.segments[0].accuracy < 1
+    assert found.f1 is not None

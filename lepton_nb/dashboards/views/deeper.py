@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ... import figures
 from ...figures import Event, Track
-from ...records import Alert, Deployment, DriftStep, FeatureHistogram, Health, Quality, UsageStep, cell
+from ...records import Alert, Deployment, DriftStep, FeatureHistogram, Health, Quality, Segment, UsageStep, cell
 from ..facts import Change, Depth
 from ..question import Question
 from .markup import SIGNS, Sections, ago, card, failure, link, table, text, toned
@@ -16,7 +16,16 @@ __all__ = ["deeper", "events_of", "verdict"]
 
 _ACTIONS = {"promote": "P", "rollback": "R", "challenge": "C"}
 _MOST_LINKS = 60
-_ENDS = 3
+_SEGMENTS = 10
+_SCORES = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "roc_auc": "AUC",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "mae": "mean abs. error",
+    "rmse": "RMSE",
+}
 _STATES = {"quiet": "\u2713", "pending": "\u2026", "firing": "!", "unknown": "?", "broken": "\u2715"}
 
 
@@ -119,28 +128,48 @@ def _bins(one: FeatureHistogram) -> tuple[list[str], list[int], list[int]]:
 
 
 def _quality(found: Quality, events: Sequence[Event]) -> str:
-    known = [step for step in found.steps if step.accuracy is not None or step.expected_accuracy is not None]
-    drawn = ""
-    if known:
-        middles = tuple(step.start + step.seconds / 2 for step in known)
-        tracks = [
-            Track("accuracy", middles, tuple(step.accuracy for step in known)),
-            Track("expected (estimate)", middles, tuple(step.expected_accuracy for step in known)),
-        ]
-        if found.card_accuracy is not None:
-            tracks.append(Track("model card", middles, (found.card_accuracy,) * len(known)))
-        drawn = figures.trends(tracks, title="Quality over time", up=(0.0, 1.05), events=events)
-    wrong = [step for step in found.steps if step.error is not None]
-    if wrong:
-        middles = tuple(step.start + step.seconds / 2 for step in wrong)
-        track = Track("mean absolute error", middles, tuple(step.error for step in wrong))
-        drawn += figures.trends([track], title="Error over time", events=events)
     rows = [(text(name), text(cell(value))) for name, value in found.rows()]
-    worst = [(text(f"{one}"), str(one.labelled), text(cell(one.accuracy))) for one in found.segments[:_ENDS]]
-    body = drawn + table(("score", "value"), rows, key="scores", numbers=1)
-    if worst:
-        body += table(("worst segments", "labelled", "accuracy"), worst, key="segments", numbers=2)
+    body = _over_time(found, events) + table(("score", "value"), rows, key="scores", numbers=1)
+    if found.segments:
+        body += _segments(found.segments[:_SEGMENTS])
     return card("Quality", body, key="quality")
+
+
+def _over_time(found: Quality, events: Sequence[Event]) -> str:
+    """Curves of what is known; scores of one scale share a picture."""
+    measures = {"accuracy": "accuracy", "expected_accuracy": "expected (estimate)"}
+    drawn = _curves(found, "Quality over time", measures, events, up=(0.0, 1.05), told=found.card_accuracy)
+    measures = {"f1": "F1", "roc_auc": "AUC", "calibration_error": "calib. error"}
+    drawn += _curves(found, "F1, AUC and calibration error over time", measures, events, up=(0.0, 1.05))
+    drawn += _curves(found, "Log loss over time", {"log_loss": "log loss (nats)"}, events)
+    return drawn + _curves(found, "Error over time", {"error": "mean abs. error", "rmse": "RMSE"}, events)
+
+
+def _curves(
+    found: Quality,
+    title: str,
+    measures: Mapping[str, str],
+    events: Sequence[Event],
+    *,
+    up: tuple[float, float] | None = None,
+    told: float | None = None,
+) -> str:
+    known = [step for step in found.steps if any(getattr(step, name) is not None for name in measures)]
+    if not known:
+        return ""
+    middles = tuple(step.start + step.seconds / 2 for step in known)
+    tracks = [Track(words, middles, tuple(getattr(step, name) for step in known)) for name, words in measures.items()]
+    if told is not None:
+        tracks.append(Track("model card", middles, (told,) * len(known)))
+    return figures.trends(tracks, title=title, up=up, events=events)
+
+
+def _segments(found: Sequence[Segment]) -> str:
+    """The worst segments with every score that is known of one."""
+    names = [name for name in _SCORES if any(getattr(one, name) is not None for one in found)]
+    rows = [(text(f"{one}"), str(one.labelled), *(text(cell(getattr(one, name))) for name in names)) for one in found]
+    columns = ("worst segments", "labelled", *(_SCORES[name] for name in names))
+    return table(columns, rows, key="segments", numbers=len(columns) - 1)
 
 
 def _alerts(found: Sequence[Alert], now: float) -> str:

@@ -63,8 +63,14 @@ def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signat
         error = row.value - float(truth)
         if not abs(error) <= LARGEST_LABEL:
             raise ValueError(f"the error {error} of {row.id} is beyond what is summed")
-        return Judged(row.version, start, (), 0, {}, sign, error)
-    segments = {
+        return Judged(row.version, start, (), 0, _segments(row, signature), sign, error)
+    place = classes.index(truth) if truth in classes else len(classes)
+    return Judged(row.version, start, row.probabilities, place, _segments(row, signature), sign)
+
+
+def _segments(row: Predicted, signature: Signature | None) -> dict[str, str]:
+    """The values of a row's category columns that are on the log as they were."""
+    return {
         one.name: _value(row.inputs[one.name], one.categories)
         for one in (signature.inputs if signature else ())
         if one.kind == "category"
@@ -72,8 +78,6 @@ def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signat
         and one.name not in row.masked
         and one.name in row.inputs
     }
-    place = classes.index(truth) if truth in classes else len(classes)
-    return Judged(row.version, start, row.probabilities, place, segments, sign)
 
 
 def _value(value: Any, categories: Sequence[str]) -> str:
@@ -90,14 +94,12 @@ def summed(rows: Iterable[Judged]) -> Sums:
     found: Sums = {}
     for (version, start), parts in groups.items():
         if any(row.error is not None for some in parts.values() for row in some):
-            found[version, start, SECONDS] = _errors(row for some in parts.values() for row in some)
+            found[version, start, SECONDS] = _errors(parts)
             continue
         total: Tally | None = None
         for (sign, columns), some in parts.items():
             tally = Tally.of(
-                [row.probabilities for row in some],
-                [row.truth for row in some],
-                {column: [row.segments[column] for row in some] for column in columns},
+                [row.probabilities for row in some], [row.truth for row in some], _by_column(some, columns)
             )
             total = total or Tally(tally.classes)
             total.add(tally, sign)
@@ -106,11 +108,15 @@ def summed(rows: Iterable[Judged]) -> Sums:
     return found
 
 
-def _errors(rows: Iterable[Judged]) -> dict[str, Any]:
+def _by_column(rows: Sequence[Judged], columns: Sequence[str]) -> dict[str, list[str]]:
+    return {column: [row.segments[column] for row in rows] for column in columns}
+
+
+def _errors(parts: Mapping[tuple[int, tuple[str, ...]], Sequence[Judged]]) -> dict[str, Any]:
     total = ErrorTally()
-    for row in rows:
-        if row.error is not None:
-            total.add(ErrorTally.of([row.error]), row.sign)
+    for (sign, columns), some in parts.items():
+        told = [row for row in some if row.error is not None]
+        total.add(ErrorTally.of([row.error or 0.0 for row in told], _by_column(told, columns)), sign)
     return total.to_dict()
 
 
