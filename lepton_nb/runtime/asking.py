@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ __all__ = ["INLINE_BYTES", "Gone", "body_of", "head_of", "kind_of", "send_conten
 
 # Bodies above this are worked on in a thread: parsing them alone would hold up the other requests.
 INLINE_BYTES = 64 * 1024
+# A body of no stated size may turn out too large: so much of it is held in memory, the rest in a file without a name.
+_HELD_BYTES = 1024 * 1024
 _JSON = "application/json"
 
 
@@ -62,23 +65,31 @@ async def body_of(head: Mapping[bytes, bytes], receive: Receive, settings: Setti
                 if len(body) > limit:
                     raise _too_large(limit)
                 return body
-            return await _rest(message, receive, limit)
+            return await _rest(message, receive, limit, limit if b"content-length" in head else _HELD_BYTES)
     except TimeoutError:
         text = f"the body did not come to its end within {settings.body_s:g} s"
         raise RequestError(408, "body_timeout", text) from None
 
 
-async def _rest(message: Any, receive: Receive, limit: int) -> bytes:
-    body = bytearray()
-    while True:
-        if message["type"] == "http.disconnect":
-            raise Gone
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise _too_large(limit)
-        if not message.get("more_body"):
-            return bytes(body)
-        message = await receive()
+async def _rest(message: Any, receive: Receive, limit: int, held: int) -> bytes:
+    size = 0
+    with tempfile.SpooledTemporaryFile(max_size=held) as body:
+        while True:
+            if message["type"] == "http.disconnect":
+                raise Gone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            try:
+                body.write(part)
+            except OSError:
+                text = "the body does not say its size and cannot be set aside; send it with Content-Length"
+                raise RequestError(413, "body_too_large", text) from None
+            if not message.get("more_body"):
+                body.seek(0)
+                return body.read()
+            message = await receive()
 
 
 def _too_large(limit: int) -> RequestError:
