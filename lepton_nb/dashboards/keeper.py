@@ -35,8 +35,7 @@ class Keeper:
             if not state or self._seen.get(folder.name) == state:
                 continue
             try:
-                # Labels that came late find their predictions, and the windows are brought up to date on the way.
-                monitoring.quality(self._ws, folder.name)
+                monitoring.catch_up(self._ws, folder.name)
             except (LeptonError, OSError) as fault:
                 # The page says it as well: it reads the same windows.
                 print(f"{folder.name}: {fault}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,6 +1,7 @@
 """Is a deployment well, and does it still see what it was trained on?"""
 
 from .alerts import alerts, evaluate_alerts, remember_alerts
+from .catching import catch_up
 from .comparing import drift_over_time, histograms
 from .elsewhere import adopt, is_elsewhere
 from .facts import facts
@@ -20,6 +21,7 @@ __all__ = [
     "adopt",
     "alerts",
     "as_counted",
+    "catch_up",
     "check_drift",
     "compare_tables",
     "drift",

@@ -71,8 +71,7 @@ def traffic(
         NotFoundError: there is no such deployment.
     """
     now = time.time()
-    whole = observe(ws, str(deployment), step=WHOLE)
-    begin = now - since if since is not None else whole.begin
+    begin = now - since if since is not None else observe(ws, str(deployment), step=WHOLE).begin
     if begin is None:
         return ()
     step = step_of(now - begin, step_seconds)

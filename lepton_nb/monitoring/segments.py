@@ -119,7 +119,7 @@ def continued(log: Path, before: Segment, bins: Callable[[str], Bins | None]) ->
         FormatError: it has a newer format than this version reads.
     """
     head = head_of(log)
-    windows = {span: total([counts]) for span, counts in before.windows.items()}
+    windows = dict(before.windows)
     if log.suffix == RECORDS:
         with log.open("rb") as stream:
             stream.seek(before.offset)
@@ -137,8 +137,10 @@ def continued(log: Path, before: Segment, bins: Callable[[str], Bins | None]) ->
 
 
 def _add(windows: dict[Span, Counts], found: Mapping[int, Counts]) -> None:
+    # What was counted before is somebody else's too, and is replaced instead of changed.
     for start, counts in found.items():
-        windows.setdefault(Span(start, SECONDS), Counts()).add(counts)
+        span = Span(start, SECONDS)
+        windows[span] = total([windows[span], counts]) if span in windows else counts
 
 
 def _join_old(windows: Mapping[Span, Counts]) -> dict[Span, Counts]:
@@ -146,12 +148,12 @@ def _join_old(windows: Mapping[Span, Counts]) -> dict[Span, Counts]:
     if not windows:
         return {}
     limit = max(span.start for span in windows) - _KEPT_SECONDS
-    joined: dict[Span, Counts] = {}
+    joined: dict[Span, list[Counts]] = {}
     for span, counts in windows.items():
         old = span.start < limit - limit % _JOINED_SECONDS
         place = Span(span.start - span.start % _JOINED_SECONDS, _JOINED_SECONDS) if old else span
-        joined.setdefault(place, Counts()).add(counts)
-    return joined
+        joined.setdefault(place, []).append(counts)
+    return {span: several[0] if len(several) == 1 else total(several) for span, several in joined.items()}
 
 
 def write_segment(window_file: Path, segment: Segment) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..errors import StorageError
 from ..runtime import ModelError, read_reference, read_signature
+from ..runtime.tokens import tokenizers_of
 from ..workspace import Workspace, locked
 from .binning import Bins
 from .counts import Counts, total
@@ -27,12 +28,25 @@ from .segments import Segment, continued, finished, head_of, read_segment, write
 from .store import WHOLE, Index, absorb, read_index, stored_windows
 from .vectors import Span
 
-__all__ = ["WHOLE", "Observed", "Span", "as_counted", "folder_of", "model_folder", "observe", "reads_logs"]
+__all__ = [
+    "WHOLE",
+    "Observed",
+    "Span",
+    "as_counted",
+    "bring_up_to_date",
+    "folder_of",
+    "model_folder",
+    "observe",
+    "reads_logs",
+]
 
 # Whoever counts a long log for the first time keeps the others waiting.
 _PATIENCE_S = 600.0
 _TRIES = 20
-_reads_logs: ContextVar[bool] = ContextVar("_reads_logs", default=True)
+# What was gathered within a block of `as_counted`, by what was asked for; None where logs are read.
+_gathered_here: ContextVar[dict[tuple[object, ...], Observed] | None] = ContextVar("_gathered_here", default=None)
+# Every window begins and ends on a whole minute: moments of one minute ask for the same.
+_MINUTE_S = 60
 _Bins = Callable[[str], Bins | None]
 
 
@@ -59,18 +73,19 @@ class Observed:
 def as_counted() -> Iterator[None]:
     """Within the block nothing reads a log: `observe`, and what stands on it, takes the windows as they lie there.
 
-    For a page that many look at, while another process or thread keeps the windows up to date.
+    For a page that many look at, while another process or thread keeps the windows up to date. What is asked for twice
+    within a block is gathered once.
     """
-    token = _reads_logs.set(False)
+    token = _gathered_here.set({})
     try:
         yield
     finally:
-        _reads_logs.reset(token)
+        _gathered_here.reset(token)
 
 
 def reads_logs() -> bool:
     """Whether logs may be read here: not within `as_counted`."""
-    return _reads_logs.get()
+    return _gathered_here.get() is None
 
 
 def observe(ws: Workspace, name: str, since: float | None = None, step: int | None = None) -> Observed:
@@ -89,8 +104,20 @@ def observe(ws: Workspace, name: str, since: float | None = None, step: int | No
         FormatError: the log or its windows are newer than this version reads, or a window file is broken.
     """
     folder = folder_of(ws, name)
-    if _reads_logs.get():
+    since = None if since is None else since // _MINUTE_S * _MINUTE_S
+    known, asked = _gathered_here.get(), (folder, since, step)
+    if known is None:
         bring_up_to_date(ws, folder)
+    elif asked in known:
+        return known[asked]
+    found = _whole(name, folder, since, step)
+    if known is not None:
+        known[asked] = found
+    return found
+
+
+def _whole(name: str, folder: Path, since: float | None, step: int | None) -> Observed:
+    """What the windows say, all of them as they stood at one moment."""
     for _ in range(_TRIES):
         index = read_index(folder)
         # Files are removed when the index has changed: what was read in between is read again.
@@ -207,6 +234,11 @@ def _bins_of(ws: Workspace, folder: Path, version: str) -> Bins | None:
     """The bins of a version; None when its model is gone or has no reference."""
     path = model_folder(ws, folder, version)
     try:
-        return None if path is None else Bins(read_signature(path), read_reference(path))
+        if path is None:
+            return None
+        signature, reference = read_signature(path), read_reference(path)
+        # A model that was packaged before texts were counted has no bins for them.
+        texts = any(f"{one.name}.tokens" in reference.features for one in signature.inputs)
+        return Bins(signature, reference, tokenizers_of(path, signature) if texts else {})
     except ModelError:
         return None
