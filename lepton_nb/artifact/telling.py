@@ -114,6 +114,8 @@ def reference_of_examples(subject: Subject, signature: Signature, examples: Exam
     """What ordinary traffic looks like: numbers of the training rows, and answers to held-out ones."""
     batches = examples.train or examples.validation
     counted = [features_of(one.inputs, signature) for one in batches]
+    if (text := subject.text) is not None:
+        counted = [one | text.features(batch.inputs) for one, batch in zip(counted, batches, strict=True)]
     names = counted[0] if counted else ()
     features = {name: numbers_of(np.concatenate([one[name] for one in counted])) for name in names}
     predicted: Distribution | None = None

@@ -67,6 +67,10 @@ class Text:
         made = self._tokenizer.arranged(rows) if rows else {}
         return {name: made[name] if name in made else rest[name] for name in inputs} if rows else {}
 
+    def features(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """What the texts of a batch look like by their tokens, as monitoring tells it of what is served."""
+        return self._tokenizer.features_of_ids(self.rows(inputs))
+
     def written(self, inputs: Arrays) -> list[str]:
         """Texts like those that a batch was made of, such as can be told from its ids."""
         return self._reader.texts(self.rows(inputs))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime import Reference, Signature
+from ..runtime.tokens import Tokenizer
 from ..scores import count_category, count_confidence, count_number
 
 __all__ = ["Bins", "bin_answers", "bin_features", "count_outside", "count_sure"]
@@ -26,10 +27,12 @@ class Bins:
     Args:
         signature: its inputs.
         reference: its training reference, whose bins are used.
+        tokenizers: of its texts, by input; those that are not there are not counted.
     """
 
     signature: Signature
     reference: Reference
+    tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict)
 
 
 def bin_answers(values: Sequence[Any], reference: Reference) -> NDArray[np.int64] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError
-from ..runtime import FORMAT, RequestError, Signature
+from ..runtime import FORMAT, RequestError
 from ..scores import latency_histogram
 from .batches import shown
 from .binning import Bins, bin_answers, bin_features, count_outside, count_sure
@@ -72,7 +72,7 @@ def _counted(
         if not model.labels:
             model.answers = bin_answers(answers.column(1).to_pylist(), found.reference)
         answered = answer_features(probabilities) if len(probabilities) else {}
-        features = _features(head, given, found.signature) | answered
+        features = _features(head, given, found) | answered
         model.features = bin_features(features, found.reference)
         model.outside = count_outside(features, found.signature)
     counts = Counts(models={version: model})
@@ -97,15 +97,15 @@ def _probabilities(answers: pa.Table) -> NDArray[np.float32]:
     return found
 
 
-def _features(head: Mapping[str, Any], given: bytes, signature: Signature) -> dict[str, Any]:
+def _features(head: Mapping[str, Any], given: bytes, bins: Bins) -> dict[str, Any]:
     """The features of the columns that are on the log as they were."""
     from ..runtime.columns import NUMPY, from_arrow, from_numpy
     from ..runtime.summary import features_of
 
-    seen = shown(signature, head.get("masked", ()))
+    seen = shown(bins.signature, head.get("masked", ()))
     if not seen.inputs:
         return {}
     if head["kind"] == NUMPY:
-        return features_of(from_numpy(given, seen), seen)
+        return features_of(from_numpy(given, seen), seen, bins.tokenizers)
     # Hashed columns are in the stream as well, and are not looked at.
-    return features_of(from_arrow(given, seen, strict=False), seen)
+    return features_of(from_arrow(given, seen, strict=False), seen, bins.tokenizers)

@@ -24,7 +24,7 @@ ELSEWHERE = "elsewhere.json"
 _SEGMENT = re.compile(r"(\d+)-(?:([0-9a-f]{8})-)?((?:log|bulk|usage)-\d+-\d+\.(?:jsonl|records))")
 _FEEDBACK = re.compile(r"(\d+)-(?:([0-9a-f]{8})-)?feedback-(\d+-\d+\.jsonl)")
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_FILES = ("signature.json", "reference.json", "card.json", "heldout.json")
+_FILES = ("signature.json", "reference.json", "card.json", "heldout.json", "tokenizer.json")
 
 
 def adopt(ws: Workspace, name: str, url: str) -> None:

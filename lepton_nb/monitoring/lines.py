@@ -86,7 +86,7 @@ def _shown(bins: Bins | None, masked: Sequence[str]) -> Bins | None:
     """The bins of the columns that are on the log as they were."""
     if bins is None or not masked:
         return bins
-    return Bins(shown(bins.signature, masked), bins.reference)
+    return Bins(shown(bins.signature, masked), bins.reference, bins.tokenizers)
 
 
 def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bins: Bins | None) -> None:
@@ -128,7 +128,7 @@ def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, 
     rows = [entry["inputs"] for entry in entries]
     if "masked" in entries[0]:
         rows = [{name: value for name, value in row.items() if name in names} for row in rows]
-    features: Mapping[str, NDArray[Any]] = features_of(arrays_of(rows, bins.signature), bins.signature)
+    features: Mapping[str, NDArray[Any]] = features_of(arrays_of(rows, bins.signature), bins.signature, bins.tokenizers)
     if "label" in entries[0]["outputs"]:
         features = {**features, **answer_features(np.array([entry["outputs"]["probabilities"] for entry in entries]))}
     return features

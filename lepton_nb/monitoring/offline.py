@@ -32,6 +32,7 @@ def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drif
     from ..runtime.embedding import answer_features
     from ..runtime.model import Model
     from ..runtime.summary import features_of
+    from ..runtime.tokens import tokenizers_of
 
     try:
         loaded = Model.load(model)
@@ -42,7 +43,7 @@ def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drif
         raise DataError(f"input {missing[0]!r} is missing", expected=f"the inputs of {model}")
     try:
         answers = loaded.predict(inputs)
-        features = features_of(inputs, loaded.signature)
+        features = features_of(inputs, loaded.signature, tokenizers_of(model, loaded.signature))
         if loaded.signature.is_classification:
             features = {**features, **answer_features(answers)}
     except ValueError as cause:

@@ -28,7 +28,7 @@ __all__ = ["announce", "lives", "sealed", "tend"]
 _SEGMENT = re.compile(r"(log|bulk|feedback|usage)-(\d+)-\d+\.(jsonl|records)")
 _COPIED, _COPYING = ".copied", "copying"
 _HEAD_BYTES = 4096
-_MEASURES = (SIGNATURE_FILE, REFERENCE_FILE, "card.json", "heldout.json")
+_MEASURES = (SIGNATURE_FILE, REFERENCE_FILE, "card.json", "heldout.json", "tokenizer.json")
 _logger = logging.getLogger(__name__)
 _said: set[str] = set()
 # Per place what was told of the slots there.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .formats import Input, Signature
+from .tokens import Tokenizer
 
 __all__ = ["feature_kinds", "features_of"]
 
@@ -24,19 +25,23 @@ def feature_kinds(signature: Signature) -> dict[str, str]:
     return kinds
 
 
-def features_of(inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
+def features_of(
+    inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature, tokenizers: Mapping[str, Tokenizer] | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
     """The features of a batch that the training reference counts and monitoring compares.
 
     Args:
         inputs: per input N values: float64 [N] or [N, 1] (NaN = missing), text [N] or [N, 1] (None or "" =
-            missing), arrays [N, *shape]; texts are left aside.
+            missing), arrays [N, *shape].
         signature: names, kinds and shapes of the inputs.
+        tokenizers: by input; a text whose tokenizer is not there is left aside.
 
     Returns:
         Per feature an array [N]: float64 for numbers, object (text, "" = missing) for categories. An array input
         `input` gives `input.mean`, `input.std`, `input.min`, `input.max` and `input.q0` to `input.q3`, the means
         of the four quadrants of its last two dimensions or of the four quarters of a flat vector; one of a length
-        that may differ has no quarters, and `input.length` instead. A single number is its own feature.
+        that may differ has no quarters, and `input.length` instead. A single number is its own feature. Of a text
+        there are the features of `token_features`.
 
     Example:
         >>> image = Signature("classification", ("a", "b"), (Input("input", "array", (1, 2, 2)),))
@@ -47,6 +52,9 @@ def features_of(inputs: Mapping[str, np.ndarray[Any, Any]], signature: Signature
     features: dict[str, np.ndarray[Any, Any]] = {}
     for one in signature.inputs:
         if one.kind == "text":
+            if tokenizers and one.name in tokenizers:
+                texts = np.asarray(inputs[one.name], dtype=object).reshape(-1)
+                features |= tokenizers[one.name].features([str(text or "") for text in texts])
             continue
         values = np.asarray(inputs[one.name])
         if one.kind == "number":

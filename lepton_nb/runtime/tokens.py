@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .errors import ModelError, RequestError
 from .fields import Tokens
+from .formats import Signature
+from .token_features import token_features
 
-__all__ = ["MOST_BYTES", "Tokenizer", "opened_tokenizer"]
+__all__ = ["MOST_BYTES", "Tokenizer", "opened_tokenizer", "tokenizers_of"]
 
 # The largest vocabularies in use have 40 MB; reading takes a multiple of that in memory.
 MOST_BYTES = 64 * 1024 * 1024
@@ -55,6 +59,24 @@ def opened_tokenizer(content: bytes, name: str, most: int = 0) -> Any:
     return found
 
 
+def tokenizers_of(folder: Path, signature: Signature) -> Mapping[str, Tokenizer]:
+    """The tokenizers of a model's texts that lie in its folder, by input; for statistics, so hashes are not looked at.
+
+    Args:
+        folder: of the model.
+        signature: of the model.
+
+    Raises:
+        ModelError: a file is no tokenizer.
+    """
+    texts = {one.name: one.tokens for one in signature.inputs if one.tokens}
+    return {
+        name: Tokenizer(name, tokens, (folder / tokens.file).read_bytes())
+        for name, tokens in texts.items()
+        if (folder / tokens.file).is_file() and (folder / tokens.file).stat().st_size <= MOST_BYTES
+    }
+
+
 class Tokenizer:
     """Makes of texts what a graph takes.
 
@@ -71,6 +93,9 @@ class Tokenizer:
         self._name, self._tokens = name, tokens
         self._tokenizer = opened_tokenizer(content, tokens.file, tokens.most)
         self._keeps_end = self._tokenizer.truncation["direction"] == "left"
+        model = json.loads(content).get("model") or {}
+        named = model.get("unk_token")
+        self._unknown: int | None = self._tokenizer.token_to_id(named) if named else model.get("unk_id")
 
     def feed(self, texts: Sequence[str], width: int = 0) -> dict[str, np.ndarray[Any, Any]]:
         """The graph's inputs for N texts, by name.
@@ -88,6 +113,18 @@ class Tokenizer:
                 text = f"row {row}, field {self._name!r}: expected text of one token at least"
                 raise RequestError(422, "invalid_row", text, row=row)
         return self.arranged(rows, width)
+
+    def features(self, texts: Sequence[str]) -> dict[str, np.ndarray[Any, Any]]:
+        """What N texts look like, as `token_features` tells it of the tokens that the model is given.
+
+        Raises:
+            RequestError: 422 naming a row whose text has no form in UTF-8.
+        """
+        return self.features_of_ids(self._encoded(texts))
+
+    def features_of_ids(self, rows: Sequence[Sequence[int]]) -> dict[str, np.ndarray[Any, Any]]:
+        """The same of lists of token ids, without padding."""
+        return token_features(self._name, [row[: self._tokens.most] for row in rows], self._unknown)
 
     def longest(self, texts: Sequence[str]) -> int:
         """How many tokens the longest of some texts has."""
