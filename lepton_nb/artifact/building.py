@@ -15,16 +15,16 @@ from ..models import Examples, read_examples
 from ..records import Artifact, Data, Run
 from ..runtime import ModelError, verify_manifest
 from ..workspace import Workspace, file_sha256, locked, read_json, write_json
-from .folder import FOLDER, MODEL, RECORD, lock_of, seal
+from .folder import FOLDER, MODEL, RECORD, TOKENIZER, lock_of, seal
 from .wanted import Wanted
 
 if TYPE_CHECKING:
     from .assembly import Assembled
 
-__all__ = ["build", "build_examples", "data_of", "examples_of"]
+__all__ = ["build", "build_examples", "data_of", "examples_of", "wanted_of"]
 
 # Part of the key: raised when the same run would give another artifact than before.
-_RECIPE = 3
+_RECIPE = 4
 # Whoever exports the same run at this moment is waited for: a large network takes minutes.
 _PATIENCE_S = 900
 
@@ -81,7 +81,15 @@ def build_examples(run: Run, examples: Examples, wanted: Wanted) -> Artifact:
 
     with locked(lock_of(run), timeout=_PATIENCE_S):
         key = _key(run, examples.id, wanted.key())
-        return _built(run, key) or _make(run, examples.id, key, assembled)
+        return _built(run, key) or _make(run, examples.id, key, assembled, wanted=wanted.to_dict())
+
+
+def wanted_of(run: Run) -> Wanted:
+    """What the artifact of a run on loaders of its own was asked to be; nothing in particular where there is none."""
+    try:
+        return Wanted.from_dict(read_json(run.path / RECORD)["wanted"], run.path / FOLDER / TOKENIZER)
+    except (OSError, FormatError, KeyError, TypeError, ValueError):
+        return Wanted()
 
 
 def examples_of(run: Run) -> Examples | None:
@@ -152,7 +160,7 @@ def _built(run: Run, key: str) -> Artifact | None:
     return Artifact(folder, files[MODEL], size, float(record["parity"]), int(record["parameters"]))
 
 
-def _make(run: Run, data: str, key: str, assembled: Callable[[Path], Assembled]) -> Artifact:
+def _make(run: Run, data: str, key: str, assembled: Callable[[Path], Assembled], **more: object) -> Artifact:
     for left_over in run.path.glob(f".{FOLDER}-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{FOLDER}-", dir=run.path))
@@ -167,7 +175,7 @@ def _make(run: Run, data: str, key: str, assembled: Callable[[Path], Assembled])
         staging.rename(folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    write_json(run.path / RECORD, {"key": key, "parity": made.parity, "parameters": made.parameters})
+    write_json(run.path / RECORD, {"key": key, "parity": made.parity, "parameters": made.parameters, **more})
     model = folder / MODEL
     return Artifact(folder, file_sha256(model), model.stat().st_size, made.parity, made.parameters)
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ..records import Artifact, Run
-from ..runtime import manifest_of
+from ..runtime import manifest_of, read_object
 from ..workspace import locked, write_json
 
-__all__ = ["FOLDER", "MODEL", "RECORD", "add_file", "lock_of", "seal"]
+__all__ = ["FOLDER", "MODEL", "RECORD", "TOKENIZER", "add_file", "lock_of", "seal"]
 
 FOLDER = "artifact"
-MODEL = "model.onnx"
+MODEL, TOKENIZER = "model.onnx", "tokenizer.json"
 # Beside the folder, not in it: how it was made is no part of what is shipped.
 RECORD = "artifact.json"
 
@@ -42,5 +42,7 @@ def add_file(run: Run, artifact: Artifact, name: str, content: dict[str, Any]) -
     path = artifact.path / name
     with locked(lock_of(run)):
         write_json(path, content)
-        seal(artifact.path, run=run.id, data=run.data)
+        # Of a run on loaders it is the hash of what was kept of them.
+        data = str(read_object(path.with_name("manifest.json"))["data"])
+        seal(artifact.path, run=run.id, data=data)
     return path

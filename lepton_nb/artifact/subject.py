@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Subject:
         task: what it is for.
         head: for a classification, what makes probabilities of what it gives; else None.
         text: its text, where it has one.
+        examples: what was kept of its loaders.
         batches: held-out inputs as the graph takes them.
         answers: what the network says of them, by the names of the graph's outputs.
         targets: what is right for them; empty where that is not known.
@@ -43,9 +44,26 @@ class Subject:
     task: str
     head: Head | None
     text: Text | None
-    batches: tuple[Arrays, ...]
-    answers: tuple[Arrays, ...]
-    targets: NDArray[Any]
+    examples: Examples
+    batches: tuple[Arrays, ...] = ()
+    answers: tuple[Arrays, ...] = ()
+    targets: NDArray[Any] = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def rows(self) -> int:
+        """How many are asked."""
+        return sum(len(next(iter(one.values()))) for one in self.batches)
+
+    def over(self, batches: Sequence[Batch]) -> Subject:
+        """The same network with other rows; those of a text without a token are left out."""
+        targets, text = _targets(batches), self.text
+        if text is None:
+            arranged = tuple(one.inputs for one in batches)
+        else:
+            arranged = tuple(filter(None, (text.arranged(one.inputs) for one in batches)))
+            kept = np.concatenate([text.sizes(one.inputs) > 0 for one in batches])
+            targets = targets[kept] if len(targets) == len(kept) else targets[:0]
+        return replace(self, batches=arranged, answers=tuple(map(self.answer, arranged)), targets=targets)
 
     def answer(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """What the network says, by the names of the graph's outputs."""
@@ -76,22 +94,14 @@ def subject_of(run: Run, examples: Examples, wanted: Wanted) -> Subject:
         raise PackagingError(
             f"an output of {name} cannot be called {taken[0]!r}", hint=f"--outputs NAME{',NAME' * (len(found[0]) - 1)}"
         )
-    targets = _targets(held_out)
     seen = _targets((*examples.train, *examples.validation))
-    task = task_of(wanted, _joined(found), [seen] if seen.size and targets.size else [], name)
+    task = task_of(wanted, _joined(found), [seen] if seen.size and _targets(held_out).size else [], name)
     head = _head_of(network, batches, [next(iter(one.values())) for one in found]) if task == "classification" else None
     text = text_of(network, batches, wanted.outputs, wanted) if wanted.tokenizer else None
     outputs = tuple(found[0])
     if task == "regression" and not wanted.outputs:
         outputs = ("value",)
-    plain = Subject(network, name, outputs, task, head, text, (), (), targets)
-    arranged = tuple(filter(None, (text.arranged(one) for one in batches))) if text else tuple(batches)
-    if text:
-        # A row without a token is left out.
-        kept = np.concatenate([text.sizes(one) > 0 for one in batches])
-        targets = targets[kept] if len(targets) == len(kept) else targets[:0]
-    answers = tuple(plain.answer(one) for one in arranged)
-    return Subject(network, name, outputs, task, head, text, arranged, answers, targets)
+    return Subject(network, name, outputs, task, head, text, examples).over(held_out)
 
 
 def _head_of(network: Any, batches: Sequence[Arrays], scores: Sequence[NDArray[Any]]) -> Head:

@@ -16,8 +16,8 @@ from ..runtime.embedding import answer_features
 from ..runtime.fields import DTYPES
 from ..runtime.model import Model
 from ..runtime.summary import features_of
-from ..scores import classification_scores
 from .named import embeddings
+from .quality import scores_of
 from .reference import categories_of, numbers_of
 from .subject import Subject
 from .wanted import Wanted
@@ -25,7 +25,7 @@ from .wanted import Wanted
 __all__ = ["card_of", "golden_rows", "notes_of", "reference_of_examples", "signature_of_graph"]
 
 
-def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted, examples: Examples) -> Signature:
+def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted) -> Signature:
     """What the model takes and answers.
 
     Raises:
@@ -45,7 +45,7 @@ def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted, examples: E
                 )
             inputs.append(Input(name, "text", tokens=tokens))
         elif not text or name not in text.names:
-            inputs.append(_input(name, value, shapes[name], limits.get(name), examples))
+            inputs.append(_input(name, value, shapes[name], limits.get(name), subject.examples))
     classes: tuple[str, ...] = ()
     if subject.task == "classification":
         count = subject.answers[0]["probabilities"].shape[1]
@@ -110,8 +110,9 @@ def golden_rows(subject: Subject, signature: Signature) -> tuple[dict[str, NDArr
     return rows, answers["probabilities"] if signature.is_classification else answers
 
 
-def reference_of_examples(subject: Subject, signature: Signature, examples: Examples) -> Reference:
+def reference_of_examples(subject: Subject, signature: Signature) -> Reference:
     """What ordinary traffic looks like: numbers of the training rows, and answers to held-out ones."""
+    examples = subject.examples
     batches = examples.train or examples.validation
     counted = [features_of(one.inputs, signature) for one in batches]
     if (text := subject.text) is not None:
@@ -129,33 +130,22 @@ def reference_of_examples(subject: Subject, signature: Signature, examples: Exam
     return Reference(features, predicted, sum(one.rows for one in batches))
 
 
-def card_of(subject: Subject, model: Model, run: Run, examples: Examples, parameters: int) -> dict[str, Any]:
+def card_of(subject: Subject, model: Model, run: Run, parameters: int) -> dict[str, Any]:
     """Quality on the rows that were kept of the validation part, and what an answer costs."""
-    rows = [{name: value[:1] for name, value in one.items()} for one in subject.batches[:1]]
+    row = {name: value[:1] for name, value in subject.batches[0].items()}
     spent = []
     for _ in range(50):
         began = time.perf_counter()
-        model.ask(rows[0])
+        model.ask(row)
         spent.append((time.perf_counter() - began) * 1e3)
-    count = sum(len(next(iter(one.values()))) for one in subject.batches)
-    metrics: dict[str, float] = {}
-    if len(subject.targets) == count and examples.validation:
-        if subject.task == "classification" and subject.targets.size == count:
-            whole = np.concatenate([one["probabilities"] for one in subject.answers])
-            metrics = classification_scores(whole, subject.targets.reshape(-1).astype(np.int64))
-        elif subject.task == "regression":
-            told = np.concatenate(
-                [one[subject.outputs[0]].reshape(len(one[subject.outputs[0]]), -1) for one in subject.answers]
-            )
-            off = told.astype(np.float64) - subject.targets.reshape(told.shape)
-            metrics = {"mean_absolute_error": float(np.abs(off).mean()), "mean_squared_error": float((off**2).mean())}
     return {
         "run": run.id,
-        "data": examples.id,
-        "part": examples.part,
-        "rows": count,
+        "data": subject.examples.id,
+        "part": subject.examples.part,
+        "rows": subject.rows,
         "task": subject.task,
-        "metrics": metrics,
+        "classes": list(model.signature.classes),
+        "metrics": scores_of(subject, subject.answers) if subject.examples.validation else {},
         "parameters": parameters,
         "notes": notes_of(subject, model.signature),
         "latency_p50_ms": float(np.percentile(spent, 50)),

@@ -13,17 +13,18 @@ from ..models import Examples
 from ..records import Run
 from ..runtime import ModelError
 from ..runtime.model import Model
+from ..scores import HELD_OUT_FILE
 from ..workspace import write_atomic, write_json
 from .assembly import Assembled, check_parity, serialised
-from .folder import MODEL, seal
+from .folder import MODEL, TOKENIZER, seal
 from .golden import GOLDEN, golden_of
 from .named import Arrays, export_named
+from .quality import tally_of
 from .subject import Subject, subject_of
 from .telling import card_of, golden_rows, reference_of_examples, signature_of_graph
-from .texts import FILE
 from .wanted import Wanted
 
-__all__ = ["assemble_tensors"]
+__all__ = ["assemble_tensors", "differing_of", "sample_of"]
 
 _ROWS_SHOWN = 64
 
@@ -42,12 +43,12 @@ def assemble_tensors(folder: Path, run: Run, examples: Examples, wanted: Wanted)
     """
     subject = subject_of(run, examples, wanted)
     graph, program = export_named(
-        subject.network, _sample(subject), subject.outputs, _differing(subject), head=subject.head
+        subject.network, sample_of(subject), subject.outputs, differing_of(subject), head=subject.head
     )
     write_atomic(folder / MODEL, serialised(graph, subject.name))
     if subject.text:
-        write_atomic(folder / FILE, subject.text.content)
-    signature = signature_of_graph(subject, graph, wanted, examples)
+        write_atomic(folder / TOKENIZER, subject.text.content)
+    signature = signature_of_graph(subject, graph, wanted)
     write_json(folder / "signature.json", signature.to_dict())
     seal(folder, run=run.id, data=examples.id)
     try:
@@ -64,18 +65,20 @@ def assemble_tensors(folder: Path, run: Run, examples: Examples, wanted: Wanted)
     parity = _parity(subject, model, program)
     rows, expected = golden_rows(subject, signature)
     write_json(folder / GOLDEN, golden_of(signature, rows, expected, examples.part))
-    write_json(folder / "reference.json", reference_of_examples(subject, signature, examples).to_dict())
+    write_json(folder / "reference.json", reference_of_examples(subject, signature).to_dict())
     parameters = sum(value.numel() for value in subject.network.parameters())
-    write_json(folder / "card.json", card_of(subject, model, run, examples, parameters))
+    if examples.validation and (tally := tally_of(subject, subject.answers)):
+        write_json(folder / HELD_OUT_FILE, {"part": examples.part, **tally.to_dict()})
+    write_json(folder / "card.json", card_of(subject, model, run, parameters))
     return Assembled(parity, parameters)
 
 
-def _sample(subject: Subject) -> dict[str, NDArray[Any]]:
-    """Three rows for the exporter: a single one would be taken for a constant of the graph."""
-    return {name: np.resize(value[:3], (3, *value.shape[1:])) for name, value in subject.batches[0].items()}
+def sample_of(subject: Subject, rows: int = 3) -> dict[str, NDArray[Any]]:
+    """Some rows for an exporter: a single one would be taken for a constant of the graph."""
+    return {name: np.resize(value[:rows], (rows, *value.shape[1:])) for name, value in subject.batches[0].items()}
 
 
-def _differing(subject: Subject) -> dict[str, list[int]]:
+def differing_of(subject: Subject) -> dict[str, list[int]]:
     """The dimensions that had several lengths, and those of a text that need not be filled up."""
     found = {}
     for name, first in subject.batches[0].items():

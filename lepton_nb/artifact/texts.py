@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from ..errors import LeptonError, PackagingError
 from ..runtime import ModelError, Tokens
 from ..runtime.tokens import Tokenizer
+from .folder import TOKENIZER
 from .golden import is_close
 from .named import Arrays, ask, embeddings
-from .vocabulary import FILE, Reader, check_vocabulary, padding_of
+from .vocabulary import Reader, check_vocabulary, padding_of
 from .wanted import Wanted
 
-__all__ = ["FILE", "Text", "text_of"]
+__all__ = ["Text", "text_of"]
 
 _COMPARED = 8
 
@@ -113,7 +114,7 @@ def text_of(network: Any, batches: Sequence[Arrays], outputs: Sequence[str], wan
     # Beyond what training saw nobody knows what the network does.
     most = wanted.most or min(int((reader.stated.get("truncation") or {}).get("max_length") or width), width)
     side = _side_of(reader.stated, batches, ids, padding)
-    tokens = _others(batches, Tokens(FILE, ids, first[ids].dtype.name, most, padding, True, side=side))
+    tokens = _others(batches, Tokens(TOKENIZER, ids, first[ids].dtype.name, most, padding, True, side=side))
     try:
         text = Text(tokens, content)
         free = Text(replace(tokens, fixed=False), content)

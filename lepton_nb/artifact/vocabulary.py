@@ -10,11 +10,11 @@ import numpy as np
 
 from ..errors import LeptonError, PackagingError
 from ..runtime.tokens import opened_tokenizer
+from .folder import TOKENIZER
 from .named import Arrays, Table, ask
 
-__all__ = ["FILE", "Reader", "check_vocabulary", "padding_of"]
+__all__ = ["Reader", "check_vocabulary", "padding_of"]
 
-FILE = "tokenizer.json"
 _PADDING = ("[PAD]", "<pad>", "<PAD>", "[pad]")
 _COMPARED, _SHOWN = 256, 24
 
@@ -27,7 +27,7 @@ class Reader:
     """
 
     def __init__(self, content: bytes) -> None:
-        self.library = opened_tokenizer(content, FILE)
+        self.library = opened_tokenizer(content, TOKENIZER)
         self.stated: dict[str, Any] = json.loads(content)
         self._content = content
         _give_decoder(self.library, self.stated)
@@ -49,7 +49,7 @@ class Reader:
             PackagingError: it makes others of the texts that it reads in most of them.
         """
         rows = [row for row in rows if row][:_COMPARED]
-        cutting = opened_tokenizer(self._content, FILE, max(map(len, rows), default=1))
+        cutting = opened_tokenizer(self._content, TOKENIZER, max(map(len, rows), default=1))
         texts = self.texts(rows)
         made = [one.ids for one in cutting.encode_batch(texts)]
         differing = [place for place, row in enumerate(rows) if self._known(row) != self._known(made[place])]

@@ -80,6 +80,26 @@ class Wanted:
             raise PackagingError(f"{self.tokenizer} cannot be packaged", got=str(cause), hint=hint) from cause
         return content
 
+    def to_dict(self) -> dict[str, object]:
+        """The JSON object; of the tokenizer it tells alone that there is one."""
+        told = {"task": self.task, "classes": list(self.classes), "outputs": list(self.outputs), "ids": self.ids}
+        return {**told, "most": self.most, "text": self.tokenizer is not None}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], tokenizer: Path) -> Wanted:
+        """The object of a JSON object.
+
+        Args:
+            value: of `to_dict`.
+            tokenizer: where the tokenizer lies, if there is one.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        names = tuple(map(str, value["classes"])), tuple(map(str, value["outputs"]))
+        file = tokenizer if value["text"] else None
+        return cls(str(value["task"]), *names, file, str(value["ids"]), int(value["most"]))
+
     def key(self) -> list[object]:
         """What decides, with the run, what the artifact is."""
         digest = hashlib.sha256(self.content()).hexdigest()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
+from ..errors import UsageError
 from ..records import Card, Metric
 from ..workspace import current
 from .declare import Arg, Opt
@@ -15,17 +16,35 @@ def evaluate(
     run: Annotated[object, Arg("id, unique prefix, name or last.", "[RUN]", completes="run")] = "last",
     *,
     data: Annotated[object, Opt("Other data than the run's own.", "DATA", completes="data")] = None,
-    part: Annotated[Literal["test", "validation", "train"], Opt("Which rows.")] = "test",
+    part: Annotated[
+        Literal["test", "validation", "train"] | None,
+        Opt("Which rows (default: test; of a run on loaders, those kept of its validation)."),
+    ] = None,
 ) -> Card:
-    """Measure quality, latency, memory and size of a run's artifact on rows it did not train on."""
+    """Measure quality, latency, memory and size of a run's artifact on rows it did not train on.
+
+    A run on loaders is measured on the rows that it kept of them: a regression by mae, rmse and r2, other tensors by
+    the largest difference to the trained network and what the network's own validation step counts.
+    """
     from .. import artifact, evaluation, tracking
 
     ws = current()
     found = run_of(ws, run)
-    own = artifact.data_of(ws, found)
-    card = evaluation.evaluate(ws, found, own if data is None else data_of(ws, data), part=part)
+    examples = artifact.examples_of(found)
+    if examples is not None:
+        if data is not None:
+            raise UsageError(
+                f"run {found.name} was trained on loaders of a notebook's own, and is measured on rows of them",
+                expected="no other data",
+                hint="leave --data out",
+            )
+        card = evaluation.evaluate_examples(found, examples, part or "")
+        part = cast("Literal['validation', 'train']", card.part)
+    else:
+        own, part = artifact.data_of(ws, found), part or "test"
+        card = evaluation.evaluate(ws, found, own if data is None else data_of(ws, data), part=part)
     # On other data the card says something of that data, not of the run.
-    if card.data == found.data:
+    if examples is not None or card.data == found.data:
         tracking.log_files(ws, found.id, sorted((found.path / "artifact").glob("*.*")), send=False)
         step, now = 0, time.time()
         tracking.log_metrics(ws, found.id, [Metric(f"{part}_{k}", v, step, now) for k, v in card.metrics.items()])

@@ -33,4 +33,6 @@ def export(
     # A file that cannot be written is refused before minutes of work for it; a folder's files stand in it.
     target = None if out is None else Path(out)
     require_writable(Path("file") if target is None else target / "file" if target.is_dir() else target)
-    return packaging.export(ws, found, artifact.data_of(ws, found), formats, out=target, force=force)
+    examples = artifact.examples_of(found)
+    data = artifact.data_of(ws, found) if examples is None else examples
+    return packaging.export(ws, found, data, formats, out=target, force=force)

@@ -1,5 +1,6 @@
 """How good is a run, and what does it cost? Measured on the artifact that is shipped."""
 
 from .card import evaluate
+from .loaders import evaluate_examples
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluate_examples"]

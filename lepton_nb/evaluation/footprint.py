@@ -6,8 +6,6 @@ import re
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from ..runtime.model import Model
 
 __all__ = ["peak_mb"]
@@ -28,9 +26,7 @@ def peak_mb() -> float:
 
 
 def _main(folder: Path) -> None:
-    model = Model.load(folder)
-    empty = {"number": np.zeros(1), "category": np.array([""], dtype=object)}
-    model.predict({one.name: empty.get(one.kind, np.zeros((1, *one.shape))) for one in model.signature.inputs})
+    Model.load(folder).warm_up()
     sys.stdout.write(f"{peak_mb():.1f}")
 
 

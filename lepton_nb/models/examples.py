@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "Batch", "Examples", "assigned", "read_examples", "write_examples"]
 
 EXAMPLES = "examples.npz"
-_FAULT = "fault"
+_FAULT, _LAYOUT = "fault", "layout"
 _TAKEN = "a batch of (inputs, targets), or a mapping by the names of forward's arguments"
 
 
@@ -34,15 +35,21 @@ class Batch:
     Args:
         inputs: by the names of forward's arguments, [N, ...] each.
         targets: what was to be answered, by names where it had some, else by numbers, [N, ...] each.
+        layout: how its loader gave them, as JSON; empty where that cannot be written down.
     """
 
     inputs: Mapping[str, NDArray[Any]]
     targets: Mapping[str, NDArray[Any]]
+    layout: str = ""
 
     @property
     def rows(self) -> int:
         """How many."""
         return len(next(iter(self.inputs.values())))
+
+    def given(self) -> Any:
+        """The batch as its loader gave it, of torch's tensors; None where that is not known."""
+        return _given(json.loads(self.layout), self) if self.layout else None
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,9 @@ def assigned(network: Any, batch: Any) -> Batch:
     inputs = {name: _array(value, name) for name, value in given.items() if value is not None}
     if not inputs or any(one.ndim == 0 for one in inputs.values()) or len({len(one) for one in inputs.values()}) != 1:
         raise UsageError("the inputs of a batch have no common number of rows", expected="[rows, ...] each")
-    return Batch(inputs, _targets(rest))
+    targets = _named(rest)
+    found = {name: _array(value, name) for name, value in targets.items()}
+    return Batch(inputs, found, _layout(batch, {"inputs": given, "targets": targets}))
 
 
 def _arguments(network: Any) -> tuple[list[str], int]:
@@ -129,16 +138,45 @@ def _arguments(network: Any) -> tuple[list[str], int]:
     return [one.name for one in parameters], needed
 
 
-def _targets(rest: Any) -> dict[str, NDArray[Any]]:
-    found: dict[str, NDArray[Any]] = {}
+def _named(rest: Any) -> dict[str, Any]:
+    """The targets among what is no input: what is no number is no target that anybody could compare with."""
     named = (
         rest.items() if isinstance(rest, Mapping) else enumerate(rest if isinstance(rest, (tuple, list)) else [rest])
     )
-    for name, value in named:
-        # What is no number is no target that anybody could compare with.
-        if len(getattr(value, "shape", ())):
-            found[str(name)] = _array(value, str(name))
-    return found
+    return {str(name): value for name, value in named if len(getattr(value, "shape", ()))}
+
+
+def _layout(batch: Any, parts: Mapping[str, Mapping[str, Any]]) -> str:
+    """How the parts of a batch lie in it; empty where it holds something else, too."""
+    places = {id(value): [part, name] for part, named in parts.items() for name, value in named.items()}
+
+    def told(value: Any) -> Any:
+        if id(value) in places:
+            return places[id(value)]
+        if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+            return {name: told(one) for name, one in value.items()}
+        if type(value) in (tuple, list):
+            return [type(value).__name__, [told(one) for one in value]]
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return ["plain", value]
+        raise TypeError(type(value).__name__)
+
+    try:
+        return json.dumps(told(batch))
+    except (TypeError, RecursionError):
+        return ""
+
+
+def _given(layout: Any, batch: Batch) -> Any:
+    import torch
+
+    if isinstance(layout, dict):
+        return {name: _given(one, batch) for name, one in layout.items()}
+    kind, value = layout
+    if kind in ("tuple", "list"):
+        made = [_given(one, batch) for one in value]
+        return tuple(made) if kind == "tuple" else made
+    return value if kind == "plain" else torch.from_numpy(getattr(batch, kind)[value].copy())
 
 
 def _array(value: Any, name: str) -> NDArray[Any]:
@@ -164,6 +202,7 @@ def write_examples(
         for number, batch in enumerate(batches):
             for kind, values in (("inputs", batch.inputs), ("targets", batch.targets)):
                 arrays |= {f"{part}/{number}/{kind}/{name}": value for name, value in values.items()}
+            arrays[f"{part}/{number}/{_LAYOUT}/"] = np.array(batch.layout)
     sink = io.BytesIO()
     np.savez(sink, **arrays)
     write_atomic(folder / EXAMPLES, sink.getvalue(), mode=0o600)
@@ -180,18 +219,19 @@ def read_examples(folder: Path) -> Examples | None:
     path = folder / EXAMPLES
     if not path.is_file():
         return None
-    parts: dict[str, dict[int, dict[str, dict[str, NDArray[Any]]]]] = {"train": {}, "validation": {}}
+    parts: dict[str, dict[int, dict[str, Any]]] = {"train": {}, "validation": {}}
     try:
         with np.load(path, allow_pickle=False) as stored:
             fault = str(stored[_FAULT])
             for key in stored.files:
                 if key != _FAULT:
                     part, number, kind, name = key.split("/", 3)
-                    batch = parts[part].setdefault(int(number), {"inputs": {}, "targets": {}})
-                    batch[kind][name] = stored[key]
+                    batch = parts[part].setdefault(int(number), {"inputs": {}, "targets": {}, _LAYOUT: ""})
+                    if kind == _LAYOUT:
+                        batch[kind] = str(stored[key])
+                    else:
+                        batch[kind][name] = stored[key]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as cause:
         raise FormatError(f"{path} is not readable", got=str(cause), hint="train again") from cause
-    train, validation = (
-        tuple(Batch(one["inputs"], one["targets"]) for _, one in sorted(found.items())) for found in parts.values()
-    )
+    train, validation = (tuple(Batch(**one) for _, one in sorted(found.items())) for found in parts.values())
     return Examples(file_sha256(path), train, validation, fault)

@@ -40,14 +40,17 @@ class Card(Result):
         part: which part was measured.
         rows: number of rows measured.
         classes: class names.
-        metrics: accuracy, f1 (macro), roc_auc (one against rest, macro), log_loss (nats),
-            calibration_error (expected, 15 bins).
-        confusion: rows are the true classes, columns the predicted ones, in counts.
+        metrics: of a classification accuracy, f1 (macro), roc_auc (one against rest, macro), log_loss (nats),
+            calibration_error (expected, 15 bins); of a regression mae, rmse, r2; of other tasks largest_difference
+            (to the trained network) and what the network's own validation step counts.
+        confusion: rows are the true classes, columns the predicted ones, in counts; none of other tasks.
         parameters: number of trainable and frozen values of the network.
         model_bytes: size of `model.onnx`.
         latency_p50_ms: median milliseconds for one row, one thread, in process.
         latency_p95_ms: 95th percentile of the same.
         peak_memory_mb: peak resident MiB of a fresh process that loads the artifact and predicts.
+        task: what the model is for: `classification`, `regression` or `tensors`.
+        notes: what was taken for granted; may be none.
     """
 
     run: str
@@ -62,6 +65,8 @@ class Card(Result):
     latency_p50_ms: float
     latency_p95_ms: float
     peak_memory_mb: float
+    task: str = "classification"
+    notes: tuple[str, ...] = ()
 
     def table(self) -> Table:
         """Quality first, then cost."""
@@ -72,7 +77,8 @@ class Card(Result):
             ("latency p50 / p95", f"{self.latency_p50_ms:.3f} / {self.latency_p95_ms:.3f} ms"),
             ("peak memory", f"{self.peak_memory_mb:.0f} MiB"),
         ]
-        return Table(f"card of run {self.run[:8]} on {self.rows} {self.part} rows", (), rows)
+        title = f"card of run {self.run[:8]} on {self.rows} {self.part} rows"
+        return Table(title, (), rows, "\n".join(self.notes))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from .grid import count_grid
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .paired import difference_interval, mcnemar, share_fell
+from .regression import regression_scores
 from .sums import CONFIDENCE_BINS
 from .tally import HELD_OUT_FILE, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
 from .texts import text_statistics
@@ -43,6 +44,7 @@ __all__ = [
     "latency_histogram",
     "mcnemar",
     "quantile",
+    "regression_scores",
     "share_fell",
     "stability_index",
     "text_statistics",

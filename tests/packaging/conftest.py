@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -175,3 +176,25 @@ def package(packaged, repack, tmp_path):
         return repack(packaged("breast_cancer"), tmp_path / "bad.lepton", change, **options)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Trains and packages a network of `tensor_nets` by its name, once each; it is served when it is asked."""
+    import served_nets
+
+    from lepton_nb import serving
+
+    started = []
+
+    @functools.cache
+    def make(name):
+        started.append(served_nets.made_of(name, tmp_path_factory.mktemp(name)))
+        return started[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield make
+    for one in started:
+        for deployment in one.served:
+            serving.stop(one.ws, deployment.name)

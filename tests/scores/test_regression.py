@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from lepton_nb.scores.regression import regression_scores
+from lepton_nb.scores import regression_scores
 
 
 @pytest.mark.parametrize("shape", [(40,), (40, 1), (40, 3)])

@@ -10,8 +10,7 @@ import torch
 from ...artifact.network import quiet
 from ...errors import MissingError, PackagingError
 from .formats import Made, Subject
-from .program import exported
-from .whole import Whole, note_of, predictor
+from .program import exported, whole_of
 
 __all__ = ["make", "require"]
 
@@ -39,7 +38,7 @@ def make(subject: Subject) -> Made:
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
 
-    whole = Whole(subject)
+    whole = whole_of(subject).of_one_length()
     program = exported(whole, subject, rows=1)
     try:
         with quiet():
@@ -49,12 +48,17 @@ def make(subject: Subject) -> Made:
             f"ExecuTorch cannot express network {subject.run.model}", got=f"{type(cause).__name__}: {cause}"[:300]
         ) from cause
     content = bytes(lowered.buffer)
-    note = f"{note_of(whole)}, one row at a time".replace("[N, ", "[1, ")
-    return Made(content, predictor(_opened(content)), prepared=whole.prepared, note=note)
+    note = f"{whole.note}, one row at a time".replace("[N", "[1")
+    return Made(
+        content,
+        whole.predictor(_opened(content, is_many=subject.network is not None)),
+        prepared=whole.prepared,
+        note=note,
+    )
 
 
-def _opened(content: bytes) -> Any:
-    """The program in ExecuTorch's own runtime, row by row."""
+def _opened(content: bytes, *, is_many: bool) -> Any:
+    """The program in ExecuTorch's own runtime, row by row; of several outputs a tuple."""
     from executorch.extension.pybindings import portable_lib
     from executorch.runtime import Runtime
 
@@ -63,8 +67,13 @@ def _opened(content: bytes) -> Any:
         reset(1)
     method = Runtime.get().load_program(content).load_method("forward")
 
-    def answer(rows: torch.Tensor) -> torch.Tensor:
+    def answer(*given: torch.Tensor) -> Any:
         # The runtime answers in memory that its next answer takes again.
-        return torch.cat([method.execute([row.contiguous()])[0].clone() for row in torch.split(rows, 1)])
+        parts = [
+            [one.clone() for one in method.execute([value[row : row + 1].contiguous() for value in given])]
+            for row in range(len(given[0]))
+        ]
+        found = tuple(torch.cat(one) for one in zip(*parts, strict=True))
+        return found if is_many else found[0]
 
     return answer

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...artifact import network_probabilities
 from ...artifact.building import weights_of
 from ...errors import ConflictError, DataError, UsageError, near
+from ...models import Examples
 from ...records import Data, Export, Exports, Run
 from ...workspace import Workspace, write_atomic
 from .formats import FORMATS, Made, Subject, exporter
@@ -18,14 +18,22 @@ __all__ = ["export"]
 
 
 def export(
-    ws: Workspace, run: Run, data: Data, formats: Sequence[str], *, out: Path | None = None, force: bool = False
+    ws: Workspace,
+    run: Run,
+    data: Data | Examples,
+    formats: Sequence[str],
+    *,
+    out: Path | None = None,
+    force: bool = False,
 ) -> Exports:
     """Write a run's network in other formats, and measure each on the test part.
+
+    One on loaders of a notebook's own is measured on the rows that were kept of its validation.
 
     Args:
         ws: the workspace.
         run: a run that ended with weights.
-        data: the data it was trained on.
+        data: the data it was trained on, or what was kept of its loaders.
         formats: one or more of `FORMATS`.
         out: the file; a folder when there are several formats or when it is one already. Default: the current
             folder, with files named after the run.
@@ -48,7 +56,7 @@ def export(
     makers = {name: exporter(name) for name in chosen}
     for maker in makers.values():
         maker.require()
-    if not data.rows.get("test"):
+    if isinstance(data, Data) and not data.rows.get("test"):
         raise DataError(f"data {data.name} has no test rows", expected="rows that an export can be measured on")
     weights_of(run)
     subject = Subject(ws, run, data)
@@ -92,13 +100,12 @@ def _check_free(places: Mapping[str, Path], *, force: bool) -> None:
 
 
 def _measured(subject: Subject, made: Mapping[str, Made], places: Mapping[str, Path]) -> Exports:
-    from .measuring import Yardstick
+    from .measuring import yardstick_of
 
-    run, data = subject.run, subject.data
-    yardstick = Yardstick(data, network_probabilities(run, data, "test"))
+    run, yardstick = subject.run, yardstick_of(subject)
     files = []
     for name, one in made.items():
-        found = yardstick.measure(one)
+        found = yardstick.found(one)
         files.append(
             Export(
                 format=name,
@@ -109,8 +116,23 @@ def _measured(subject: Subject, made: Mapping[str, Made], places: Mapping[str, P
                 latency_p95_ms=found.p95_ms,
                 difference=found.difference,
                 accuracy=found.accuracy,
-                accuracy_lost=yardstick.accuracy - found.accuracy,
+                accuracy_lost=_less(yardstick.accuracy, found.accuracy),
                 note=one.note,
+                error=found.error,
+                error_added=_less(found.error, yardstick.error),
             )
         )
-    return Exports(run.id, run.name, len(yardstick.targets), yardstick.accuracy, tuple(files))
+    return Exports(
+        run.id,
+        run.name,
+        yardstick.rows,
+        yardstick.accuracy,
+        tuple(files),
+        part=yardstick.part,
+        measure=yardstick.measure,
+        error=yardstick.error,
+    )
+
+
+def _less(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other

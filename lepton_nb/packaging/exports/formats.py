@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ...artifact import build
+from ...artifact import build, build_examples, wanted_of
+from ...models import Examples
 from ...records import Artifact, Data, Run
 from ...workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
+
+    from ...artifact.subject import Subject as Network
+    from ...runtime.answers import Answers
 
 __all__ = ["FORMATS", "Exporter", "Made", "Subject", "exporter"]
 
@@ -30,17 +33,28 @@ class Subject:
     Args:
         ws: the workspace.
         run: a run that ended with weights.
-        data: the data it was trained on.
+        data: the data it was trained on, or what was kept of loaders of a notebook's own.
     """
 
     ws: Workspace
     run: Run
-    data: Data
+    data: Data | Examples
 
     @functools.cached_property
     def artifact(self) -> Artifact:
         """Its artifact, built when a format is made of it: torch can express what ONNX cannot."""
-        return build(self.ws, self.run, self.data)
+        if isinstance(self.data, Data):
+            return build(self.ws, self.run, self.data)
+        return build_examples(self.run, self.data, wanted_of(self.run))
+
+    @functools.cached_property
+    def network(self) -> Network | None:
+        """The network of a run on loaders, with its held-out rows, as it was packaged; None of one on loaded data."""
+        if isinstance(self.data, Data):
+            return None
+        from ...artifact.subject import subject_of
+
+        return subject_of(self.run, self.data, wanted_of(self.run))
 
 
 @dataclass(frozen=True)
@@ -49,14 +63,15 @@ class Made:
 
     Args:
         content: its bytes.
-        predict: answers inputs of N rows from those very bytes, on one thread: float [N, C].
+        predict: answers inputs of N rows from those very bytes, on one thread: float [N, C]; of a run on loaders the
+            graph's outputs by their names, for the graph's inputs.
         prepared: whether it takes one input `features`, float32 [N, *feature_shape], as preprocessing gives it,
             instead of the raw inputs of the data.
         note: what a person should know of it, one line; may be empty.
     """
 
     content: bytes
-    predict: Callable[[Mapping[str, NDArray[Any]]], NDArray[np.floating[Any]]]
+    predict: Callable[[Mapping[str, NDArray[Any]]], Answers]
     prepared: bool = False
     note: str = ""
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ...artifact.folder import MODEL
+from ...artifact.folder import MODEL, TOKENIZER
 from ...errors import PackagingError
 from ...runtime import ModelError, manifest_of
 from ...runtime.model import Model
@@ -41,14 +41,17 @@ def of_bytes(subject: Subject, content: bytes, note: str = "") -> Made:
         PackagingError: the runtime would not serve it.
     """
     artifact, run = subject.artifact, subject.run
+    data = run.data if subject.network is None else subject.network.examples.id
     with tempfile.TemporaryDirectory(prefix="lepton-export-") as place:
         folder = Path(place)
-        shutil.copy(artifact.path / "signature.json", folder)
+        for name in ("signature.json", *([TOKENIZER] if (artifact.path / TOKENIZER).is_file() else [])):
+            shutil.copy(artifact.path / name, folder)
         (folder / MODEL).write_bytes(content)
-        manifest = {"format": 1, **manifest_of(folder, run=run.id, data=run.data).to_dict()}
+        manifest = {"format": 1, **manifest_of(folder, run=run.id, data=data).to_dict()}
         (folder / "manifest.json").write_text(json.dumps(manifest))
         try:
             model = Model.load(folder)
         except ModelError as cause:
             raise PackagingError(f"the exported graph of {run.model} cannot be run", got=str(cause)) from cause
-    return Made(content, model.predict, note=note)
+    # A text's token ids are what every format takes; the tokenizer is not in the file.
+    return Made(content, model.predict if subject.network is None else model.ask, note=note)

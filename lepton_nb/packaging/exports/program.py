@@ -6,16 +6,18 @@ A .pt2 file is for torch alone, and is opened by unpickling parts of it: open th
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from ...artifact.network import quiet, reason_of
 from ...errors import PackagingError
+from ...records import Data
 from .formats import Made, Subject
-from .whole import Whole, note_of, predictor
+from .tensors import Tensors
+from .whole import Whole
 
-__all__ = ["exported", "make", "require"]
+__all__ = ["exported", "make", "require", "whole_of"]
 
 
 def require() -> None:
@@ -31,7 +33,7 @@ def make(subject: Subject) -> Made:
     Raises:
         PackagingError: `torch.export` cannot follow its forward.
     """
-    whole = Whole(subject)
+    whole = whole_of(subject)
     # Two rows at least: a single one would be taken for a constant of the graph.
     program = exported(whole, subject, rows=2)
     stream = io.BytesIO()
@@ -39,10 +41,17 @@ def make(subject: Subject) -> Made:
     content = stream.getvalue()
     # What is measured is what is in the file; it is our own, made above.
     module = torch.export.load(io.BytesIO(content)).module()
-    return Made(content, predictor(module), prepared=whole.prepared, note=note_of(whole))
+    return Made(content, whole.predictor(module), prepared=whole.prepared, note=whole.note)
 
 
-def exported(whole: Whole, subject: Subject, *, rows: int) -> Any:
+def whole_of(subject: Subject) -> Whole | Tensors:
+    """What is exported as one module of torch."""
+    if subject.network is not None:
+        return Tensors(subject.network)
+    return Whole(subject, cast("Data", subject.data))
+
+
+def exported(whole: Whole | Tensors, subject: Subject, *, rows: int) -> Any:
     """The program of a network.
 
     Args:
@@ -53,10 +62,10 @@ def exported(whole: Whole, subject: Subject, *, rows: int) -> Any:
     Raises:
         PackagingError: `torch.export` cannot follow its forward.
     """
-    shapes = ({0: torch.export.Dim("rows", min=1)},) if rows > 1 else None
+    shapes = whole.lengths() if rows > 1 else None
     try:
         with quiet(), torch.no_grad():
-            program = torch.export.export(whole, (torch.zeros(rows, *whole.shape),), dynamic_shapes=shapes)
+            program = torch.export.export(whole, whole.sample(rows), dynamic_shapes=shapes)
     except Exception as cause:
         reason, hint = reason_of(cause)
         raise PackagingError(

@@ -11,21 +11,22 @@ import contextlib
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnxruntime import quantization
 
-from ...artifact import network_probabilities
 from ...artifact.folder import MODEL
 from ...data import sample
 from ...errors import PackagingError
+from ...records import Data
 from .formats import Made, Subject
-from .measuring import Yardstick
+from .measuring import choosing_of
 from .onnx_file import of_bytes, require
 
 __all__ = ["make", "require"]
@@ -55,17 +56,19 @@ def make(subject: Subject) -> Made:
         source, target = Path(place) / "source.onnx", Path(place) / "target.onnx"
         try:
             kept = _prepare(subject.artifact.path / MODEL, source)
+            # Of a run on loaders the network is all there is but for what makes probabilities of it, of operators that
+            # stay as they are.
+            kept = kept if subject.network is None else []
         except Exception as cause:
             raise _refused(subject, cause) from cause
         made, reason = _static(subject, source, target, kept, inputs)
         if made is not None:
-            yardstick = Yardstick(
-                subject.data, network_probabilities(subject.run, subject.data, "validation"), "validation"
-            )
+            yardstick = choosing_of(subject)
             lost = yardstick.lost(made)
             if lost <= _MOST_LOST:
                 return made
-            reason = f"static quantisation loses {lost:.1%} of the validation rows"
+            what = f"of the {yardstick.part} rows" if yardstick.accuracy is not None else "of the answers' spread"
+            reason = f"static quantisation loses {lost:.1%} {what}"
         other, why = _dynamic(subject, source, target, kept, reason)
         # The lesser evil; what it costs stands in the table.
         if made is not None and (other is None or yardstick.lost(other) > lost):
@@ -90,9 +93,9 @@ def _prepare(path: Path, source: Path) -> list[str]:
 
 
 def _static(
-    subject: Subject, source: Path, target: Path, kept: list[str], inputs: Mapping[str, NDArray[Any]]
+    subject: Subject, source: Path, target: Path, kept: list[str], inputs: Sequence[Mapping[str, NDArray[Any]]]
 ) -> tuple[Made | None, str]:
-    rows = len(next(iter(inputs.values())))
+    rows = sum(len(next(iter(one.values()))) for one in inputs)
     try:
         quantization.quantize_static(
             source,
@@ -120,21 +123,28 @@ def _dynamic(subject: Subject, source: Path, target: Path, kept: list[str], reas
 
 
 def _opened(subject: Subject, path: Path, note: str) -> tuple[Made | None, str]:
-    content = path.read_bytes()
-    if not any("Quantize" in node.op_type or "Integer" in node.op_type for node in onnx.load(path).graph.node):
+    content, graph = path.read_bytes(), onnx.load(path).graph
+    if not any("Quantize" in node.op_type or "Integer" in node.op_type for node in graph.node):
         return None, "the network has no layer with weights that can be held in 8 bits"
+    # A mask of minus infinity has no range that eight bits could stand for.
+    if not all(np.isfinite(onnx.numpy_helper.to_array(one)).all() for one in graph.initializer if _is_scale(one)):
+        return None, "a layer's values have no finite range"
     return of_bytes(subject, content, note), ""
+
+
+def _is_scale(one: Any) -> bool:
+    return bool(one.name.endswith("_scale")) and one.data_type == onnx.TensorProto.FLOAT
 
 
 class _Rows(quantization.CalibrationDataReader):  # type: ignore[misc]
     """Rows of the training part, a few at a time, as the graph takes them."""
 
-    def __init__(self, inputs: Mapping[str, NDArray[Any]]) -> None:
-        count = len(next(iter(inputs.values())))
+    def __init__(self, inputs: Sequence[Mapping[str, NDArray[Any]]]) -> None:
         self._parts = iter(
             [
-                {name: values[start : start + _ROWS_AT_ONCE] for name, values in inputs.items()}
-                for start in range(0, count, _ROWS_AT_ONCE)
+                {name: values[start : start + _ROWS_AT_ONCE] for name, values in one.items()}
+                for one in inputs
+                for start in range(0, len(next(iter(one.values()))), _ROWS_AT_ONCE)
             ]
         )
 
@@ -143,26 +153,36 @@ class _Rows(quantization.CalibrationDataReader):  # type: ignore[misc]
         return next(self._parts, None)
 
 
-def _shaped(subject: Subject) -> dict[str, NDArray[Any]]:
+def _shaped(subject: Subject) -> list[Mapping[str, NDArray[Any]]]:
     """Some training rows in the types and shapes of the graph's inputs."""
-    raw, _ = sample(subject.data, "train", _CALIBRATION_ROWS)
+    if subject.network is not None:
+        examples, some, rows = subject.network.examples, [], 0
+        for one in examples.train or examples.validation:
+            if rows < _CALIBRATION_ROWS:
+                some.append(one)
+                rows += one.rows
+        return list(subject.network.over(some).batches)
+    data = cast("Data", subject.data)
+    raw, _ = sample(data, "train", _CALIBRATION_ROWS)
     shaped = {}
-    for column in subject.data.columns:
+    for column in data.columns:
         values = raw[column.name]
         if column.kind == "array":
             shaped[column.name] = np.ascontiguousarray(values, np.float32)
         else:
             shaped[column.name] = values.reshape(-1, 1)
-    return shaped
+    return [shaped]
 
 
 @contextlib.contextmanager
 def _unlogged() -> Iterator[None]:
-    """The quantiser logs by the root logger, which would give it a handler for good where there is none."""
+    """Keep quiet what the quantiser logs, which would give the root logger a handler for good, and NumPy's warnings."""
     silent = logging.NullHandler()
     logging.root.addHandler(silent)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.root.removeHandler(silent)
 

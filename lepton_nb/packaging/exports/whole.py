@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from ...artifact.trained import gives_probabilities, outputs_of
 from ...data import features, preprocessing
 from ...models import load_trained
+from ...records import Data
+from ...runtime.answers import Answers
 from .formats import Subject
 
-__all__ = ["Whole", "note_of", "one_thread", "predictor"]
+__all__ = ["Whole", "one_thread"]
 
 
 class Whole(torch.nn.Module):
@@ -23,14 +25,14 @@ class Whole(torch.nn.Module):
 
     Args:
         subject: what is exported.
+        data: the data it was trained on.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, data: Data) -> None:
         super().__init__()
-        data = subject.data
         self.network = load_trained(subject.run.path)
         self.softmax = not gives_probabilities(
             outputs_of(self.network, features(data, "validation")[0], len(data.classes))
@@ -55,27 +57,36 @@ class Whole(torch.nn.Module):
         answer: torch.Tensor = self.network(rows if self.prepared else (rows - self.mean) / self.std)
         return (torch.softmax(answer, dim=1) if self.softmax else answer).float()
 
+    def sample(self, rows: int) -> tuple[torch.Tensor, ...]:
+        """What forward takes, of so many rows."""
+        return (torch.zeros(rows, *self.shape),)
 
-def note_of(whole: Whole) -> str:
-    """What the file takes."""
-    shape = ", ".join(map(str, ("N", *whole.shape)))
-    what = "features that were preprocessed before" if whole.prepared else "raw values"
-    return f"takes float32 [{shape}]: {what}"
+    def lengths(self) -> Any:
+        """The dimensions that may have any length, as `torch.export` takes them."""
+        return ({0: torch.export.Dim("rows", min=1)},)
 
+    def of_one_length(self) -> Whole:
+        """The same for a single row: no other length of a row may differ."""
+        return self
 
-def predictor(
-    answer: Callable[[torch.Tensor], torch.Tensor],
-) -> Callable[[Mapping[str, NDArray[Any]]], NDArray[np.floating[Any]]]:
-    """A function of tensors as one of named arrays, on one thread."""
+    @property
+    def note(self) -> str:
+        """What the file takes."""
+        shape = ", ".join(map(str, ("N", *self.shape)))
+        what = "features that were preprocessed before" if self.prepared else "raw values"
+        return f"takes float32 [{shape}]: {what}"
 
-    def predict(inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.floating[Any]]:
-        (rows,) = inputs.values()
-        with torch.inference_mode(), one_thread():
-            given = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
-            answered: NDArray[np.floating[Any]] = answer(given).numpy()
-        return answered
+    def predictor(self, answer: Callable[..., Any]) -> Callable[[Mapping[str, NDArray[Any]]], Answers]:
+        """A function of tensors as one of named arrays, on one thread."""
 
-    return predict
+        def predict(inputs: Mapping[str, NDArray[Any]]) -> Answers:
+            (rows,) = inputs.values()
+            with torch.inference_mode(), one_thread():
+                given = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
+                answered: NDArray[np.floating[Any]] = answer(given).numpy()
+            return answered
+
+        return predict
 
 
 @contextlib.contextmanager

@@ -78,6 +78,8 @@ class Gatherer:
             Batch(
                 {name: value[:most] for name, value in found.inputs.items()},
                 {name: value[:most] for name, value in found.targets.items() if len(value) == found.rows},
+                # Without one of its parts it cannot be given again.
+                found.layout if all(len(value) == found.rows for value in found.targets.values()) else "",
             )
         )
 
