@@ -1,7 +1,7 @@
 """What texts look like by their tokens, as few numbers per text that drift is measured on.
 
-Tokens are looked at, not characters: of a training only its token ids are known, and the tokenizer that is shipped makes
-the same ones of what is served.
+Tokens are looked at, not characters: of a training only its token ids are known, and the tokenizer that is shipped
+makes the same ones of what is served.
 """
 
 from __future__ import annotations
