@@ -14,6 +14,8 @@ __all__ = ["main"]
 _INTERRUPTED, _TERMINATED = 130, 143
 # Set by what `_LEPTON_COMPLETE=bash_source lepton` prints, when Tab is pressed.
 _COMPLETE = "_LEPTON_COMPLETE"
+# Verbs whose results have statuses of their own, and the highest of them: that of a failure comes behind it.
+_OWN_STATUSES = {"monitor": 3}
 
 
 class _Terminated(KeyboardInterrupt):
@@ -23,18 +25,27 @@ class _Terminated(KeyboardInterrupt):
 def main(words: list[str] | None = None) -> None:
     """Run one verb and exit: 0 done, 1 failed, 2 wrong words, 130 interrupted, 143 terminated.
 
-    A result may have a status of its own: that of `monitor` is 0 healthy, 1 warning, 2 drifting, 3 failing.
+    A result may have a status of its own: that of `monitor` is 0 healthy, 1 warning, 2 drifting, 3 failing. Where it
+    could not look, it is 4, and 5 for wrong words.
 
     Args:
         words: the arguments (default: this process's).
     """
+    given = sys.argv[1:] if words is None else words
+    behind = _OWN_STATUSES.get(given[0], 0) if given else 0
     try:
         _terminable()
-        _run(sys.argv[1:] if words is None else words)
+        _run(given, behind)
     except KeyboardInterrupt as cause:
         terminated = isinstance(cause, _Terminated)
         sys.stderr.write("terminated\n" if terminated else "interrupted\n")
         sys.exit(_TERMINATED if terminated else _INTERRUPTED)
+    except Exception:
+        if not behind:
+            raise
+        # A fault of ours: the interpreter's own status would be that of a verdict.
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.exit(1 + behind)
 
 
 def _terminable() -> None:
@@ -57,7 +68,7 @@ def _terminable() -> None:
         return
 
 
-def _run(words: list[str]) -> None:
+def _run(words: list[str], behind: int) -> None:
     from ..commands import PlainHost, invoke, root
     from ..errors import LeptonError, StorageError
 
@@ -73,7 +84,7 @@ def _run(words: list[str]) -> None:
             sys.exit(status)
     except LeptonError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.exit(error.exit_code)
+        sys.exit(error.exit_code + behind)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; keep the interpreter from saying so at exit.
         _mute()
@@ -82,7 +93,7 @@ def _run(words: list[str]) -> None:
         _mute()
         told = StorageError(f"standard output: {error.strerror}", hint="write it elsewhere")
         sys.stderr.write(f"{type(told).__name__}: {told}\n")
-        sys.exit(told.exit_code)
+        sys.exit(told.exit_code + behind)
 
 
 def _mute() -> None:

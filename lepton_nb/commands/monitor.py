@@ -31,7 +31,8 @@ def monitor(
     """Show latency, errors, drift and quality of a deployment, and say whether it is healthy.
 
     Its alerts are looked at, and delivered: rules such as `psi(age) > 0.2 for 30m` in the file of --alerts, else in
-    alerts.yml in the deployment's folder. In a shell the exit status is 0 healthy, 1 warning, 2 drifting, 3 failing.
+    alerts.yml in the deployment's folder. In a shell the exit status is 0 healthy, 1 warning, 2 drifting, 3 failing; 4
+    means that it could not look, and 5 that the words are wrong.
     """
     from .. import monitoring, serving
 

@@ -123,6 +123,50 @@ def test_the_exit_status_of_monitor_is_the_verdict(answered, tmp_path, monkeypat
     assert shown["verdict"] == {1: "warning", 3: "failing"}[status]
 
 
+def test_an_error_of_monitor_is_no_verdict(answered, monkeypatch, capsys):
+    from lepton_nb import monitoring
+    from lepton_nb.cli.main import main
+
+    one, _ = answered
+    one.record()
+    monkeypatch.setenv("LEPTON_HOME", str(one.ws.home))
+    for words, status, told in (
+        (["monitor", "nobody"], 4, "there is no deployment"),
+        (["monitor", one.name, "--since", "soon"], 5, "UsageError"),
+        (["monitor", one.name, "--sinc", "1h"], 5, "UsageError"),
+        (["monitor"], 5, "UsageError"),
+        (["runs", "show", "nobody"], 1, "NotFoundError"),
+        (["runs", "--sinc"], 2, "UsageError"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main(words)
+        assert (caught.value.code, told in capsys.readouterr().err) == (status, True), words
+
+    def broken(*_, **__):
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(monitoring, "monitor", broken)
+    with pytest.raises(SystemExit) as caught:
+        main(["monitor", one.name])
+    assert caught.value.code == 4
+    assert "RuntimeError: a fault of ours" in capsys.readouterr().err
+
+
+def test_in_a_replay_no_alert_is_delivered(answered, monkeypatch):
+    import lepton_nb
+
+    one, _ = answered
+    one.record()
+    monkeypatch.setenv("LEPTON_HOME", str(one.ws.home))
+    (one.folder / "alerts.yml").write_text("alerts: {any: requests > 0}\ndeliver: {record: {file: told.jsonl}}\n")
+    with monkeypatch.context() as replayed:
+        replayed.setenv("LEPTON_REPLAY", "1")
+        lepton_nb.monitor(one.name)
+        assert not list(one.ws.root.rglob("told.jsonl"))
+    lepton_nb.monitor(one.name)
+    assert list(one.ws.root.rglob("told.jsonl"))
+
+
 def test_in_a_replay_nothing_is_evaluated_or_remembered(answered, monkeypatch):
     import lepton_nb
 
