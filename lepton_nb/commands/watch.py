@@ -33,7 +33,9 @@ def watch(
     canary: o.Canary = "10%",
     canary_rows: o.CanaryRows = 200,
     guard: o.Guard = "30m",
+    patience: o.Patience = "24h",
     alerts: o.Alerts = None,
+    log_url: o.LogUrl = None,
     detach: o.Detach = False,
     status: o.Status = False,
     approve: o.Approve = False,
@@ -56,7 +58,7 @@ def watch(
 
 def _watched(given: dict[str, object], name: str) -> Watch | Watches:
     """What a verb of these words does, and gives."""
-    from .. import loop
+    from .. import loop, monitoring
 
     ws = current()
     if given["status"]:
@@ -66,6 +68,8 @@ def _watched(given: dict[str, object], name: str) -> Watch | Watches:
     if given["approve"] or given["refuse"]:
         return loop.answer(ws, name, approve=bool(given["approve"]), why=str(given["why"]))
     words = o.words_of(ws, given)
+    if given["log_url"] is not None:
+        monitoring.adopt(ws, name, str(given["log_url"]))
     alerts = None if given["alerts"] is None else Path(str(given["alerts"]))
     begun = loop.start(ws, name, alerts=alerts, **words)
     if given["detach"]:

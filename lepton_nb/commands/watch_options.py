@@ -24,6 +24,8 @@ __all__ = [
     "Gate",
     "Guard",
     "Labels",
+    "LogUrl",
+    "Patience",
     "Pipeline",
     "Refuse",
     "Shadow",
@@ -49,7 +51,9 @@ Shadow = Annotated[int, Opt("Rows that a new model answers unseen first; 0 leave
 Canary = Annotated[str, Opt("Share of the keys that it answers then; 0 leaves this out.", "SHARE")]
 CanaryRows = Annotated[int, Opt("Rows that it answers so.", "ROWS")]
 Guard = Annotated[str, Opt("Time that it is watched behind its promotion.", "TIME")]
+Patience = Annotated[str, Opt("Time that it has for its rows in each of both; behind it, it is withdrawn.", "TIME")]
 Alerts = Annotated[Path | None, Opt("Take the alerts from this YAML file from now on.", "FILE")]
+LogUrl = Annotated[str | None, Opt("It runs elsewhere and copies its log there; to be named once.", "URL")]
 Detach = Annotated[bool, Opt("Return at once; the watch goes on.")]
 Status = Annotated[bool, Opt("Show what was decided, and change nothing; of all watches without a name.")]
 Approve = Annotated[bool, Opt("Answer a watch that asks: yes.")]
@@ -66,7 +70,7 @@ def words_of(ws: Workspace, given: dict[str, Any]) -> dict[str, Any]:
         UsageError: a time or a share is none.
     """
     words = {name: given[name] for name in _AS_THEY_ARE}
-    words |= {name: seconds_of(given[name]) or 0.0 for name in ("every", "guard")}
+    words |= {name: seconds_of(given[name]) or 0.0 for name in ("every", "guard", "patience")}
     # A watch works in the project's folder, whatever folder it was begun from.
     files = {name: given[name] for name in ("pipeline", "gate")}
     words |= {name: str(Path(path).expanduser().resolve()) for name, path in files.items() if path is not None}

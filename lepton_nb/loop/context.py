@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServingError
-from ..records import Bento, Note, Report
+from ..records import Bento, Deployment, Note, Report
 from ..runtime import CHAMPION, ModelError, Plan, Signature, Slot, read_plan, read_signature
 from ..workspace import Workspace
 from .options import WatchOptions
@@ -48,6 +48,16 @@ class Context:
     place: Place
     report: Report
     executor: Executor | None = None
+
+    def deployment(self) -> Deployment | str:
+        """The deployment; the name alone of one that runs elsewhere.
+
+        Raises:
+            NotFoundError: there is no such deployment.
+        """
+        from .. import monitoring, serving
+
+        return self.name if monitoring.is_elsewhere(self.ws, self.name) else serving.get(self.ws, self.name)
 
     def plan(self) -> Plan:
         """What answers now.

@@ -49,9 +49,10 @@ def step(ctx: Context, state: State) -> State:
         ServingError: the deployment does not run.
         LeptonError: what the stage needs cannot be read; nothing has changed.
     """
-    from .. import serving
-
-    found = serving.get(ctx.ws, ctx.name)
+    found = ctx.deployment()
+    if isinstance(found, str):
+        # Nothing there can be changed from here; its alerts have a thread of their own.
+        return state if state.decisions else ctx.decide(state, "began", "watching", "it runs elsewhere: alerts alone")
     if found.status != "running":
         raise ServingError(f"deployment {ctx.name!r} is {found.status}", hint=f"lepton serve {found.bento}")
     if state.stage in _OF_A_PIPELINE and not ctx.options.pipeline:

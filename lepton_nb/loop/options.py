@@ -34,6 +34,7 @@ class WatchOptions:
         canary: share of the keys that it answers then; 0 leaves this out.
         canary_rows: rows that it answers so.
         guard: seconds that it is watched after its promotion.
+        patience: seconds that it has for its rows, unseen and then for some; one that comes by too few is withdrawn.
     """
 
     pipeline: str = ""
@@ -48,6 +49,7 @@ class WatchOptions:
     canary: float = 0.1
     canary_rows: int = 200
     guard: float = 1800.0
+    patience: float = 24 * 3600.0
 
     def check(self) -> None:
         """Refuse what cannot be; the rule is looked at where its names are known.
@@ -60,7 +62,7 @@ class WatchOptions:
         for name, least in (("window", 20), ("labels", 50), ("shadow", 0), ("canary_rows", 1)):
             if (value := getattr(self, name)) < least:
                 raise UsageError(f"{name.replace('_', ' ')} {value} is too few rows", expected=f"at least {least}")
-        for name in ("every", "guard"):
+        for name in ("every", "guard", "patience"):
             if not (math.isfinite(value := getattr(self, name)) and value > 0):
                 raise UsageError(f"{name} {value} is no length of time", expected="more than 0 seconds")
         if not 0 <= self.canary <= 1:
@@ -98,6 +100,7 @@ class Words(TypedDict, total=False):
     canary: float
     canary_rows: int
     guard: float
+    patience: float
 
 
 def calls(rule: str) -> bool:

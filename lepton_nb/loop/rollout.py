@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ..errors import LeptonError
@@ -80,6 +81,10 @@ def _tried(ctx: Context, state: State, wanted: int, behind: Stage, **how: Any) -
     reason = worse(since, Usual.from_dict(state.usual), plan.slots[CHAMPION].path, slot.path)
     if answered < wanted and beside >= _SILENT * wanted / (plan.canary or 1):
         reason = reason or f"{state.challenger} answered {answered} rows while the champion answered {beside}"
+    if answered < wanted and (waited := time.time() - state.begun) >= ctx.options.patience:
+        # Without traffic nothing is proven, and what was true of it at the gate gets older.
+        few = f"{state.challenger} answered {answered} of {wanted} rows as {state.stage} in {waited:.0f} s"
+        reason = reason or f"{few}, the patience that it has"
     if reason:
         return _withdrawn(ctx, state, reason, numbers)
     if answered < wanted:

@@ -12,7 +12,7 @@ from ..errors import ConflictError, FormatError, NotFoundError, ServingError, Us
 from ..processes import Identity, is_alive
 from ..processes import start as start_process
 from ..processes import stop as stop_process
-from ..records import Note, Report, Watch, Watches, silent
+from ..records import Deployment, Note, Report, Watch, Watches, silent
 from ..workspace import Workspace, locked, read_json, write_json
 from .answers import Answer, Answers
 from .context import Context
@@ -44,15 +44,22 @@ def start(ws: Workspace, deployment: str, *, alerts: Path | None = None, **words
         UsageError, RuleError, PipelineError, FormatError: an option makes no sense; nothing was started.
         ServingError: the watch did not come up; the message says why.
     """
-    from .. import monitoring, serving
+    from .. import monitoring
 
-    found = serving.get(ws, deployment)
     options = WatchOptions(**words)
-    options.check()
     place = place_of(ws, deployment)
     ctx = Context(ws, deployment, options, place, silent)
+    found = ctx.deployment()
+    if options.pipeline and isinstance(found, str):
+        raise UsageError(
+            f"deployment {deployment!r} runs elsewhere, and what answers there cannot be changed from here",
+            expected="a watch that tells its alerts",
+            got=f"--pipeline {options.pipeline}",
+            hint=f"lepton watch {deployment} without --pipeline; retrain on the machine that it runs on",
+        )
+    options.check()
     check_rule(ctx)
-    if options.pipeline:
+    if options.pipeline and isinstance(found, Deployment):
         _check_learnable(ctx, found.log_inputs)
     place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(place.folder / "start.lock"):

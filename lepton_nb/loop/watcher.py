@@ -8,7 +8,7 @@ import time
 import traceback
 from types import FrameType
 
-from .. import monitoring, serving
+from .. import monitoring
 from ..errors import ConflictError
 from ..processes import identify
 from ..records import Event, Note
@@ -123,7 +123,7 @@ class _Alerts(threading.Thread):
     def run(self) -> None:
         while True:
             try:
-                monitoring.evaluate_alerts(self._ctx.ws, serving.get(self._ctx.ws, self._ctx.name))
+                monitoring.evaluate_alerts(self._ctx.ws, self._ctx.deployment())
                 self.trouble = ""
             except Exception as cause:  # noqa: BLE001 - what is amiss is told, and tried again
                 self.trouble = f"alerts: {cause}"

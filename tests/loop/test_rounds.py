@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import time
 
 import numpy as np
@@ -174,6 +175,21 @@ def test_a_challenger_that_does_not_answer_is_withdrawn(ws, tiny, tmp_path):
     assert watched.actions[-1] == "withdrawn"
     assert "answered 0 rows while the champion answered" in watched.why
     assert list(read_plan(tiny.deployment.path / "slots.json").slots) == ["champion"]
+
+
+@pytest.mark.parametrize("stage", ["shadow", "canary"])
+def test_a_challenger_whose_traffic_does_not_come_is_withdrawn_in_time(ws, tiny, tmp_path, stage):
+    bento(ws, "better:v1", DOWN)
+    watched = tiny.watch(pipeline(tmp_path / "p", makes("better:v1")), patience=0.3)
+    watched.ctx.place.decide(watched.state, "by hand", stage, "", challenger="better:v1", traffic=watched.ctx.traffic())
+    assert watched.step().stage == stage
+    assert list(read_plan(tiny.deployment.path / "slots.json").slots) == ["champion", CHALLENGER]
+    time.sleep(0.3)
+    state = watched.step()
+    assert (state.stage, state.failures, watched.actions[-1]) == ("watching", 1, "withdrawn")
+    assert re.fullmatch(rf"better:v1 answered 0 of 50 rows as {stage} in \d+ s, the patience that it has", watched.why)
+    assert list(read_plan(tiny.deployment.path / "slots.json").slots) == ["champion"]
+    assert tiny.answers == "tiny:v1"
 
 
 def test_a_challenger_that_is_refused_at_its_promotion_is_withdrawn(ws, tiny, tmp_path):
