@@ -15,11 +15,13 @@ from .keeper import Keeper
 from .question import Question
 from .watching import answered
 
-__all__ = ["BOARD", "Counter"]
+__all__ = ["BOARD", "Counter", "asked_once"]
 
 # The environment variable that names the board's socket to the kernels of a server.
 BOARD = "LEPTON_BOARD"
 _ANSWER_S = 10.0
+# A page that is opened waits for the board no longer than its kernel would take.
+_OPENING_S = 2.0
 # The first look waits this long at most for what is new on the logs.
 _FIRST_S = 2.0
 
@@ -51,14 +53,7 @@ class Counter:
 
     def _asked(self, path: str, question: Question) -> dict[str, str]:
         if self._board is None:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(_ANSWER_S)
-            try:
-                connection.connect(path)
-            except OSError:
-                connection.close()
-                raise
-            self._board = connection
+            self._board = _connected(path, _ANSWER_S)
         return ask(self._board, question)
 
     def _hang_up(self) -> None:
@@ -77,3 +72,25 @@ class Counter:
             threading.Thread(target=keeper.run, args=(ended,), name="lepton-keeper", daemon=True).start()
             weakref.finalize(self, ended.set)
         return self._desk
+
+
+def asked_once(path: str, question: Question) -> dict[str, str] | None:
+    """The sections of a page by the board at this socket; None where none answers soon."""
+    if not path:
+        return None
+    try:
+        with _connected(path, _OPENING_S) as connection:
+            return ask(connection, question)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _connected(path: str, patience: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(patience)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        raise
+    return connection

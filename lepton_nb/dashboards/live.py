@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..workspace import Workspace, current
@@ -32,7 +32,12 @@ class Page:
         self.sections = self._counter.answer(question)
 
     def _repr_html_(self) -> str:
-        return f"<style>{views.style()}</style>{views.page(self.question, self.sections)}"
+        return self.as_html(self.question, self.sections)
+
+    @staticmethod
+    def as_html(question: Question, sections: Mapping[str, str]) -> str:
+        """A page as HTML of its own, with its style."""
+        return f"<style>{views.style()}</style>{views.page(question, sections)}"
 
     def listen(self) -> None:
         """Answer what the browser asks, when this is a kernel."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import re
 import socket
@@ -18,14 +19,16 @@ from tornado import web
 from voila.app import Voila
 from voila.tornado.contentshandler import VoilaContentsHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from ..errors import LeptonError
 from ..kernels import Bound, start_bound
 from ..workspace import current
-from .counter import BOARD
+from .counter import BOARD, asked_once
 from .executed import SANDBOX, executed
-from .question import Question
+from .live import Page
+from .question import PAGES, Question
 
 __all__ = ["Pages", "main"]
 
@@ -76,11 +79,28 @@ class PageHandler(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no t
         self.notebook_path = notebook
         PageHandler.starting += 1
         try:
+            await self._show_first(Question.parse(path or Path(notebook).stem, self.request.query))
             async for part in self.get_generator(path=None):
                 self.write(part)
                 self.flush()
         finally:
             PageHandler.starting -= 1
+
+    async def _show_first(self, question: Question) -> None:
+        """Send the page as the board knows it: nobody waits for a kernel to see the newest figures.
+
+        Where the board does not answer, the notebook's own output is the page.
+        """
+        if Path(self.notebook_path).stem not in PAGES:
+            return
+        sections = await asyncio.to_thread(asked_once, os.environ.get(BOARD, ""), question)
+        if sections is None:
+            return
+        self.page_config_hook = lambda config, **_: {**config, "leptonShown": True}
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.write(_head(self.base_url) + Page.as_html(question, sections))
+        self.flush()
 
 
 class NotebookHandler(JupyterHandler):
@@ -98,6 +118,19 @@ class NotebookHandler(JupyterHandler):
         self.finish(page)
 
 
+class ChannelsHandler(VoilaKernelWebsocketHandler):  # type: ignore[misc]  # Voila ships no types
+    """The connection to a page's kernel, which sends each message at once.
+
+    An answer is three messages. The network would keep the second one back until the first is acknowledged, 40 ms
+    later.
+    """
+
+    async def open(self, kernel_id: str) -> None:
+        """Begin."""
+        self.set_nodelay(True)
+        await super().open(kernel_id)
+
+
 class Pages(Voila):  # type: ignore[misc]  # Voila ships no types
     """The server of the pages; its one argument is the notebook of the page that its address leads to."""
 
@@ -113,7 +146,9 @@ class Pages(Voila):  # type: ignore[misc]  # Voila ships no types
         """Voila's handlers, without its lists of files, and ours."""
         own = (TornadoVoilaHandler, TornadoVoilaTreeHandler, VoilaContentsHandler)
         handlers = [
-            one for one in super().init_handlers() if not (isinstance(one[1], type) and issubclass(one[1], own))
+            _at_once(one)
+            for one in super().init_handlers()
+            if not (isinstance(one[1], type) and issubclass(one[1], own))
         ]
         first = Path(self.notebook_path)
         pages = {path.stem: str(path.relative_to(self.root_dir)) for path in first.parent.glob("*.ipynb")}
@@ -131,6 +166,26 @@ class Pages(Voila):  # type: ignore[misc]  # Voila ships no types
             (url_path_join(self.server_url, rf"/({names})"), PageHandler, options),
             (url_path_join(self.server_url, r"/notebook/([^/]+)/([^/]+)"), NotebookHandler),
         ]
+
+
+def _at_once(handler: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (handler[0], ChannelsHandler, *handler[2:]) if handler[1] is VoilaKernelWebsocketHandler else handler
+
+
+@functools.cache
+def _head(base_url: str) -> str:
+    """The head of every page, from the template that a page without a board begins with too."""
+    from jinja2 import Environment, FileSystemLoader
+    from voila.static_file_handler import TemplateStaticFileHandler
+
+    folder = Path(__file__).resolve().parent / "share" / "voila" / "templates"
+    prefix = {"static_url_prefix": f"{base_url}voila/templates/", "static_path": None}
+
+    def static_url(path: str) -> str:
+        return str(TemplateStaticFileHandler.make_static_url(prefix, f"lepton/static/{path}"))
+
+    made = Environment(loader=FileSystemLoader(folder / "lepton"), autoescape=True).get_template("head.html.j2")
+    return made.render(static_url=static_url, resources={"base_url": base_url})
 
 
 def _beside(folder: Path) -> None:

@@ -5,46 +5,42 @@ python tests/benchmarks/bench_dashboard.py [--case first_figure] [--runs 5] [--j
 `first_figure`: seconds from the request to the first figure on the screen, each with the newest rows of the log in it.
 `update`: milliseconds from choosing another time to the figure that shows it. `viewers_30`: thirty open pages, one of
 them in Chromium, that ask every two seconds while the deployment answers; milliseconds until 95 % of the answers are
-there, and on standard output the memory that they all take.
+there, and on standard output how long the pages took to open and the memory that they all take.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import http.client
 import json
-import math
 import os
 import re
-import secrets
 import shutil
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import LoggedDeployment
+from dashboard_viewers import looked_at
 
 from lepton_nb import dashboards, monitoring
 from lepton_nb.workspace import Workspace
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-MINUTES, ROWS, VIEWERS = 24 * 60, 10, 30
+MINUTES, ROWS = 24 * 60, 10
 LONG_MS = 300_000
 PLAIN = """
 import json
@@ -189,116 +185,18 @@ def in_turn(folder: Path, runs: int, measure: Any) -> dict[str, list[float]]:
     return found
 
 
-class Viewer:
-    """What the page's script does, without a browser."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.taken: list[float] = []
-
-    async def look(self, until: float) -> None:
-        from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-        from tornado.websocket import websocket_connect
-
-        client = AsyncHTTPClient(force_instance=True)
-        token = self.address.partition("token=")[2].partition("&")[0]
-        base = re.match(r"http://[^/]+/", self.address)[0]
-        headers = {"Authorization": f"token {token}"}
-        answer = await client.fetch(
-            HTTPRequest(f"{base}deployment?name=shop", headers=headers, request_timeout=300, connect_timeout=300),
-            raise_error=True,
-        )
-        kernel = re.search(r"data-kernel=\"([^\"]+)\"", answer.body.decode())[1]
-        socket_url = f"{base.replace('http', 'ws', 1)}api/kernels/{kernel}/channels?session_id={secrets.token_hex(8)}"
-        connection = await websocket_connect(HTTPRequest(socket_url, headers=headers))
-        comm = uuid.uuid4().hex
-        await self._send(connection, "comm_open", {"comm_id": comm, "target_name": "lepton.page", "data": {}})
-        have: dict[str, str] = {}
-        while time.monotonic() < until:
-            begun = time.monotonic()
-            data = {"query": "name=shop", "have": have}
-            await self._send(connection, "comm_msg", {"comm_id": comm, "data": data})
-            found = await self._heard(connection, comm)
-            self.taken.append((time.monotonic() - begun) * 1000)
-            have |= {name: part["version"] for name, part in found["sections"].items()}
-            await asyncio.sleep(max(0.0, 2.0 - (time.monotonic() - begun)))
-        connection.close()
-
-    async def _send(self, connection: Any, kind: str, content: dict[str, Any]) -> None:
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": "bench", "username": "", "version": "5.3"}
-        message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
-        await connection.write_message(json.dumps(message | {"buffers": []}))
-
-    async def _heard(self, connection: Any, comm: str) -> dict[str, Any]:
-        while True:
-            raw = await connection.read_message()
-            if raw is None:
-                raise ConnectionResetError("the page's kernel is gone")
-            message = json.loads(raw)
-            if message["header"]["msg_type"] == "comm_msg" and message["content"]["comm_id"] == comm:
-                return dict(message["content"]["data"])
-
-
 def viewers_30(folder: Path, runs: int) -> dict[str, list[float]]:
-    seconds = 20.0 * runs / 5
     with deployed(folder) as one, ours(one) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page()
         open_page(page, address, "ours")
-        viewers = [Viewer(address) for _ in range(VIEWERS - 1)]
-        ended = threading.Event()
-
-        def go_on() -> None:
-            while not ended.wait(1.0):
-                one.answer(one.rows(ROWS))
-
-        async def all_of_them() -> None:
-            until = time.monotonic() + seconds + 60
-            await asyncio.gather(*(viewer.look(until) for viewer in viewers))
-
-        writer = threading.Thread(target=go_on)
-        writer.start()
-        looking = threading.Thread(target=lambda: asyncio.run(all_of_them()))
-        looking.start()
-        try:
-            begun = time.monotonic()
-            while not all(viewer.taken for viewer in viewers) and time.monotonic() - begun < 300:
-                page.wait_for_timeout(500)
-            print(f"thirty pages are open after {time.monotonic() - begun:.1f} s", flush=True)
-            skipped = [len(viewer.taken) for viewer in viewers]
-            page.wait_for_timeout(1000 * seconds)
-            taken = [ms for viewer, skip in zip(viewers, skipped, strict=True) for ms in viewer.taken[skip:]]
-            memory = sum(psutil.Process(pid).memory_full_info().pss for pid in family(one))
-            print(f"{len(taken)} answers; {memory / 2**20:,.0f} MiB (PSS) for all that serves them", flush=True)
-        finally:
-            ended.set()
-            looking.join()
-            writer.join()
+        taken = looked_at(one, address, seconds=max(8.0, 4.0 * runs), pause=page.wait_for_timeout)
         browser.close()
-    taken.sort()
-    print(f"median {statistics.median(taken):.0f} ms, largest {taken[-1]:.0f} ms", flush=True)
-    return {"ours": [taken[math.ceil(0.95 * len(taken)) - 1]], "plain": []}
-
-
-def family(one: LoggedDeployment) -> set[int]:
-    """The server and what it started: by the workspace in their environment or command."""
-    found = set()
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if str(one.ws.home) in " ".join(process.cmdline()) or _forked_for(process, one):
-                found.add(process.pid)
-    return found - {os.getpid()}
-
-
-def _forked_for(process: psutil.Process, one: LoggedDeployment) -> bool:
-    """A kernel, a board or a keeper: forked from a template, its working folder is in the workspace."""
-    with contextlib.suppress(psutil.Error):
-        folder = process.cwd()
-        return folder.startswith(str(one.ws.root)) or "notebooks/dashboards" in folder
-    return False
+    return {"ours": taken, "plain": []}
 
 
 CASES = {"first_figure": "s", "update": "ms", "viewers_30": "ms"}
+MEASURES = {"first_figure": first_figure, "update": update, "viewers_30": viewers_30}
 
 
 def main() -> None:
@@ -311,7 +209,7 @@ def main() -> None:
     for name in options.case or CASES:
         print(f"{name}: load of this machine {os.getloadavg()[0]:.1f}", flush=True)
         with tempfile.TemporaryDirectory(prefix="lepton-bench-", ignore_cleanup_errors=True) as folder:
-            found = globals()[name](Path(folder), options.runs)
+            found = MEASURES[name](Path(folder), options.runs)
         mine, unit = statistics.median(found["ours"]), CASES[name]
         other = statistics.median(found["plain"]) if found["plain"] else None
         case = {"case": name, "ours": round(mine, 4), "peer": other and round(other, 4), "unit": unit}

@@ -121,12 +121,12 @@ def test_the_fleet_lists_every_deployment_with_what_hinders_it(logged):
 
 def test_a_deployment_that_breaks_the_keeper_hinders_no_other(logged, monkeypatch, capsys):
     bad, good = logged("bad"), logged("good")
-    plain = monitoring.quality
+    plain = monitoring.catch_up
 
     def broken(ws, name):
         return plain(ws, name) if name == "good" else {}["a fault of ours"]
 
-    monkeypatch.setattr(monitoring, "quality", broken)
+    monkeypatch.setattr(monitoring, "catch_up", broken)
     bad.answer(bad.rows(1))
     good.answer(good.rows(2))
     Keeper(good.ws).once()

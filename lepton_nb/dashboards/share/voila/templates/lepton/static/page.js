@@ -12,7 +12,12 @@
   const page = document.querySelector('.lepton-page');
   const kernel = document.getElementById('lepton-kernel')?.dataset.kernel;
   const banner = document.getElementById('lepton-banner');
-  if (!page || !kernel) return;
+  if (!page) return;
+  if (!kernel) {
+    banner.textContent = 'This page stands still: it got no kernel. Load it again; the log of the dashboard says why.';
+    banner.hidden = false;
+    return;
+  }
 
   let socket = null;
   let waiting = 0; // when the last question was asked, 0 when it was answered
