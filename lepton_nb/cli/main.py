@@ -44,7 +44,7 @@ def main(words: list[str] | None = None) -> None:
         if not behind:
             raise
         # A fault of ours: the interpreter's own status would be that of a verdict.
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
         sys.exit(1 + behind)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import monitoring, serving
+from .. import monitoring
 from ..errors import LeptonError
 from ..records import Deployment, Health
 from ..workspace import Workspace
@@ -90,7 +90,7 @@ class Builder:
         return tuple(sorted(_files(folder, ("*", "*/events.jsonl", "*/ending.json", "*/*.json"))))
 
     def _fleet(self, question: Question, now: float) -> Sections:
-        found = serving.deployments(self.ws).deployments
+        found = facts.every(self.ws)
         glances = [self._glance(one, question.seconds, now) for one in found]
         return views.fleet(question, [self._deepened(one, question.seconds) for one in glances], now)
 
@@ -105,7 +105,7 @@ class Builder:
     def _measure(self, seconds: float | None) -> None:
         """The whole verdict of each deployment, for the list of all."""
         with monitoring.as_counted():
-            every = serving.deployments(self.ws).deployments
+            every = facts.every(self.ws)
             found = {(one.name, seconds): facts.whole_health(self.ws, one, seconds) for one in every}
         self._whole = {**{key: known for key, known in self._whole.items() if key[1] != seconds}, **found}
 

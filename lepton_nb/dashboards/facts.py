@@ -200,7 +200,7 @@ def _changes(path: Path) -> Iterator[Change]:
 
 def _rate(ws: Workspace, one: Deployment) -> float:
     """Requests per second of the last minute, from whole windows."""
-    if one.status != "running":
+    if one.status not in ("running", "elsewhere"):
         return 0.0
     now = time.time()
     latest = monitoring.observe(ws, one.name, since=now - _RATE_S).windows.items()
@@ -209,9 +209,15 @@ def _rate(ws: Workspace, one: Deployment) -> float:
     return sum(counts.requests for _, counts in latest) / seconds
 
 
+def every(ws: Workspace) -> tuple[Deployment, ...]:
+    """The deployments of this machine and those that run elsewhere, by name."""
+    found = (*serving.deployments(ws).deployments, *monitoring.living_elsewhere(ws))
+    return tuple(sorted(found, key=lambda one: one.name))
+
+
 def chosen(ws: Workspace, name: str) -> tuple[tuple[Deployment, ...], Deployment | None]:
     """Every deployment, and the one that is asked for; without a name the newest that runs."""
-    found = serving.deployments(ws).deployments
+    found = every(ws)
     if name or not found:
         return found, next((one for one in found if one.name == name), None)
     return found, max(found, key=lambda one: (one.status == "running", one.created))

@@ -3,7 +3,7 @@
 from .alerts import alerts, evaluate_alerts, remember_alerts
 from .catching import catch_up
 from .comparing import drift_over_time, histograms
-from .elsewhere import adopt, is_elsewhere
+from .elsewhere import adopt, is_elsewhere, living_elsewhere
 from .facts import facts
 from .files import compare_tables
 from .health import health, traffic
@@ -33,6 +33,7 @@ __all__ = [
     "histograms",
     "is_elsewhere",
     "labelled",
+    "living_elsewhere",
     "monitor",
     "observe",
     "predictions",

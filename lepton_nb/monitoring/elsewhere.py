@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConflictError, FormatError, StorageError, UsageError
+from ..records import Deployment
+from ..runtime import CHAMPION, ModelError, read_slots
 from ..workspace import Workspace, check_name, locked, read_json, write_json
 from .store import read_index
 
-__all__ = ["ELSEWHERE", "adopt", "fetch", "is_elsewhere"]
+__all__ = ["ELSEWHERE", "adopt", "fetch", "is_elsewhere", "living_elsewhere"]
 
 ELSEWHERE = "elsewhere.json"
 _SEGMENT = re.compile(r"(\d+)-(?:([0-9a-f]{8})-)?((?:log|bulk|usage)-\d+-\d+\.(?:jsonl|records))")
@@ -57,6 +59,20 @@ def adopt(ws: Workspace, name: str, url: str) -> None:
 def is_elsewhere(ws: Workspace, name: str) -> bool:
     """Whether a name is that of a deployment that runs elsewhere."""
     return (ws.deployment(name) / ELSEWHERE).exists()
+
+
+def living_elsewhere(ws: Workspace) -> tuple[Deployment, ...]:
+    """The deployments that run elsewhere, by name; what answers there is what was fetched last."""
+    return tuple(map(_deployment, sorted(ws.deployments.glob(f"*/{ELSEWHERE}"))))
+
+
+def _deployment(path: Path) -> Deployment:
+    try:
+        answers = read_slots(path.parent / "slots.json")[CHAMPION].bento
+    except ModelError:
+        answers = ""
+    created = path.stat().st_mtime
+    return Deployment(path.parent.name, "elsewhere", "another machine", answers, 0, 0.0, 0, created, path.parent)
 
 
 def fetch(ws: Workspace, folder: Path) -> None:

@@ -76,7 +76,7 @@ def traffic(
         return ()
     step = step_of(now - begin, step_seconds)
     observed = observe(ws, str(deployment), since=None if since is None else begin, step=step)
-    if since is None and isinstance(deployment, Deployment) and deployment.status != "running":
+    if since is None and isinstance(deployment, Deployment) and deployment.status not in ("running", "elsewhere"):
         now = max((span.start + span.seconds for span in observed.windows), default=now) - 1
     return traffic_of(observed, now, since, step_seconds)
 
@@ -126,7 +126,7 @@ def _drift(
 
 
 def _process(deployment: Deployment | str) -> list[tuple[_Verdict, str]]:
-    if isinstance(deployment, str) or deployment.status == "running":
+    if isinstance(deployment, str) or deployment.status in ("running", "elsewhere"):
         return []
     if deployment.status == "failed":
         return [("failing", deployment.cause or f"its process {deployment.pid} has ended")]

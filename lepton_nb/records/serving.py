@@ -36,7 +36,7 @@ class Deployment(Result):
 
     Args:
         name: unique in the workspace.
-        status: `running` is only said of a process that lives.
+        status: `running` is only said of a process that lives, `elsewhere` of what runs on another machine.
         url: where it listens.
         bento: tag of the Bento in the champion slot.
         pid: process id of the supervisor.
@@ -50,7 +50,7 @@ class Deployment(Result):
     """
 
     name: str
-    status: Literal["running", "stopped", "failed"]
+    status: Literal["running", "stopped", "failed", "elsewhere"]
     url: str
     bento: str
     pid: int

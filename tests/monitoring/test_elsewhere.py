@@ -179,3 +179,69 @@ def test_the_verb_compares_with_the_past(logged, monkeypatch):
         lepton_nb.monitor(one.name, against="3d")
     with pytest.raises(UsageError, match="ends before it begins"):
         lepton_nb.monitor(one.name, against="1d..3d")
+
+
+def test_the_pages_show_it_beside_those_of_this_machine(logged, here, place):
+    from lepton_nb.dashboards.desk import Desk
+    from lepton_nb.dashboards.question import Question
+
+    one = logged()
+    one.answer(one.rows(300, seed=1, shift=15))
+    copy(one, place)
+    adopt(here, "far", place)
+    assert observe(here, "far").since(None).rows == 300
+    fleet = "".join(Desk(here).answer(Question.parse("fleet", "since=all"), whole=True).values())
+    assert "far" in fleet
+    assert "elsewhere" in fleet
+    desk, question = Desk(here), Question.parse("deployment", "name=far&since=all")
+    desk.answer(question, whole=True)
+    page = "".join(desk.answer(question, whole=True).values())
+    assert "far: demo:v1 at another machine" in page
+    assert "moved away from the training data" in page
+    assert "it is stopped" not in page
+
+
+def test_it_is_watched_for_its_alerts_alone(logged, here, place, tmp_path, monkeypatch):
+    from lepton_nb.loop.context import Context
+    from lepton_nb.loop.machine import step
+    from lepton_nb.loop.options import WatchOptions
+    from lepton_nb.loop.place import State, place_of
+    from lepton_nb.records import silent
+
+    one = logged()
+    one.answer(one.rows(30))
+    copy(one, place)
+    monkeypatch.setenv("LEPTON_HOME", str(here.home))
+    (pipeline := tmp_path / "retrain.yml").write_text("name: retrain\n")
+    with pytest.raises(UsageError, match="runs elsewhere, and what answers there cannot be changed from here"):
+        lepton_nb.watch("far", pipeline=pipeline, log_url=place)
+    assert not (here.home / "watches" / "far").exists()
+    kept = place_of(here, "far")
+    kept.folder.mkdir(parents=True)
+    ctx = Context(here, "far", WatchOptions(every=1.0), kept, silent)
+    state = step(ctx, step(ctx, State()))
+    assert (state.stage, state.decisions, state.last["action"]) == ("watching", 1, "began")
+    assert ctx.deployment() == "far"
+
+
+def test_a_watch_of_it_delivers_its_alerts(logged, here, tmp_path):
+    from lepton_nb import loop, monitoring
+
+    one = logged()
+    one.answer(one.rows(30))
+    url = f"file://{tmp_path / 'bucket'}"
+    copy(one, url)
+    adopt(here, "far", url)
+    here.deployment("far").joinpath("alerts.yml").write_text(
+        "alerts: {any: requests > 0}\ndeliver: {record: {file: told.jsonl}}\n"
+    )
+    begun = loop.start(here, "far", every=1.0)
+    try:
+        until = time.monotonic() + 60
+        while not list(here.root.rglob("told.jsonl")) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [one.status for one in monitoring.alerts(here, "far")] == ["firing"]
+        assert (begun.status, loop.status(here, "far").trouble) == ("running", "")
+    finally:
+        loop.stop(here, "far")
+    assert list(here.root.rglob("told.jsonl"))

@@ -38,6 +38,7 @@ SIGNS = {
     "completed": "\u2713",
     "failed": "\u2715",
     "stopped": "\u25a0",
+    "elsewhere": "\u21d7",
     "cached": "\u21ba",
     "skipped": "\u2013",
     "waiting": "\u25cb",
