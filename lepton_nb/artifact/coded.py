@@ -11,10 +11,10 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +25,24 @@ from ..errors import FormatError, PackagingError
 from ..models import WRITTEN, load_trained, load_weights
 from ..records import Data, Run
 from ..runtime import ModelError, Signature, read_object, read_signature
+from ..runtime.answers import Answers
 from ..runtime.onnxfile import stands_alone
+from ..runtime.tokens import Tokenizer
 from ..scores import classification_scores
 from ..workspace import mask, read_json, write_atomic, write_json
 from .folder import seal
 from .golden import GOLDEN, check_answers, golden_of
 from .graph import alone
+from .named import ask
+from .network import PROBABILITIES
 from .preparation import export_preparation
 from .reference import reference_of, signature_of
-from .trained import gives_probabilities, network_probabilities, outputs_of, softmax
+from .trained import Head, gives_probabilities, network_probabilities, outputs_of, probabilities_of, softmax
 
-__all__ = ["Coded", "assemble_coded"]
+__all__ = ["WARNING", "Coded", "assemble_coded", "stated_of", "write_network"]
 
 _SOURCE, _BUILT, _WEIGHTS, _PREPARATION = "network.py", "network.json", "weights.safetensors", "preparation.onnx"
-_WARNING = (
+WARNING = (
     f"This package holds {_SOURCE}, Python source that ONNX cannot express: whoever loads the network runs it. "
     "It is imported with --allow-code only."
 )
@@ -51,14 +55,18 @@ class Coded:
     Args:
         signature: what it takes and what it answers.
         network: the torch module, in evaluation mode.
-        preparation: the ONNX Runtime session of the preprocessing.
+        preparation: the ONNX Runtime session of the preprocessing; None of a network on loaders of its own.
         is_softmax: whether the network gives logits.
+        head: of a network on loaders that tells classes, what makes probabilities of what it gives.
+        tokenizers: of the inputs that are texts, by their names.
     """
 
     signature: Signature
     network: Any
     preparation: Any
     is_softmax: bool
+    head: Head = ""
+    tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> Coded:
@@ -79,7 +87,14 @@ class Coded:
             options = ast.literal_eval(str(stated["options"]))
             network = _run(folder / _SOURCE, str(stated["name"]))(**options)
             load_weights(folder / _WEIGHTS, network)
-            session = ort.InferenceSession(_alone(folder / _PREPARATION), providers=["CPUExecutionProvider"])
+            session = None
+            if stated.get("head") is None:
+                session = ort.InferenceSession(_alone(folder / _PREPARATION), providers=["CPUExecutionProvider"])
+            tokenizers = {
+                one.name: Tokenizer(one.name, one.tokens, (folder / one.tokens.file).read_bytes())
+                for one in signature.inputs
+                if one.tokens
+            }
         except FormatError:
             raise
         except Exception as cause:  # the source is anybody's, and may raise anything
@@ -88,14 +103,47 @@ class Coded:
                 got=f"{type(cause).__name__}: {cause}",
                 hint="install what network.py imports, in the versions that sbom.json lists",
             ) from cause
-        return cls(signature, network.cpu().eval(), session, bool(stated["softmax"]))
+        head = cast("Head", str(stated.get("head") or ""))
+        return cls(signature, network.cpu().eval(), session, bool(stated["softmax"]), head, tokenizers)
 
-    def predict(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-        """Probabilities of N rows, float64 [N, C]; inputs as `runtime.Model.predict` takes them."""
+    def predict(self, inputs: Mapping[str, NDArray[Any]]) -> Answers:
+        """Probabilities of N rows, float64 [N, C], or other outputs by their names.
+
+        Args:
+            inputs: as `runtime.Model.predict` takes them.
+        """
+        if self.preparation is None:
+            return self._told(inputs)
         feed = {one.name: _fed(inputs[one.name], one.kind, one.shape) for one in self.signature.inputs}
         prepared = self.preparation.run(None, feed)[0]
         outputs = outputs_of(self.network, prepared, len(self.signature.classes))
         return softmax(outputs) if self.is_softmax else outputs
+
+    def _told(self, inputs: Mapping[str, NDArray[Any]]) -> Answers:
+        feed: dict[str, NDArray[Any]] = {}
+        for one in self.signature.inputs:
+            if one.kind == "text":
+                feed |= self.tokenizers[one.name].feed(np.asarray(inputs[one.name]).tolist())
+            else:
+                feed[one.name] = np.ascontiguousarray(inputs[one.name], one.dtype)
+        answers = self.ask(feed)
+        if self.signature.is_classification:
+            return answers[PROBABILITIES]
+        return {
+            one.name: answers[one.name] if one.shape else answers[one.name].reshape(-1)
+            for one in self.signature.outputs
+        }
+
+    def ask(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """What a network on loaders of its own gives, by the names of the outputs.
+
+        Args:
+            feed: what its forward takes: of a text its token ids.
+        """
+        found = ask(self.network, feed, [one.name for one in self.signature.outputs])
+        if self.signature.is_classification:
+            return {PROBABILITIES: probabilities_of(next(iter(found.values())).astype(np.float64), self.head)}
+        return found
 
     def check_golden(self, folder: Path) -> float:
         """The largest difference to the golden batch of its folder.
@@ -120,15 +168,12 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     Raises:
         PackagingError: the source is not known, or what is built from it answers otherwise than the network.
     """
-    stated = _stated(run)
+    stated = stated_of(run)
     network, signature = load_trained(run.path), signature_of(data)
     outputs = outputs_of(network, features(data, "validation")[0], len(data.classes))
     is_softmax = not gives_probabilities(outputs)
     expected, inputs = softmax(outputs) if is_softmax else outputs, read(data, "validation")[0]
-    write_atomic(folder / _SOURCE, mask(stated["text"]))
-    built = {"name": stated["name"], "options": stated["options"], "softmax": is_softmax, "warning": _WARNING}
-    write_json(folder / _BUILT, built)
-    shutil.copyfile(run.path / _WEIGHTS, folder / _WEIGHTS)
+    write_network(folder, run, stated, softmax=is_softmax)
     front = alone(export_preparation(data, preprocessing(data)), [one.name for one in signature.inputs])
     write_atomic(folder / _PREPARATION, front.SerializeToString(deterministic=True))
     write_json(folder / "signature.json", signature.to_dict())
@@ -141,8 +186,28 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     seal(folder, run=run.id, data=data.id)
 
 
-def _stated(run: Run) -> dict[str, Any]:
-    """What was noted of the source when the training started."""
+def write_network(folder: Path, run: Run, stated: Mapping[str, Any], *, softmax: bool, **more: str) -> None:
+    """Write a run's network as source and weights, with how it is built.
+
+    Args:
+        folder: an empty folder.
+        run: a run that ended with weights.
+        stated: of `stated_of`.
+        softmax: whether it gives logits of classes.
+        more: of a network on loaders of its own its `head`.
+    """
+    write_atomic(folder / _SOURCE, mask(stated["text"]))
+    built = {"name": stated["name"], "options": stated["options"], "softmax": softmax, "warning": WARNING, **more}
+    write_json(folder / _BUILT, built)
+    shutil.copyfile(run.path / _WEIGHTS, folder / _WEIGHTS)
+
+
+def stated_of(run: Run) -> dict[str, Any]:
+    """What was noted of the source when the training started.
+
+    Raises:
+        PackagingError: it is not known.
+    """
     try:
         stated = read_json(run.path / "job" / WRITTEN)
     except FileNotFoundError:
@@ -177,7 +242,7 @@ def _card(coded: Coded, run: Run, data: Data) -> dict[str, Any]:
         "latency_p50_ms": float(np.percentile(spent, 50)) if spent else None,
         "latency_p95_ms": float(np.percentile(spent, 95)) if spent else None,
         "code": True,
-        "warning": _WARNING,
+        "warning": WARNING,
     }
 
 

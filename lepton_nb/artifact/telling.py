@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ from ..runtime.embedding import answer_features
 from ..runtime.fields import DTYPES
 from ..runtime.model import Model
 from ..runtime.summary import features_of
+from .coded import Coded
 from .named import embeddings
 from .quality import scores_of
 from .reference import categories_of, numbers_of
 from .subject import Subject
 from .wanted import Wanted
 
-__all__ = ["card_of", "golden_rows", "notes_of", "reference_of_examples", "signature_of_graph"]
+__all__ = ["card_of", "golden_rows", "notes_of", "reference_of_examples", "signature_of_graph", "signature_of_shapes"]
 
 
 def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted) -> Signature:
@@ -31,7 +33,22 @@ def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted) -> Signatur
     Raises:
         PackagingError: the graph is narrower than the network, or a type is not served.
     """
-    shapes = {one.name: _shape(one) for one in (*graph.graph.input, *graph.graph.output)}
+    return signature_of_shapes(
+        subject, {one.name: _shape(one) for one in (*graph.graph.input, *graph.graph.output)}, wanted
+    )
+
+
+def signature_of_shapes(subject: Subject, shapes: Mapping[str, tuple[int, ...]], wanted: Wanted) -> Signature:
+    """What a model takes and answers.
+
+    Args:
+        subject: the network.
+        shapes: of a row of each input and output, by their names; -1 for a length that may differ.
+        wanted: what is asked of the package.
+
+    Raises:
+        PackagingError: the model is narrower than the network, or a type is not served.
+    """
     limits = embeddings(subject.network, subject.batches[0])
     text, inputs = subject.text, []
     for name, value in subject.batches[0].items():
@@ -107,7 +124,12 @@ def golden_rows(subject: Subject, signature: Signature) -> tuple[dict[str, NDArr
     else:
         rows = inputs
     answers = subject.answer(inputs)
-    return rows, answers["probabilities"] if signature.is_classification else answers
+    if signature.is_classification:
+        return rows, answers["probabilities"]
+    # As they are answered: a number of a row may be [N, 1] in the network.
+    return rows, {
+        one.name: answers[one.name] if one.shape else answers[one.name].reshape(-1) for one in signature.outputs
+    }
 
 
 def reference_of_examples(subject: Subject, signature: Signature) -> Reference:
@@ -130,7 +152,7 @@ def reference_of_examples(subject: Subject, signature: Signature) -> Reference:
     return Reference(features, predicted, sum(one.rows for one in batches))
 
 
-def card_of(subject: Subject, model: Model, run: Run, parameters: int) -> dict[str, Any]:
+def card_of(subject: Subject, model: Model | Coded, run: Run, parameters: int) -> dict[str, Any]:
     """Quality on the rows that were kept of the validation part, and what an answer costs."""
     row = {name: value[:1] for name, value in subject.batches[0].items()}
     spent = []

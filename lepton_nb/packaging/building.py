@@ -85,9 +85,10 @@ def package(
     try:
         model = _built(ws, run, data, wanted or Wanted())
     except InexpressibleError as cause:
-        if not allow_code or not isinstance(data, Data):
-            raise _unshipped(cause, run, data, allow_code=allow_code) from cause
-        _package_code(ws, tag, run, data, about)
+        if not allow_code:
+            hint = f"{cause.hint}; or ship its source: lepton package {run.name or run.id} --allow-code"
+            raise InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
+        _package_code(ws, tag, run, data, about, wanted or Wanted())
     else:
         with tempfile.TemporaryDirectory(prefix="lepton-stated-") as place:
             if closed or units:
@@ -109,21 +110,15 @@ def _built(ws: Workspace, run: Run, data: Data | Examples, wanted: Wanted) -> Pa
     return build(ws, run, data).path
 
 
-def _unshipped(cause: InexpressibleError, run: Run, data: Data | Examples, *, allow_code: bool) -> InexpressibleError:
-    """Why a network without a graph is not shipped as source."""
-    what, hint = cause.what, f"{cause.hint}; or ship its source: lepton package {run.name or run.id} --allow-code"
-    if not isinstance(data, Data):
-        hint = cause.hint
-    if not isinstance(data, Data) and allow_code:
-        what = f"{cause.what}, and the source of a network on loaders of its own is not packaged"
-    return InexpressibleError(what, expected=cause.expected, got=cause.got, hint=hint)
-
-
-def _package_code(ws: Workspace, tag: str, run: Run, data: Data, about: str) -> None:
+def _package_code(ws: Workspace, tag: str, run: Run, data: Data | Examples, about: str, wanted: Wanted) -> None:
     from ..artifact.coded import assemble_coded
+    from ..artifact.coded_tensors import assemble_coded_tensors
 
     with tempfile.TemporaryDirectory(prefix="lepton-code-") as place:
-        assemble_coded(Path(place), run, data)
+        if isinstance(data, Data):
+            assemble_coded(Path(place), run, data)
+        else:
+            assemble_coded_tensors(Path(place), run, data, wanted)
         about = f"{about}. It holds Python source, {SOURCE}: whoever loads it runs that"
         build_bento(ws, Path(place), tag, run=run.id, data=data.id, about=about)
 
@@ -181,7 +176,7 @@ def build_bento(
 
     code = (model / SOURCE).is_file()
     reads_text = any(one.kind == "text" for one in read_signature(model).inputs)
-    requirements = pinned(_CODE_NEEDED if code else (*_NEEDED, *(_TEXT_NEEDED if reads_text else ())))
+    requirements = pinned((*(_CODE_NEEDED if code else _NEEDED), *(_TEXT_NEEDED if reads_text else ())))
     with tempfile.TemporaryDirectory(prefix="lepton-bento-") as place:
         source = Path(place) / "source"
         _lay_out(source, model, tag, requirements, run=run, data=data)

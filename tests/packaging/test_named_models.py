@@ -8,14 +8,12 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-import tensor_nets
 import torch
 from served_nets import close
 
-from lepton_nb import artifact, packaging, serving, training
-from lepton_nb.errors import InexpressibleError, LeptonError, PackagingError, UsageError
+from lepton_nb import artifact, packaging, serving
+from lepton_nb.errors import LeptonError, PackagingError, UsageError
 from lepton_nb.monitoring import observe
-from lepton_nb.training import Fit
 from lepton_nb.workspace import Workspace
 
 
@@ -142,17 +140,14 @@ def test_whoever_asks_for_loaded_data_of_such_a_run_is_told_that_it_has_none(mad
         artifact.data_of(one.ws, one.run)
 
 
-def test_a_network_that_onnx_cannot_express_is_refused_with_its_line(tmp_path):
-    ws = Workspace(tmp_path / ".lepton")
-    run = training.train(ws, tensor_nets.Choosy, tensor_nets.loaders("Price", tmp_path), Fit(1, 16, 0, 0))
-    with pytest.raises(InexpressibleError, match="another path for other values") as refused:
-        packaging.package(ws, run, artifact.examples_of(run))
-    assert "--allow-code" not in str(refused.value)
-    with pytest.raises(InexpressibleError, match="the source of a network on loaders of its own is not packaged"):
-        packaging.package(ws, run, artifact.examples_of(run), allow_code=True)
-
-
 def test_options_of_loaders_are_refused_for_loaded_data(trained):
     one = trained("breast_cancer")
     with pytest.raises(LeptonError, match="was trained on loaded data, which says what the model takes"):
         packaging.package(one.ws, one.run, one.data, wanted=artifact.Wanted(task="tensors"))
+
+
+def test_a_package_of_a_regression_answers_its_golden_batch_where_it_is_imported(made, tmp_path):
+    one = made("Price")
+    packaging.write_archive(one.bento, tmp_path / "model.zip")
+    taken = packaging.import_package(Workspace(tmp_path / ".lepton"), tmp_path / "model.zip")
+    assert taken.sha256 == one.bento.sha256
