@@ -84,8 +84,8 @@ def data_drift(
     Columns that only one of them has are left aside. PSI and KS are of all rows; Parquet files are read a column at a
     time.
     """
-    from .. import data, monitoring
+    from .. import data, drift
 
     ws = current_workspace()
     now, before = (data.columns_of(ws, source_of(one), table_of) for one in (current, reference))
-    return monitoring.compare_tables(now, before)
+    return drift.compare_tables(now, before)

@@ -5,7 +5,6 @@ from .catching import catch_up
 from .comparing import drift_over_time, histograms
 from .elsewhere import adopt, is_elsewhere, living_elsewhere
 from .facts import facts
-from .files import compare_tables
 from .health import health, traffic
 from .labels import feedback, labelled
 from .monitored import monitor
@@ -13,7 +12,6 @@ from .offline import check_drift
 from .quality import quality
 from .reading import predictions
 from .using import usage
-from .verdict import drift
 from .windows import WHOLE, as_counted, observe
 
 __all__ = [
@@ -23,8 +21,6 @@ __all__ = [
     "as_counted",
     "catch_up",
     "check_drift",
-    "compare_tables",
-    "drift",
     "drift_over_time",
     "evaluate_alerts",
     "facts",

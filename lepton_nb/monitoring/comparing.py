@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..drift import MINIMUM_ROWS, PREDICTION, counts_of, drift
 from ..errors import DataError, UsageError
 from ..records import Deployment, Drift, DriftStep, FeatureHistogram
 from ..runtime import CHAMPION, Distribution, ModelError, Reference, read_reference, read_slots
@@ -14,7 +15,6 @@ from ..workspace import Workspace
 from .counts import Counts, ModelCounts, total
 from .places import folder_of, model_folder
 from .stepping import step_of, steps
-from .verdict import MINIMUM_ROWS, PREDICTION, counts_of, drift
 from .windows import WHOLE, observe
 
 __all__ = ["Between", "champion_of", "compared", "drift_over_time", "histograms", "past_of", "reference_of"]

@@ -28,6 +28,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..drift import PREDICTION
 from ..errors import NotFoundError, UsageError, near
 from ..records import Deployment, Drift, Health, Quality
 from ..rules import UNKNOWN
@@ -36,7 +37,6 @@ from ..workspace import Workspace
 from .health import health
 from .places import folder_of
 from .quality import MINIMUM_LABELLED, quality
-from .verdict import PREDICTION
 
 __all__ = ["FUNCTIONS", "NAMES", "check_feature", "facts", "facts_of", "kinds_of"]
 

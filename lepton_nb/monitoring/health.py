@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Literal
 
+from ..drift import MINIMUM_ROWS
 from ..records import Deployment, Drift, Health, Traffic
 from ..runtime import CHAMPION, ModelError, read_reference, read_slots
 from ..scores import quantile
@@ -13,7 +14,6 @@ from ..workspace import Workspace
 from .comparing import Between, compared, past_of
 from .counts import Counts, ModelCounts
 from .stepping import step_of, steps
-from .verdict import MINIMUM_ROWS
 from .windows import WHOLE, Observed, folder_of, observe
 
 __all__ = ["health", "traffic", "traffic_of"]
@@ -152,4 +152,11 @@ def _listed(kinds: Mapping[str, int]) -> str:
 
 
 def _unread(observed: Observed) -> list[tuple[_Verdict, str]]:
-    return [("warning", f"{observed.broken} lines of the prediction log are broken")] if observed.broken else []
+    found: list[tuple[_Verdict, str]] = []
+    if observed.broken:
+        found.append(("warning", f"{observed.broken} lines of the prediction log are broken"))
+    if observed.recounted is not None:
+        until = time.strftime("%Y-%m-%d %H:%M", time.gmtime(observed.recounted))
+        lost = "windows were lost and counted again from sealed rows: failed requests and use of the machine"
+        found.append(("healthy", f"{lost} before {until} UTC are not known"))
+    return found

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..drift import drift
 from ..errors import DataError, FormatError
 from ..records import Drift
 from ..runtime import ModelError, Reference, Signature, read_reference
 from .binning import bin_answers, bin_features, count_outside
-from .verdict import drift
 
 __all__ = ["check_drift", "reference_of"]
 

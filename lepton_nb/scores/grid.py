@@ -10,7 +10,7 @@ from .histogram import count_number
 __all__ = ["count_grid"]
 
 # About so many cells has a grid, and so many rows are laid on it at a time: both fit into a processor's cache.
-_CELLS, _BLOCK = 4096, 65_536
+_CELLS, _BLOCK = 4096, 32_768
 
 
 def count_grid(
@@ -44,24 +44,39 @@ def count_grid(
     places = [np.unique(((cut - low) * scale).astype(np.intp)) for cut, _ in cuts]
     # Rounding may put a value on either side of the end of a bin that is the end of a cell as well.
     places[1] = np.unique(np.concatenate([places[1], places[1] - 1, np.arange(1, bins) * (cells // bins)]))
-    marks = np.zeros((2, cells + 1), bool)
-    for mark, place in zip(marks, places, strict=True):
+    mark = np.zeros(cells + 1, bool)
+    for place in places:
         mark[place] = True
-    counts = np.zeros(cells + 1, np.int64)
-    # Of a marked cell each value is looked at; all of another one lie in the bin of its middle.
-    marked: list[list[NDArray[np.float64]]] = [[], []]
+    counts, seen = _laid(values, low, scale, mark)
+    counts[mark] = 0
+    middles = (low + (np.arange(cells + 1) + 0.5) / scale).astype(np.float64)
+    between, even = (_binned(cut, side, seen, middles, counts) for cut, side in cuts)
+    return between, even
+
+
+def _laid(
+    values: NDArray[np.float64], low: float, scale: float, mark: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Values per cell, int64 [cells + 1], and those that lie in a marked cell.
+
+    Of a marked cell each value is looked at; all of another one lie in the bin of its middle.
+    """
+    counts = np.zeros(len(mark), np.int64)
+    marked = [values[:0]]
+    room = min(_BLOCK, len(values))
+    # Written to again and again: what is new each time would first have to be fetched from the memory.
+    steps, cell, is_marked = np.empty(room), np.empty(room, np.intp), np.empty(room, bool)
     for start in range(0, len(values), _BLOCK):
         block = values[start : start + _BLOCK]
-        where = ((block - low) * scale).astype(np.intp)
-        counts += np.bincount(where, minlength=cells + 1)
-        for few, mark in zip(marked, marks, strict=True):
-            few.append(block[mark[where]])
-    middles = (low + (np.arange(cells + 1) + 0.5) / scale).astype(np.float64)
-    between, even = (
-        _binned(cut, side, np.concatenate(few), middles, np.where(mark, 0, counts))
-        for (cut, side), few, mark in zip(cuts, marked, marks, strict=True)
-    )
-    return between, even
+        step, where, few = steps[: len(block)], cell[: len(block)], is_marked[: len(block)]
+        np.subtract(block, low, out=step)
+        np.multiply(step, scale, out=step)
+        np.copyto(where, step, casting="unsafe")
+        counts += np.bincount(where, minlength=len(mark))
+        # None is out of range; with another mode NumPy would copy what it is told to write to.
+        np.take(mark, where, out=few, mode="clip")
+        marked.append(block[few])
+    return counts, np.concatenate(marked)
 
 
 def _binned(

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from lepton_nb.monitoring import drift, observe
+from lepton_nb.drift import drift
+from lepton_nb.monitoring import observe
 from lepton_nb.monitoring.counts import Counts, ModelCounts
 from lepton_nb.runtime import Distribution, Reference, read_reference
 

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from lepton_nb.drift import MINIMUM_ROWS, drift
 from lepton_nb.monitoring import drift_over_time, observe
-from lepton_nb.monitoring.verdict import MINIMUM_ROWS, drift
 from lepton_nb.runtime import Distribution, Input, Reference
 from lepton_nb.scores import count_category, count_number, edges_of
 

@@ -12,8 +12,8 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
 import lepton_nb
+from lepton_nb.drift import compare_tables
 from lepton_nb.errors import DataError, NotFoundError
-from lepton_nb.monitoring import compare_tables
 from lepton_nb.scores import count_grid, count_number, edges_of
 
 

@@ -7,9 +7,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 
+from lepton_nb.drift import ALPHA, MINIMUM_ROWS, drift
 from lepton_nb.errors import FormatError
 from lepton_nb.monitoring.offline import reference_of
-from lepton_nb.monitoring.verdict import ALPHA, MINIMUM_ROWS, drift
 from lepton_nb.runtime import Distribution, Input, Reference, Signature
 from lepton_nb.runtime.summary import features_of
 from lepton_nb.scores import count_number, edges_of

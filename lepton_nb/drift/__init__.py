@@ -1,0 +1,16 @@
+"""Has a sample moved away from another one? Counts in the same bins, and whole tables."""
+
+from .tables import compare_tables
+from .verdict import ALPHA, EFFECT, MINIMUM_ROWS, PREDICTION, compare, counts_of, drift, judged
+
+__all__ = [
+    "ALPHA",
+    "EFFECT",
+    "MINIMUM_ROWS",
+    "PREDICTION",
+    "compare",
+    "compare_tables",
+    "counts_of",
+    "drift",
+    "judged",
+]
