@@ -132,14 +132,19 @@ class Table:
     Args:
         rows: how many it has.
         padding: the row that stands for padding; None where there is none.
+        places: rows of the table of each place of the input's last dimension, where they differ.
     """
 
     rows: int
     padding: int | None
+    places: tuple[int, ...] = ()
 
 
 def embeddings(network: Any, inputs: Arrays) -> dict[str, Table]:
-    """The inputs that are, as a whole, numbers of rows of embeddings, with the largest of these.
+    """The inputs that are, as a whole, numbers of rows of embeddings, with the table that bounds them.
+
+    Numbers that are looked up in several tables are bounded by the smallest of these; of numbers that have tables of
+    their own, such as the columns of an input, the largest is told, and `Table.places` has them all.
 
     What forward looks up is seen where torch does it, so that a part of an input, such as a column of it, and a
     number of another type are known, too.
@@ -148,9 +153,7 @@ def embeddings(network: Any, inputs: Arrays) -> dict[str, Table]:
     looking = _Looking({name: value for name, value in given.items() if value.dtype in _WHOLE})
     with torch.no_grad(), looking:
         network(**given)
-    return {
-        name: max(tables, key=lambda one: one.rows) for name, tables in looking.found.items() if looking.whole(name)
-    }
+    return {name: looking.bound(name) for name in looking.found if looking.whole(name)}
 
 
 class _Looking(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -163,12 +166,23 @@ class _Looking(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, given: Mapping[str, torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._given = given
-        self._seen = {name: torch.zeros(value.numel(), dtype=torch.bool) for name, value in given.items()}
+        # How many rows the smallest table has in which a number was looked up; 0 where it was looked up in none.
+        self._seen = {name: torch.zeros(value.numel(), dtype=torch.int64) for name, value in given.items()}
         self.found: dict[str, list[Table]] = {}
 
     def whole(self, name: str) -> bool:
         """Whether every number of an input is one of a row."""
         return bool(self._seen[name].all())
+
+    def bound(self, name: str) -> Table:
+        """The table that bounds an input."""
+        value = self._given[name]
+        seen = self._seen[name].reshape(value.shape)
+        table = min((one for one in self.found[name] if one.rows >= int(seen.max())), key=lambda one: one.rows)
+        if value.ndim < 2:
+            return table
+        places = seen.reshape(-1, value.shape[-1]).amin(0)
+        return table if len(set(places.tolist())) == 1 else dataclasses.replace(table, places=tuple(places.tolist()))
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         packet = getattr(func, "overloadpacket", None)
@@ -182,14 +196,13 @@ class _Looking(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _note(self, places: torch.Tensor, table: Table) -> None:
         for name, value in self._given.items():
             if places.untyped_storage().data_ptr() == value.untyped_storage().data_ptr():
-                seen = self._seen[name]
-                seen.as_strided(places.shape, places.stride(), places.storage_offset() - value.storage_offset()).fill_(
-                    value=True
-                )
-            elif (part := _part(value, places)) is not None:
-                self._seen[name].view(value.shape)[part] = True
+                start = places.storage_offset() - value.storage_offset()
+                part = self._seen[name].as_strided(places.shape, places.stride(), start)
+            elif (where := _part(value, places)) is not None:
+                part = self._seen[name].view(value.shape)[where]
             else:
                 continue
+            part[...] = torch.where(part > 0, part.clamp(max=table.rows), table.rows)
             self.found.setdefault(name, []).append(table)
             return
 

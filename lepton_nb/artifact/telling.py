@@ -79,7 +79,8 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _input(name: str, value: NDArray[Any], shape: tuple[int, ...], embedding: Any, examples: Examples) -> Input:
     dtype = _dtype(name, value)
     if embedding is not None:
-        return Input(name, "array", shape, (), 0, embedding.rows - 1, "refused", dtype=dtype)
+        highs = tuple(one - 1 for one in embedding.places) if shape and shape[-1] == len(embedding.places) else ()
+        return Input(name, "array", shape, (), 0, embedding.rows - 1, "refused", dtype=dtype, highs=highs)
     seen = [one.inputs[name] for one in (examples.train or examples.validation)]
     low, high = (None, None) if dtype == "bool" else (min(map(np.min, seen)), max(map(np.max, seen)))
     return Input(

@@ -104,6 +104,8 @@ class Input:
             file.
         dtype: of an array.
         tokens: how a text becomes numbers (text).
+        highs: of an array of whole numbers whose range is refused beyond, the largest one at each place of the last
+            dimension, where they differ; `high` is the largest of all.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Input:
     picture: bool = False
     dtype: str = "float32"
     tokens: Tokens | None = None
+    highs: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object; what only newer models have is left out of the others."""
@@ -125,6 +128,8 @@ class Input:
             del value["dtype"]
         if self.tokens is None:
             del value["tokens"]
+        if not self.highs:
+            del value["highs"]
         return value
 
     @classmethod
@@ -148,6 +153,7 @@ class Input:
             bool(value.get("picture")),
             _known(str(value.get("dtype") or "float32")),
             Tokens.from_dict(value["tokens"]) if kind == "text" else None,
+            _highs(value),
         )
 
 
@@ -176,6 +182,13 @@ class Output:
         """
         shape = tuple(int(size) for size in value.get("shape") or ())
         return cls(str(value["name"]), _known(str(value["dtype"])), shape, str(value.get("unit") or ""))
+
+
+def _highs(value: Mapping[str, Any]) -> tuple[int, ...]:
+    found = tuple(map(int, value.get("highs") or ()))
+    if found and len(found) != (value.get("shape") or [0])[-1]:
+        raise ValueError(f"{len(found)} largest numbers for shape {value.get('shape')}")
+    return found
 
 
 def _known(dtype: str) -> str:

@@ -198,8 +198,9 @@ def checked_array(array: np.ndarray[Any, Any], one: Input, start: int = 0) -> np
     good, status, code = np.isfinite(array), 400, "not_finite"
     wanted = f"finite {one.dtype} numbers"
     if one.unknown == "refused" and one.low is not None and one.high is not None:
-        good, status, code = (array >= one.low) & (array <= one.high), 422, "invalid_row"
-        wanted = f"whole numbers from {one.low:g} to {one.high:g}"
+        highs = np.array(one.highs) if one.highs else one.high
+        good, status, code = (array >= one.low) & (array <= highs), 422, "invalid_row"
+        wanted = f"whole numbers from {one.low:g} to {_listed([f'{high:g}' for high in one.highs or (one.high,)])}"
     elif one.dtype in ("int32", "int64") and one.low is not None and one.low >= 0:
         # A graph takes -1 for the last row of a table, where the network fails.
         good, status, code = array >= 0, 422, "invalid_row"

@@ -23,7 +23,7 @@ def schema(one: Input) -> dict[str, Any]:
     if one.tokens:
         text = f"its first {one.tokens.most} tokens are read; one at least"
         return {"type": "string", "minLength": 1, "description": text, "examples": [example(one)]}
-    made = _nested(_number(one), one.shape)
+    made = _nested(_number(one), one.shape) if not one.highs else _nested(_by_place(one), one.shape[:-1])
     made["description"] = ", ".join([f"{one.dtype} of shape {list(one.shape)}", *unit, *seen])
     as_file = {"type": "string", "contentEncoding": "base64", "description": "the bytes of a picture's file"}
     return {"oneOf": [made, as_file]} if one.picture else made
@@ -39,6 +39,12 @@ def _number(one: Input) -> dict[str, Any]:
     if one.unknown == "refused" and one.low is not None and one.high is not None:
         low, high = int(one.low), int(one.high)
     return {"type": "integer", "minimum": low, "maximum": high}
+
+
+def _by_place(one: Input) -> dict[str, Any]:
+    """The JSON schema of a list of whole numbers, each with a range of its own."""
+    each = [{**_number(one), "maximum": high} for high in one.highs]
+    return {"type": "array", "prefixItems": each, "items": False, "minItems": len(each), "maxItems": len(each)}
 
 
 def _nested(schema: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
@@ -65,6 +71,8 @@ def example(one: Input) -> Any:
     if one.kind == "array" and not one.dtype.startswith("float"):
         middle = False if one.dtype == "bool" else int(middle)
     value: Any = middle
-    for size in reversed(one.shape):
+    if one.highs:
+        value = [min(middle, high) for high in one.highs]
+    for size in reversed(one.shape[:-1] if one.highs else one.shape):
         value = [value] * max(size, 1)
     return value

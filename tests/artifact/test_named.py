@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from lepton_nb.artifact.named import embeddings
 from lepton_nb.errors import PackagingError
 from lepton_nb.runtime import Input, Output, RequestError, Signature
 from lepton_nb.runtime.rows import checked_array
+from lepton_nb.runtime.schemas import example, schema
 
 
 class Net(nn.Module):
@@ -30,6 +33,10 @@ class Net(nn.Module):
     [
         (lambda one, kinds: one.small(kinds), 5),
         (lambda one, kinds: one.small(kinds[:, 0]) + one.large(kinds[:, 1]), 7),
+        (lambda one, kinds: one.small(kinds) + one.large(kinds), 5),
+        (lambda one, kinds: one.large(kinds) + one.small(kinds), 5),
+        (lambda one, kinds: one.large(kinds) + one.small(kinds.long()), 5),
+        (lambda one, kinds: one.small(kinds[:, 0]) + one.large(kinds).sum(1), 7),
         (lambda one, kinds: one.small(kinds.long()), 5),
         (lambda one, kinds: one.small(kinds[:, 0].long()) + one.large(kinds[:, 1].long()), 7),
         (lambda one, kinds: functional.embedding(kinds, one.large.weight), 7),
@@ -43,6 +50,28 @@ class Net(nn.Module):
 def test_what_is_looked_up_of_an_input_is_seen_in_parts_and_copies(forward, rows, dtype):
     found = embeddings(Net(forward), {"kinds": np.array([[0, 2], [4, 0], [1, 3]], dtype)})
     assert [one.rows for one in found.values()] == ([] if rows is None else [rows])
+
+
+def test_columns_with_tables_of_their_own_have_ranges_of_their_own():
+    net = Net(lambda one, kinds: one.small(kinds[:, 0]) + one.large(kinds[:, 1]))
+    (found,) = embeddings(net, {"kinds": np.array([[0, 2], [4, 0], [1, 3]])}).values()
+    assert found.places == (5, 7)
+    kinds = Input("kinds", "array", (2,), (), 0, 6, "refused", dtype="int64", highs=(4, 6))
+    assert Input.from_dict(json.loads(json.dumps(kinds.to_dict()))) == kinds
+    assert checked_array(np.array([[4, 6]]), kinds).tolist() == [[4, 6]]
+    with pytest.raises(RequestError, match="row 1, field 'kinds': expected whole numbers from 0 to 4, 6"):
+        checked_array(np.array([[0, 0], [5, 0]]), kinds)
+    assert [one["maximum"] for one in schema(kinds)["prefixItems"]] == [4, 6]
+    assert example(kinds) == [3, 3]
+    with pytest.raises(ValueError, match="3 largest numbers for shape"):
+        Input.from_dict({**kinds.to_dict(), "highs": [1, 2, 3]})
+
+
+def test_numbers_that_are_looked_up_in_two_tables_are_bounded_by_the_smaller_one():
+    (found,) = embeddings(
+        Net(lambda one, kinds: one.large(kinds) + one.small(kinds)), {"kinds": np.array([[0, 2], [4, 0]])}
+    ).values()
+    assert (found.rows, found.padding, found.places) == (5, 1, ())
 
 
 def test_the_padding_of_an_embedding_is_known():
