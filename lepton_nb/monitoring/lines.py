@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from .binning import Bins, bin_answers, bin_features, count_outside, count_sure
 from .counts import Counts, ModelCounts
 from .entries import parse_line
 
-__all__ = ["SECONDS", "Batch", "count_lines"]
+__all__ = ["SECONDS", "Batch", "count_entries", "count_lines"]
 
 # The length of a window. Others are whole multiples of it.
 SECONDS = 60
@@ -51,14 +51,20 @@ def count_lines(
     Raises:
         FormatError: a line has a newer format than this version reads.
     """
+    entries = [parse_line(line) for line in lines]
+    batch = count_entries([one for one in entries if one is not None], bins, last)
+    batch.broken += entries.count(None)
+    return batch
+
+
+def count_entries(
+    entries: Iterable[dict[str, Any]], bins: Callable[[str], Bins | None], last: tuple[float, float] | None = None
+) -> Batch:
+    """Count what `parse_line` gives, as `count_lines` does."""
     batch = Batch({}, 0, last)
     rows: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
     latencies: dict[int, list[float]] = {}
-    for line in lines:
-        entry = parse_line(line)
-        if entry is None:
-            batch.broken += 1
-            continue
+    for entry in entries:
         start = int(entry["time"] // SECONDS) * SECONDS
         if "error" in entry:
             batch.windows.setdefault(start, Counts()).add(
@@ -77,8 +83,8 @@ def count_lines(
     for start, values in latencies.items():
         answered = Counts(requests=len(values), latency=latency_histogram(values))
         batch.windows.setdefault(start, Counts()).add(answered)
-    for (version, masked), entries in rows.items():
-        _count_version(batch, version, entries, _shown(bins(version), masked))
+    for (version, masked), some in rows.items():
+        _count_version(batch, version, some, _shown(bins(version), masked))
     return batch
 
 

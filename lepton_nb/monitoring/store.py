@@ -63,6 +63,7 @@ class Index:
         absorbed: segments that are in them and may still lie there, with what they begin with.
         broken: lines of theirs that are no prediction lines.
         dropped: per level the moment before which its files are gone.
+        recounted: the moment before which windows were lost and counted anew, without errors and use; 0 if never.
     """
 
     generation: int = 0
@@ -70,6 +71,7 @@ class Index:
     absorbed: Mapping[str, str] = field(default_factory=dict)
     broken: int = 0
     dropped: Mapping[int, int] = field(default_factory=dict)
+    recounted: int = 0
 
     @property
     def begin(self) -> int | None:
@@ -112,12 +114,13 @@ def read_index(folder: Path) -> Index:
     try:
         parts = tuple(_Part(**one) for one in value["parts"])
         dropped = {int(level): int(moment) for level, moment in value["dropped"].items()}
-        return Index(int(value["generation"]), parts, dict(value["absorbed"]), int(value["broken"]), dropped)
+        whole = (int(value["generation"]), parts, dict(value["absorbed"]), int(value["broken"]), dropped)
+        return Index(*whole, int(value.get("recounted", 0)))
     except (KeyError, TypeError, ValueError) as cause:
         raise FormatError(
             f"{path} is not an index of windows",
             got=f"{type(cause).__name__} {cause}",
-            hint="bring it back from a copy; without it, what the files beside it hold is not shown",
+            hint="bring it back from a copy, or delete it: sealed rows are counted again, but failed requests are not",
         ) from cause
 
 
@@ -140,13 +143,19 @@ def stored_windows(folder: Path, index: Index, since: float | None, step: int | 
     return counts_of_table(summed(tables, step or level))
 
 
-def absorb(folder: Path, segments: Mapping[str, tuple[str, Mapping[Span, Counts], int]], still: Iterable[str]) -> Index:
+def absorb(
+    folder: Path,
+    segments: Mapping[str, tuple[str, Mapping[Span, Counts], int]],
+    still: Iterable[str],
+    recounted: int | None = None,
+) -> Index:
     """Add the windows of segments to the files. To be called by one process at a time.
 
     Args:
         folder: of the deployment.
         segments: per name what the segment begins with, its windows, and how many of its lines are broken.
         still: names that were absorbed earlier and may come again.
+        recounted: as in `Index`; None leaves it.
 
     Returns:
         The new index, which is in force.
@@ -172,6 +181,7 @@ def absorb(folder: Path, segments: Mapping[str, tuple[str, Mapping[Span, Counts]
     # What was dropped once stays dropped: a late line does not bring a week of minutes back.
     gone = {level: max(moment, index.dropped.get(level, 0)) for level, moment in dropped.items()}
     after = replace(Index(), generation=generation, parts=kept, absorbed=absorbed, broken=broken, dropped=gone)
+    after = replace(after, recounted=index.recounted if recounted is None else recounted)
     value = {**asdict(after), "parts": [one._asdict() for one in kept]}
     write_atomic(folder / "windows" / _INDEX, json.dumps({"format": 1, **value}, separators=(",", ":")))
     listed = {one.file for one in kept}

@@ -23,6 +23,7 @@ from .binning import Bins
 from .counts import Counts, total
 from .elsewhere import ELSEWHERE, fetch
 from .places import LOGS, USAGE, folder_of, model_folder, signature_of
+from .recounting import is_lost, recount
 from .sealed import seal
 from .segments import Segment, continued, finished, head_of, read_segment, write_segment
 from .store import WHOLE, Index, absorb, read_index, stored_windows
@@ -58,11 +59,14 @@ class Observed:
         windows: counts per window, the oldest first: minutes, or hours and days where it is long ago.
         broken: lines that are not prediction lines.
         begin: start of the oldest window of all, seconds since the epoch; None when nothing was counted.
+        recounted: before this moment failed requests and use of the machine are not known: windows were lost, and
+            counted again from the sealed rows. None where none were, or none that were looked at.
     """
 
     windows: Mapping[Span, Counts]
     broken: int
     begin: float | None = None
+    recounted: float | None = None
 
     def since(self, moment: float | None) -> Counts:
         """The sum of the windows that end after `moment` (seconds since the epoch; None: all)."""
@@ -132,6 +136,9 @@ def bring_up_to_date(ws: Workspace, folder: Path) -> None:
     """Count what is new in the log, join the windows of segments that are done, and make Parquet of them."""
     fetch(ws, folder)
     bins = functools.cache(functools.partial(_bins_of, ws, folder))
+    if is_lost(folder):
+        with locked(folder / "windows" / ".lock", timeout=_PATIENCE_S):
+            recount(folder, _logs(folder), bins, functools.cache(functools.partial(signature_of, ws, folder)))
     logs, index = _logs(folder), read_index(folder)
     for stem in sorted(logs):
         # `--keep` removes while somebody reads.
@@ -171,7 +178,9 @@ def _gathered(folder: Path, index: Index, since: float | None, step: int | None)
                 continue
             place = Span(span.start // step * step, max(step, span.seconds)) if step else span
             found.setdefault(place, Counts()).add(counts)
-    return Observed(dict(sorted(found.items())), broken, min((one for one in begin if one is not None), default=None))
+    oldest = min((one for one in begin if one is not None), default=None)
+    recounted = index.recounted if index.recounted > (since or 0) else None
+    return Observed(dict(sorted(found.items())), broken, oldest, recounted)
 
 
 def _catch_up(folder: Path, log: Path, index: Index, bins: _Bins) -> None:

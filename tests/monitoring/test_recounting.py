@@ -1,0 +1,85 @@
+"""Windows that were lost are counted again from the sealed rows, and what cannot be is said."""
+
+from __future__ import annotations
+
+import shutil
+
+from gone import NOON, begin, leave
+
+from lepton_nb.monitoring import health, observe, quality
+from lepton_nb.runtime import CHAMPION, uuid7
+from lepton_nb.runtime.predlog import prediction_lines
+from lepton_nb.runtime.privacy import Kept
+
+
+def _lose(one):
+    shutil.rmtree(one.folder / "windows")
+
+
+def _plain(counts):
+    """Without what sealed rows do not hold."""
+    value = counts.to_dict()
+    return {**value, "requests": value["requests"] - sum(value["errors"].values()), "errors": {}, "usage": []}
+
+
+def test_everything_but_errors_is_counted_as_before(logged):
+    one = logged()
+    begin(one)
+    given = one.rows(60, seed=1, shift=9)
+    given[3] |= {"age": None, "city": None}
+    for start in range(0, 60, 5):
+        one.answer(given[start : start + 5], at=NOON + 70 * start, ms=float(start))
+    one.fail(at=NOON)
+    leave(one)
+    before = observe(one.ws, one.name)
+    assert before.recounted is None
+    _lose(one)
+    after = observe(one.ws, one.name)
+    assert {span: counts.to_dict() for span, counts in after.windows.items()} == {
+        span: _plain(counts) | {"usage": [0, 0, 0]} for span, counts in before.windows.items()
+    }
+    assert sum(after.since(None).errors.values()) == 0
+    assert after.recounted == (NOON + 70 * 55) // 60 * 60 + 60
+    again = observe(one.ws, one.name)
+    assert again.since(None).to_dict() == after.since(None).to_dict()
+    reasons = " ".join(health(one.ws, one.name).reasons)
+    assert "failed requests and use of the machine before 20" in reasons
+    # What comes later is known as ever.
+    one.fail()
+    assert observe(one.ws, one.name).since(None).errors.total() == 1
+    assert "counted again" not in " ".join(health(one.ws, one.name, since=3600).reasons)
+
+
+def test_what_is_still_a_log_is_counted_once(logged):
+    one = logged()
+    begin(one)
+    one.answer(one.rows(20), at=NOON)
+    leave(one)
+    assert observe(one.ws, one.name).since(None).rows == 20
+    one.answer(one.rows(7))
+    one.fail()
+    assert observe(one.ws, one.name).since(None).rows == 27
+    _lose(one)
+    found = observe(one.ws, one.name).since(None)
+    assert (found.rows, found.errors.total()) == (27, 1)
+    assert quality(one.ws, one.name).predictions == 27
+
+
+def test_columns_that_are_private_stay_private(logged):
+    one = logged()
+    begin(one)
+    rows = one.rows(30, seed=3)
+    for way in ("no", "hash"):
+        answers = [{"id": uuid7(), "label": "no", "probabilities": [0.75, 0.25]} for _ in rows]
+        one.log.append(
+            prediction_lines(
+                rows, answers, time=NOON, slot=CHAMPION, version=one.version, ms=2.0, kept=Kept.read(f"{way}:age")
+            )
+        )
+    leave(one)
+    before = observe(one.ws, one.name).since(None)
+    _lose(one)
+    after = observe(one.ws, one.name).since(None)
+    assert after.models[one.version].features["city"].sum() == 60
+    assert after.models[one.version].features.keys() == before.models[one.version].features.keys()
+    assert after.models[one.version].confidence == before.models[one.version].confidence
