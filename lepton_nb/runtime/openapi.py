@@ -46,7 +46,7 @@ def document(signature: Signature, version: str) -> bytes:
         "security": [{"token": []}],
         "paths": {
             "/predict": {"post": _predict(signature, name)},
-            "/feedback": {"post": _feedback(signature)},
+            **({"/feedback": {"post": _feedback(signature)}} if signature.classes or is_number(signature) else {}),
             "/signature": {"get": _told("What the model takes and answers", {"type": "object"})},
             "/metrics": {"get": _told("Counters in Prometheus's format", {"type": "string"}, "text/plain")},
             "/docs.json": {"get": _told("This document", {"type": "object"})},
@@ -130,7 +130,7 @@ def _bulk_kinds(signature: Signature) -> list[str]:
 def _label(signature: Signature) -> dict[str, Any]:
     if signature.classes:
         return {"type": "string", "enum": list(signature.classes)}
-    return {"type": "number"} if is_number(signature) else {"not": {}, "description": "no label is taken"}
+    return {"type": "number"}
 
 
 def _feedback(signature: Signature) -> dict[str, Any]:

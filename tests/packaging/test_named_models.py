@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,7 @@ from served_nets import close
 from lepton_nb import artifact, packaging, serving
 from lepton_nb.errors import LeptonError, PackagingError, UsageError
 from lepton_nb.monitoring import observe
+from lepton_nb.runtime import manifest_of, read_signature
 from lepton_nb.workspace import Workspace
 
 
@@ -106,6 +109,22 @@ def test_a_regression_is_answered_in_every_form(made):
     docs = one.post("/predict", json={"rows": []})
     assert docs.status_code == 422
     assert observe(one.ws, one.deployment.name).since(None).models[one.bento.tag].answers.sum() >= 12
+
+
+def test_a_model_with_other_outputs_does_not_take_the_place(made, tmp_path):
+    one, other = made("TwoByTwo"), made("Price")
+    shutil.copytree(one.bento.path, tmp_path / "renamed")
+    renamed = dataclasses.replace(one.bento, path=tmp_path / "renamed")
+    signature = read_signature(renamed.model)
+    outputs = (dataclasses.replace(signature.outputs[0], name="centre"), *signature.outputs[1:])
+    (renamed.model / "signature.json").write_text(json.dumps(dataclasses.replace(signature, outputs=outputs).to_dict()))
+    (renamed.model / "manifest.json").write_text(
+        json.dumps(manifest_of(renamed.model, run=one.run.id, data="data").to_dict())
+    )
+    for bento, got in ((renamed, "a tensors with centre, scale"), (other.bento, "a regression with value")):
+        with pytest.raises(UsageError, match=f"answers otherwise than deployment .*; got {got}"):
+            serving.promote(one.ws, one.deployment.name, bento)
+    assert one.predict([{"numbers": [0, 0, 0], "kind": 1}]).json()["version"] == one.bento.tag
 
 
 def test_files_of_rows_are_answered_with_a_column_for_each_output(made, tmp_path):
