@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import StorageError
+from ..errors import FormatError, StorageError
 from ..runtime import ModelError, read_reference, read_signature
 from ..runtime.tokens import tokenizers_of
 from ..workspace import Workspace, locked
@@ -129,6 +129,13 @@ def _whole(name: str, folder: Path, since: float | None, step: int | None) -> Ob
             found = _gathered(folder, index, since, step)
             if read_index(folder).generation == index.generation:
                 return found
+    index = read_index(folder)
+    if gone := [one.file for one in index.parts if not (folder / "windows" / one.file).exists()]:
+        raise FormatError(
+            f"{folder / 'windows' / gone[0]} is missing",
+            expected="every file that index.json beside it names",
+            hint="bring it back, or delete index.json: sealed rows are counted again, failed requests are not",
+        )
     raise StorageError(f"the windows of {name!r} change faster than they are read", hint="try again")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
 from gone import NOON, begin, leave
 
+from lepton_nb.errors import FormatError
 from lepton_nb.monitoring import health, observe, quality
 from lepton_nb.runtime import CHAMPION, uuid7
 from lepton_nb.runtime.predlog import prediction_lines
@@ -83,3 +85,17 @@ def test_columns_that_are_private_stay_private(logged):
     assert after.models[one.version].features["city"].sum() == 60
     assert after.models[one.version].features.keys() == before.models[one.version].features.keys()
     assert after.models[one.version].confidence == before.models[one.version].confidence
+
+
+def test_a_window_file_that_is_missing_is_named_with_what_to_do(logged):
+    one = logged()
+    begin(one)
+    one.answer(one.rows(20), at=NOON)
+    leave(one)
+    observe(one.ws, one.name)
+    (path,) = (one.folder / "windows").glob("days-*.parquet")
+    path.unlink()
+    with pytest.raises(FormatError, match=f"{path.name} is missing.*delete index.json"):
+        observe(one.ws, one.name, step=86400)
+    (one.folder / "windows" / "index.json").unlink()
+    assert observe(one.ws, one.name, step=86400).since(None).rows == 20
