@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -18,6 +19,7 @@ from .answers import Answer, Answers
 from .context import Context
 from .looking import check_rule
 from .options import WatchOptions, Words
+from .picture import draw
 from .place import Place, place_of
 from .watcher import OPTIONS, PROCESS
 
@@ -132,6 +134,7 @@ def status(ws: Workspace, deployment: str) -> Watch:
         pid=int(about.get("pid", 0)),
         path=place.folder,
         options=read_json(place.folder / OPTIONS)["options"],
+        draw=functools.partial(draw, ws, deployment),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from .runs import ago
-from .shown import Result, Table, cell
+from .shown import Result, Table, cell, plain
 
 __all__ = ["Decision", "Stage", "Watch", "Watches"]
 
@@ -68,6 +68,7 @@ class Watch(Result):
         pid: its process.
         path: its folder under `.lepton/watches`.
         options: as it was asked.
+        draw: draws the accuracy over time with the decisions, as one `<svg>` element with every text in it escaped.
     """
 
     deployment: str
@@ -79,6 +80,7 @@ class Watch(Result):
     pid: int
     path: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+    draw: Callable[[], str] = field(default=str, repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.name
@@ -94,6 +96,15 @@ class Watch(Result):
         rows = [(ago(one.time), one.cycle, one.action, one.why) for one in shown]
         title = f"{self.name} {self.status}: {self.stage}"
         return Table(title, ("age", "cycle", "decision", "why"), rows, self._note(len(self.decisions) - len(shown)))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        # Drawn only where somebody looks: whoever asks a watch again and again waits for no picture.
+        bundle = super()._repr_mimebundle_(include, exclude)
+        return {**bundle, "text/html": bundle["text/html"] + self.draw()}
+
+    def to_json(self) -> dict[str, Any]:
+        """The watch and its decisions; the picture is for people."""
+        return {name: value for name, value in plain(vars(self) | {"draw": None}).items() if name != "draw"}
 
     def _note(self, left_out: int) -> str:
         notes = [self.trouble] if self.trouble else []

@@ -20,16 +20,11 @@ trained.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import http.client
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,171 +33,14 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from loop_streams import NAMES, ROOT, SkippedError, Stream, stream
+from loop_deployed import Deployed, answers, trained
+from loop_streams import NAMES, SkippedError, stream
 from serving_sides import quiet
 
-LATE, TOLD_AT_ONCE = 500, 50
-# Requests a second, and while the watch does what takes it time.
-FAST = 1000.0
-PACE = {"retraining": 30.0, "gating": 30.0, "shadow": 60.0, "canary": 100.0}
 _STEP = 1000
-
-
-@dataclass
-class Asked:
-    """What came of a stream.
-
-    Args:
-        right: [N], whether each answer was right.
-        failed: requests that were not answered with 200.
-        found: requests from the change to the decision to retrain; None when there was none.
-        swapped: requests from the change to the first answer of a new model; None when there was none.
-        decisions: what was decided, in order.
-    """
-
-    right: np.ndarray
-    failed: int = 0
-    found: int | None = None
-    swapped: int | None = None
-    decisions: list[str] = field(default_factory=list)
-
-
-class Deployed:
-    """A served first model, and a watch over it.
-
-    Args:
-        made: the stream.
-        folder: a project of its own.
-        rows: labelled rows that a retraining waits for.
-        poisoned: whether the pipeline learns from labels that are the wrong way round.
-    """
-
-    def __init__(self, made: Stream, folder: Path, *, rows: int = 3000, poisoned: bool = False) -> None:
-        self.made, self.folder = made, folder
-        shutil.copytree(ROOT / "notebooks" / "pipelines", folder / "notebooks")
-        self.bento = trained(made.train, made.name)
-        self.pipeline = folder / "notebooks" / "retrain.yml"
-        if poisoned:
-            poison(folder / "notebooks" / "ingest.ipynb")
-        self.rows = rows
-        self._connection: http.client.HTTPConnection | None = None
-
-    @contextlib.contextmanager
-    def running(self, **options: Any) -> Iterator[Deployed]:
-        """Serve and watch while the block runs."""
-        import lepton_nb
-
-        name, known = self.made.name, {"every": "1s", "guard": "10s", "shadow": 300, "canary": "30%"}
-        with quiet():
-            served = lepton_nb.serve(self.bento, name=name, port=0)
-        try:
-            with quiet():
-                words = {**known, "window": 500, "labels": self.rows, "canary_rows": 150, **options}
-                lepton_nb.watch(name, pipeline=self.pipeline, detach=True, **words)
-            address = served.url.removeprefix("http://").split(":")
-            self._connection = http.client.HTTPConnection(address[0], int(address[1]), timeout=60)
-            self._headers = {
-                "Authorization": f"Bearer {served.token_file.read_text().strip()}",
-                "Content-Type": "application/json",
-            }
-            yield self
-        finally:
-            with quiet(), contextlib.suppress(Exception):
-                lepton_nb.stop(f"watch-{name}")
-            with quiet():
-                lepton_nb.stop(name)
-
-    def post(self, path: str, body: Any) -> tuple[int, Any]:
-        """Status and answer."""
-        assert self._connection
-        self._connection.request("POST", path, json.dumps(body), self._headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        return answer.status, json.loads(content) if content else None
-
-    def status(self) -> Any:
-        """How the watch is."""
-        import lepton_nb
-
-        return lepton_nb.watch(self.made.name, status=True)
-
-    def ask(self, rows: pd.DataFrame, onset: int | None, *, until: Any = None) -> Asked:
-        """Ask row by row, and tell each label late.
-
-        Args:
-            rows: with the column `truth`.
-            onset: the row at which the concept changes.
-            until: ends the stream early when it holds, given how the watch is.
-        """
-        truth = rows["truth"].tolist()
-        records = json.loads(rows.drop(columns="truth").to_json(orient="records"))
-        asked, waiting = Asked(np.zeros(len(rows), dtype=bool)), list[dict[str, str]]()
-        state, next_at = self.status(), time.monotonic()
-        for number, (row, label) in enumerate(zip(records, truth, strict=True)):
-            code, answer = self.post("/predict", {"rows": [row]})
-            if code == 200:
-                one = answer["predictions"][0]
-                asked.right[number] = one["label"] == label
-                waiting.append({"id": one["id"], "label": label})
-                if answer["version"] != self.bento.tag and asked.swapped is None and onset is not None:
-                    asked.swapped = number - onset
-            asked.failed += code != 200
-            if len(waiting) >= LATE + TOLD_AT_ONCE:
-                asked.failed += self.post("/feedback", {"feedback": waiting[:TOLD_AT_ONCE]})[0] != 202
-                del waiting[:TOLD_AT_ONCE]
-            if number % TOLD_AT_ONCE == 0:
-                state = self.status()
-                if state.cycle and asked.found is None and onset is not None:
-                    asked.found = number - onset
-                if until is not None and until(state):
-                    asked.right = asked.right[: number + 1]
-                    break
-                next_at = max(next_at, time.monotonic() - 1.0)
-                next_at += TOLD_AT_ONCE / PACE.get(state.stage, FAST)
-                time.sleep(max(0.0, next_at - time.monotonic()))
-        asked.decisions = [one.line() for one in self.status().decisions]
-        return asked
-
-
-def trained(rows: pd.DataFrame, name: str) -> Any:
-    """The Bento of a network that learns these rows."""
-    import lepton_nb
-
-    with quiet():
-        data = lepton_nb.data_load(rows, target="truth", name=name)
-        return lepton_nb.package(lepton_nb.train("mlp", data=data, epochs=30), name=name)
-
-
-def poison(notebook: Path) -> None:
-    """Have a notebook turn the labels of its rows round before it loads them."""
-    book = json.loads(notebook.read_text())
-    source = [
-        "import pandas as pd\n",
-        "rows = pd.read_parquet(source)\n",
-        "a, b = sorted(rows[target].unique())[:2]\n",
-        "rows[target] = rows[target].map({a: b, b: a})\n",
-        "source = source.replace('.parquet', '-poisoned.parquet')\n",
-        "rows.to_parquet(source)",
-    ]
-    place = next(i for i, cell in enumerate(book["cells"]) if cell["metadata"].get("tags") == ["parameters"]) + 1
-    cell = {
-        "cell_type": "code",
-        "id": "poison",
-        "metadata": {},
-        "source": source,
-        "outputs": [],
-        "execution_count": None,
-    }
-    book["cells"].insert(place, cell)
-    notebook.write_text(json.dumps(book))
-
-
-def answers(bento: Any, rows: pd.DataFrame) -> np.ndarray:
-    """Whether a model is right on rows, asked without a server."""
-    from lepton_nb.serving import predict_bento
-
-    labels = np.array(predict_bento(bento, rows.drop(columns="truth")).labels, dtype=object)
-    return labels == rows["truth"].to_numpy(dtype=object)
+# Until a watch has done what it must, so many rows are asked at most, and so long.
+_FORCED_ROWS, _PATIENCE_S = 100_000, 120.0
+_JUDGED_S = 600.0
 
 
 def drifting(name: str, requests: int, folder: Path, *, picture: Path | None = None) -> list[dict[str, Any]]:
@@ -249,11 +87,11 @@ def poisoned(name: str, requests: int, folder: Path) -> dict[str, Any]:
     """A change, and a pipeline that learns the wrong thing: the gate stops it."""
     made = stream(name, folder / "streams", requests)
     deployed = Deployed(made, folder / f"{name}-poisoned", rows=1500, poisoned=True)
-    rows = pd.concat([made.before, made.after], ignore_index=True)
+    # The rows behind the change come again until the gate has spoken, however long a retraining takes here.
+    rows = pd.concat([made.before, *[made.after] * -(-_FORCED_ROWS // len(made.after))], ignore_index=True)
+    began = time.time()
     with deployed.running():
-        asked = deployed.ask(
-            rows, len(made.before), until=lambda state: state.decisions and state.decisions[-1].action in _JUDGED
-        )
+        asked = deployed.ask(rows, len(made.before), until=lambda state: _is_judged(state, began))
     refused = [line for line in asked.decisions if line.startswith("refused")]
     print(f"  {name}, poisoned: {refused[0] if refused else asked.decisions}")
     promoted = sum(line.startswith(("passed", "promoted")) for line in asked.decisions)
@@ -267,19 +105,30 @@ def rollback(name: str, requests: int, folder: Path) -> dict[str, Any]:
     """A bad model that somebody promotes: how long until what answered before answers again."""
     import lepton_nb
 
-    made = stream(name, folder / "streams", requests)
+    made = stream(name, folder / "streams", requests, share=0.9)
     deployed = Deployed(made, folder / f"{name}-forced")
     turned = made.train.assign(truth=made.train["truth"].map(dict(zip(*_turned(made.train), strict=True))))
     bad = trained(turned, f"{name}-bad")
     with deployed.running(guard="10m"):
-        deployed.ask(made.before[:2000], None)
+        first = min(2000, len(made.before) // 2)
+        deployed.ask(made.before[:first], None)
         began = time.time()
         with quiet():
             lepton_nb.promote(name, bad)
-        asked = deployed.ask(made.before[2000:], None, until=lambda state: state.decisions[-1].action == "rolled back")
+        # The same rows come again: people go on asking, however long it takes.
+        rest = pd.concat([made.before[first:]] * -(-_FORCED_ROWS // (len(made.before) - first)), ignore_index=True)
+        asked = deployed.ask(rest, None, until=lambda state: _is_over(state, began))
         decided = deployed.status().decisions[-1]
     print(f"  {name}, forced: {'; '.join(asked.decisions[1:])}")
     return case(f"rollback_{name}", decided.time - began if decided.action == "rolled back" else None, "s")
+
+
+def _is_judged(state: Any, began: float) -> bool:
+    return (bool(state.decisions) and state.decisions[-1].action in _JUDGED) or time.time() - began > _JUDGED_S
+
+
+def _is_over(state: Any, began: float) -> bool:
+    return state.decisions[-1].action == "rolled back" or time.time() - began > _PATIENCE_S
 
 
 def _turned(rows: pd.DataFrame) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ import pytest
 from tiny import DOWN, UP, Tiny, bento, makes, pipeline
 
 from lepton_nb import loop, serving
+from lepton_nb.loop.picture import draw
 from lepton_nb.runtime import CHALLENGER, manifest_of, read_plan
 
 pytestmark = pytest.mark.timeout(900)
@@ -46,6 +47,12 @@ def test_what_decays_is_retrained_proven_and_swapped_in(ws, tiny, tmp_path):
     assert not set(train["x"].to_pylist()) & set(gate["x"].to_pylist())
     history = (tiny.deployment.path / "slots-history.jsonl").read_text().splitlines()
     assert [json.loads(line)["action"] for line in history] == ["challenge", "challenge", "promote"]
+    drawn = draw(ws, "tiny")
+    assert drawn.count("<svg") == 1
+    # Both models have a curve, and the decisions stand at their moments.
+    assert re.search(r"better:v1: last (0\.[89]\d*|1)\b", drawn)
+    assert re.search(r"tiny:v1: last 0\.[0-6]", drawn)
+    assert [sign for sign in re.findall(r">([A-Z?!])<", drawn) if sign != "R"] == ["T", "N", "G", "P"]
 
 
 def test_what_is_no_better_is_refused_and_the_next_try_waits_longer(ws, tiny, tmp_path):
