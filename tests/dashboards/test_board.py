@@ -27,5 +27,6 @@ def test_a_page_is_asked_of_the_board_before_it_has_a_kernel(logged, tmp_path):
     while (sections := asked_once(str(place), question)) is None:
         assert time.monotonic() < deadline
     said = re.search("data-lepton='predictions'>([^<]*)<", Page.as_html(question, sections))
-    assert said and said[1] == "7"
+    assert said
+    assert said[1] == "7"
     assert asked_once("", question) is None
