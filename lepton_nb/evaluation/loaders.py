@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..artifact import add_file, build_examples, wanted_of
 from ..errors import DataError
-from ..models import Examples
+from ..models import Batch, Examples
 from ..records import Card, Run, plain
 from ..scores import HELD_OUT_FILE
 
@@ -32,18 +34,11 @@ def evaluate_examples(run: Run, examples: Examples, part: str = "") -> Card:
         PackagingError: the run has no artifact and none can be built.
     """
     part = part or examples.part
-    batches = {"validation": examples.validation, "train": examples.train}.get(part, ())
-    if not batches:
-        raise DataError(
-            f"run {run.name} keeps no rows of part {part!r}",
-            expected=" or ".join(one for one in _PARTS if getattr(examples, one)) or "rows of its loaders",
-            hint="of loaders of a notebook's own the first rows are kept while they are trained and validated on",
-        )
+    batches = _batches(run, examples, part)
     wanted = wanted_of(run)
     artifact = build_examples(run, examples, wanted)
 
-    from ..artifact.losses import counted
-    from ..artifact.quality import confusion_of, difference_of, scores_of, tally_of
+    from ..artifact.quality import confusion_of, tally_of
     from ..artifact.subject import subject_of
     from ..artifact.telling import golden_rows, notes_of
     from ..runtime.model import Model
@@ -51,10 +46,6 @@ def evaluate_examples(run: Run, examples: Examples, part: str = "") -> Card:
 
     subject, model = subject_of(run, examples, wanted).over(batches), Model.load(artifact.path)
     answers = [model.ask(one) for one in subject.batches]
-    metrics = scores_of(subject, answers)
-    if subject.task == "tensors":
-        metrics = {"largest_difference": difference_of(subject, answers)}
-        metrics |= counted(subject.network, batches, model.ask)
     p50, p95 = np.percentile(latencies_ms(model, golden_rows(subject, model.signature)[0]), [50, 95])
     card = Card(
         run=run.id,
@@ -62,7 +53,7 @@ def evaluate_examples(run: Run, examples: Examples, part: str = "") -> Card:
         part=part,
         rows=subject.rows,
         classes=model.signature.classes,
-        metrics=metrics,
+        metrics=_metrics(subject, batches, model),
         confusion=confusion_of(subject, answers),
         parameters=artifact.parameters,
         model_bytes=artifact.model_bytes,
@@ -77,3 +68,25 @@ def evaluate_examples(run: Run, examples: Examples, part: str = "") -> Card:
             add_file(run, artifact, HELD_OUT_FILE, {"part": part, **tally.to_dict()})
         add_file(run, artifact, "card.json", plain(card))
     return card
+
+
+def _batches(run: Run, examples: Examples, part: str) -> tuple[Batch, ...]:
+    batches = {"validation": examples.validation, "train": examples.train}.get(part, ())
+    if not batches:
+        raise DataError(
+            f"run {run.name} keeps no rows of part {part!r}",
+            expected=" or ".join(one for one in _PARTS if getattr(examples, one)) or "rows of its loaders",
+            hint="of loaders of a notebook's own the first rows are kept while they are trained and validated on",
+        )
+    return batches
+
+
+def _metrics(subject: Any, batches: tuple[Batch, ...], model: Any) -> dict[str, float]:
+    """By the task: scores of its answers, or how far they are from the network's, and what its own step counts."""
+    from ..artifact.losses import counted
+    from ..artifact.quality import difference_of, scores_of
+
+    answers = [model.ask(one) for one in subject.batches]
+    if subject.task != "tensors":
+        return scores_of(subject, answers)
+    return {"largest_difference": difference_of(subject, answers), **counted(subject.network, batches, model.ask)}

@@ -86,8 +86,7 @@ def package(
         model = _built(ws, run, data, wanted or Wanted())
     except InexpressibleError as cause:
         if not allow_code:
-            hint = f"{cause.hint}; or ship its source: lepton package {run.name or run.id} --allow-code"
-            raise InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
+            raise _unshipped(cause, run) from cause
         _package_code(ws, tag, run, data, about, wanted or Wanted())
     else:
         with tempfile.TemporaryDirectory(prefix="lepton-stated-") as place:
@@ -108,6 +107,12 @@ def _built(ws: Workspace, run: Run, data: Data | Examples, wanted: Wanted) -> Pa
             hint="leave these options out",
         )
     return build(ws, run, data).path
+
+
+def _unshipped(cause: InexpressibleError, run: Run) -> InexpressibleError:
+    """What stood in the way, and that the source can be shipped instead."""
+    hint = f"{cause.hint}; or ship its source: lepton package {run.name or run.id} --allow-code"
+    return InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint)
 
 
 def _package_code(ws: Workspace, tag: str, run: Run, data: Data | Examples, about: str, wanted: Wanted) -> None:
