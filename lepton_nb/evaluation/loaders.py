@@ -9,7 +9,7 @@ import numpy as np
 from ..artifact import add_file, build_examples, wanted_of
 from ..errors import DataError
 from ..models import Batch, Examples
-from ..records import Card, Run, plain
+from ..records import Artifact, Card, Run, plain
 from ..scores import HELD_OUT_FILE
 
 __all__ = ["evaluate_examples"]
@@ -64,9 +64,7 @@ def evaluate_examples(run: Run, examples: Examples, part: str = "") -> Card:
         notes=tuple(notes_of(subject, model.signature)),
     )
     if part == "validation":
-        if (tally := tally_of(subject, answers)) is not None:
-            add_file(run, artifact, HELD_OUT_FILE, {"part": part, **tally.to_dict()})
-        add_file(run, artifact, "card.json", plain(card))
+        _keep(run, artifact, card, tally_of(subject, answers))
     return card
 
 
@@ -90,3 +88,10 @@ def _metrics(subject: Any, batches: tuple[Batch, ...], model: Any) -> dict[str, 
     if subject.task != "tensors":
         return scores_of(subject, answers)
     return {"largest_difference": difference_of(subject, answers), **counted(subject.network, batches, model.ask)}
+
+
+def _keep(run: Run, artifact: Artifact, card: Card, tally: Any) -> None:
+    """Put the card beside the model, with the sums of a classification."""
+    if tally is not None:
+        add_file(run, artifact, HELD_OUT_FILE, {"part": card.part, **tally.to_dict()})
+    add_file(run, artifact, "card.json", plain(card))
