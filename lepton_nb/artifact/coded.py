@@ -23,7 +23,7 @@ from ..data import features, preprocessing, read
 from ..data import sample as sample_of
 from ..errors import FormatError, PackagingError
 from ..models import WRITTEN, load_trained, load_weights
-from ..records import Data, Run
+from ..records import Data, Run, plain
 from ..runtime import ModelError, Signature, read_object, read_signature
 from ..runtime.answers import Answers
 from ..runtime.onnxfile import stands_alone
@@ -182,7 +182,7 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     coded = Coded.load(folder)
     coded.check_golden(folder)
-    write_json(folder / "card.json", _card(coded, run, data))
+    write_json(folder / "card.json", plain(_card(coded, run, data)))
     seal(folder, run=run.id, data=data.id)
 
 

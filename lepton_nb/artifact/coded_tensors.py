@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..models import Examples
-from ..records import Run
+from ..records import Run, plain
 from ..scores import HELD_OUT_FILE
 from ..workspace import write_atomic, write_json
 from .coded import WARNING, Coded, stated_of, write_network
@@ -46,7 +46,8 @@ def assemble_coded_tensors(folder: Path, run: Run, examples: Examples, wanted: W
     if examples.validation and (tally := tally_of(subject, subject.answers)):
         write_json(folder / HELD_OUT_FILE, {"part": examples.part, **tally.to_dict()})
     parameters = sum(value.numel() for value in coded.network.parameters())
-    write_json(folder / "card.json", {**card_of(subject, coded, run, parameters), "code": True, "warning": WARNING})
+    card = {**card_of(subject, coded, run, parameters), "code": True, "warning": WARNING}
+    write_json(folder / "card.json", plain(card))
     seal(folder, run=run.id, data=examples.id)
 
 

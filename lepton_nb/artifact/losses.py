@@ -28,13 +28,14 @@ def counted(
     """The means of what a step of a network logs of some batches, each row with the same weight.
 
     Args:
-        network: a LightningModule in eval mode; it is not changed.
+        network: a LightningModule in eval mode; a copy of it is asked, for a step may keep what it saw.
         batches: held-out rows, as their loader gave them.
         answering: answers in place of forward, by the names of the outputs in its order.
 
     Returns:
         The numbers by their names, of `validation_step` where there is one, else of `training_step`: what it logs, or
-        `loss`, which it returns; none where it cannot be asked outside of a training.
+        `loss`, which it returns; none where it cannot be asked outside of a training, or asks other parts of the
+        network than `forward`, so that other answers cannot be given to it.
     """
     import pytorch_lightning as pl
 
@@ -42,14 +43,16 @@ def counted(
     if not own or not batches or not all(one.layout for one in batches):
         return {}
     sums: dict[str, float] = {}
+    rows: dict[str, int] = {}
     try:
+        asked = copy.deepcopy(network)
         for number, batch in enumerate(batches):
-            for name, value in _of_batch(network, own[0], batch, number, answering).items():
+            for name, value in _of_batch(asked, own[0], batch, number, answering).items():
                 sums[name] = sums.get(name, 0.0) + value * batch.rows
+                rows[name] = rows.get(name, 0) + batch.rows
     except Exception:  # noqa: BLE001 - a step is anybody's, and may need what only a training has
         return {}
-    rows = sum(one.rows for one in batches)
-    return {name: value / rows for name, value in sums.items() if np.isfinite(value)}
+    return {name: value / rows[name] for name, value in sums.items() if np.isfinite(value)}
 
 
 def _of_batch(
@@ -66,30 +69,38 @@ def _of_batch(
             log(name, value)
 
     given, method = batch.given(), getattr(network, step)
+    forward = _Answered(network, answering) if answering else None
     # A step may be written with or without the number of the batch.
     takes_number = len(inspect.signature(method).parameters) > 1
     with torch.no_grad(), warnings.catch_warnings(), _in_place(network, log=log, log_dict=log_dict):
         warnings.simplefilter("ignore")
-        replaced = {"forward": _forward(network, answering)} if answering else {}
-        with _in_place(network, **replaced):
+        with _in_place(network, **({"forward": forward} if forward else {})):
             answer = method(given, number) if takes_number else method(given)
+    if forward and not forward.asked:
+        raise LookupError("the step does not ask forward")
     loss = answer.get("loss") if isinstance(answer, Mapping) else answer
     if not told and isinstance(loss, torch.Tensor) and loss.numel() == 1:
         told["loss"] = float(loss)
     return told
 
 
-def _forward(network: Any, answering: Callable[[Arrays], Mapping[str, NDArray[Any]]]) -> Callable[..., Any]:
-    """A forward that gives other answers in the form of the network's own."""
-    own = network.forward
-    names = inspect.signature(own)
+class _Answered:
+    """A forward that gives other answers in the form of the network's own.
 
-    def forward(*values: Any, **named: Any) -> Any:
-        given = {name: one for name, one in names.bind(*values, **named).arguments.items() if one is not None}
-        found = answering({name: one.numpy() for name, one in given.items()})
-        return _shaped(own(*values, **named), [torch.from_numpy(np.array(one)) for one in found.values()])
+    Args:
+        network: the network.
+        answering: gives the answers.
+    """
 
-    return forward
+    def __init__(self, network: Any, answering: Callable[[Arrays], Mapping[str, NDArray[Any]]]) -> None:
+        self._own, self._answering, self.asked = network.forward, answering, False
+        self._names = inspect.signature(self._own)
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        self.asked = True
+        given = self._names.bind(*values, **named).arguments.items()
+        found = self._answering({name: one.numpy() for name, one in given if one is not None})
+        return _shaped(self._own(*values, **named), [torch.from_numpy(np.array(one)) for one in found.values()])
 
 
 def _shaped(answer: Any, values: Sequence[torch.Tensor]) -> Any:

@@ -140,17 +140,23 @@ class Table:
     places: tuple[int, ...] = ()
 
 
-def embeddings(network: Any, inputs: Arrays) -> dict[str, Table]:
+def embeddings(network: Any, inputs: Arrays, more: Sequence[Arrays] = ()) -> dict[str, Table]:
     """The inputs that are, as a whole, numbers of rows of embeddings, with the table that bounds them.
 
     Numbers that are looked up in several tables are bounded by the smallest of these; of numbers that have tables of
     their own, such as the columns of an input, the largest is told, and `Table.places` has them all.
 
     What forward looks up is seen where torch does it, so that a part of an input, such as a column of it, and a
-    number of another type are known, too.
+    number of another type are known, too. What is computed of an input may by chance be equal to it, a remainder for
+    instance: not where a table has no row for what the input is elsewhere.
+
+    Args:
+        network: a module in eval mode.
+        inputs: some rows, by the names of forward's arguments.
+        more: other rows that the network was trained on.
     """
     given = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in inputs.items()}
-    looking = _Looking({name: value for name, value in given.items() if value.dtype in _WHOLE})
+    looking = _Looking({name: value for name, value in given.items() if value.dtype in _WHOLE}, more)
     with torch.no_grad(), looking:
         network(**given)
     return {name: looking.bound(name) for name in looking.found if looking.whole(name)}
@@ -161,11 +167,12 @@ class _Looking(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     Args:
         given: the inputs, by their names.
+        more: other rows of the same inputs.
     """
 
-    def __init__(self, given: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, given: Mapping[str, torch.Tensor], more: Sequence[Arrays] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._given = given
+        self._given, self._more = given, more
         # How many rows the smallest table has in which a number was looked up; 0 where it was looked up in none.
         self._seen = {name: torch.zeros(value.numel(), dtype=torch.int64) for name, value in given.items()}
         self.found: dict[str, list[Table]] = {}
@@ -198,13 +205,19 @@ class _Looking(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if places.untyped_storage().data_ptr() == value.untyped_storage().data_ptr():
                 start = places.storage_offset() - value.storage_offset()
                 part = self._seen[name].as_strided(places.shape, places.stride(), start)
-            elif (where := _part(value, places)) is not None:
+            elif (where := _part(value, places)) is not None and table.rows > self._largest(name, where):
                 part = self._seen[name].view(value.shape)[where]
             else:
                 continue
             part[...] = torch.where(part > 0, part.clamp(max=table.rows), table.rows)
             self.found.setdefault(name, []).append(table)
             return
+
+    def _largest(self, name: str, where: Any) -> int:
+        """The largest number that a part of an input has in any row that is known; -1 where none is."""
+        shape = tuple(self._given[name].shape[1:])
+        rows = [one[name] for one in self._more if where is ... or one[name].shape[1:] == shape]
+        return max((int(one[where].max()) for one in rows), default=-1)
 
 
 def _part(value: torch.Tensor, places: torch.Tensor) -> Any:

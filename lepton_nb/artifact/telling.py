@@ -49,7 +49,11 @@ def signature_of_shapes(subject: Subject, shapes: Mapping[str, tuple[int, ...]],
     Raises:
         PackagingError: the model is narrower than the network, or a type is not served.
     """
-    limits = embeddings(subject.network, subject.batches[0])
+    limits = embeddings(
+        subject.network,
+        subject.batches[0],
+        [one.inputs for one in (*subject.examples.train, *subject.examples.validation)],
+    )
     text, inputs = subject.text, []
     for name, value in subject.batches[0].items():
         if text and name == text.tokens.ids:

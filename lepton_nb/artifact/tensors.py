@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import PackagingError
 from ..models import Examples
-from ..records import Run
+from ..records import Run, plain
 from ..runtime import ModelError
 from ..runtime.model import Model
 from ..scores import HELD_OUT_FILE
@@ -69,7 +69,7 @@ def assemble_tensors(folder: Path, run: Run, examples: Examples, wanted: Wanted)
     parameters = sum(value.numel() for value in subject.network.parameters())
     if examples.validation and (tally := tally_of(subject, subject.answers)):
         write_json(folder / HELD_OUT_FILE, {"part": examples.part, **tally.to_dict()})
-    write_json(folder / "card.json", card_of(subject, model, run, parameters))
+    write_json(folder / "card.json", plain(card_of(subject, model, run, parameters)))
     return Assembled(parity, parameters)
 
 

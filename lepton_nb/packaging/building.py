@@ -87,12 +87,12 @@ def package(
     except InexpressibleError as cause:
         if not allow_code:
             raise _unshipped(cause, run) from cause
-        _package_code(ws, tag, run, data, about, wanted or Wanted())
+        with tempfile.TemporaryDirectory(prefix="lepton-code-") as place:
+            model = _coded(Path(place) / "made", run, data, wanted or Wanted())
+            about += f". It holds Python source, {SOURCE}: whoever loads it runs that"
+            _build_stated(ws, model, tag, (closed, units or {}), run.id, data.id, about)
     else:
-        with tempfile.TemporaryDirectory(prefix="lepton-stated-") as place:
-            if closed or units:
-                model = stated(model, Path(place) / "model", closed, units or {})
-            build_bento(ws, model, tag, run=run.id, data=data.id, about=about)
+        _build_stated(ws, model, tag, (closed, units or {}), run.id, data.id, about)
     return find(ws, tag)
 
 
@@ -115,17 +115,33 @@ def _unshipped(cause: InexpressibleError, run: Run) -> InexpressibleError:
     return InexpressibleError(cause.what, expected=cause.expected, got=cause.got, hint=hint)
 
 
-def _package_code(ws: Workspace, tag: str, run: Run, data: Data | Examples, about: str, wanted: Wanted) -> None:
+def _build_stated(
+    ws: Workspace,
+    model: Path,
+    tag: str,
+    stating: tuple[Collection[str], Mapping[str, str]],
+    run: str,
+    data: str,
+    about: str,
+) -> None:
+    """Build a Bento of a model whose signature says what was stated besides."""
+    with tempfile.TemporaryDirectory(prefix="lepton-stated-") as place:
+        if any(stating):
+            model = stated(model, Path(place) / "model", *stating)
+        build_bento(ws, model, tag, run=run, data=data, about=about)
+
+
+def _coded(folder: Path, run: Run, data: Data | Examples, wanted: Wanted) -> Path:
+    """The folder of a run's source and weights, made."""
     from ..artifact.coded import assemble_coded
     from ..artifact.coded_tensors import assemble_coded_tensors
 
-    with tempfile.TemporaryDirectory(prefix="lepton-code-") as place:
-        if isinstance(data, Data):
-            assemble_coded(Path(place), run, data)
-        else:
-            assemble_coded_tensors(Path(place), run, data, wanted)
-        about = f"{about}. It holds Python source, {SOURCE}: whoever loads it runs that"
-        build_bento(ws, Path(place), tag, run=run.id, data=data.id, about=about)
+    folder.mkdir()
+    if isinstance(data, Data):
+        assemble_coded(folder, run, data)
+    else:
+        assemble_coded_tensors(folder, run, data, wanted)
+    return folder
 
 
 def load_code(bento: Bento) -> Any:

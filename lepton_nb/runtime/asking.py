@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Mapping
-from typing import Any
+from io import FileIO
+from typing import Any, Self
 
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +20,7 @@ __all__ = ["INLINE_BYTES", "Gone", "body_of", "head_of", "kind_of", "send_conten
 INLINE_BYTES = 64 * 1024
 # A body of no stated size may turn out too large: so much of it is held in memory, the rest in a file without a name.
 _HELD_BYTES = 1024 * 1024
+_ASIDE_BYTES = 32 * 1024 * 1024
 _JSON = "application/json"
 
 
@@ -73,7 +76,7 @@ async def body_of(head: Mapping[bytes, bytes], receive: Receive, settings: Setti
 
 async def _rest(message: Any, receive: Receive, limit: int, held: int) -> bytes:
     size = 0
-    with tempfile.SpooledTemporaryFile(max_size=held) as body:
+    with _Body(held) as body:
         while True:
             if message["type"] == "http.disconnect":
                 raise Gone
@@ -81,15 +84,55 @@ async def _rest(message: Any, receive: Receive, limit: int, held: int) -> bytes:
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
-            try:
-                body.write(part)
-            except OSError:
-                text = "the body does not say its size and cannot be set aside; send it with Content-Length"
-                raise RequestError(413, "body_too_large", text) from None
+            body.add(part)
             if not message.get("more_body"):
-                body.seek(0)
-                return body.read()
+                return body.whole()
             message = await receive()
+
+
+class _Body:
+    """What has come of a body: beyond so many bytes in a file without a name, where a disk has room for it.
+
+    Args:
+        held: bytes that stay in memory.
+    """
+
+    # Of all bodies of this worker: the folder for such files may be small.
+    _aside = 0
+
+    def __init__(self, held: int) -> None:
+        self._held, self._memory, self._written = held, bytearray(), 0
+        self._file: FileIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _Body._aside -= self._written
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, part: bytes) -> None:
+        self._memory += part
+        if len(self._memory) <= self._held or _Body._aside >= _ASIDE_BYTES:
+            return
+        try:
+            if self._file is None:
+                # Without a buffer it is known how much was written when the disk is full; the rest stays in memory.
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed with the body
+            written = self._file.write(self._memory) or 0
+        except OSError:
+            self._held = sys.maxsize
+            return
+        self._written += written
+        _Body._aside += written
+        del self._memory[:written]
+
+    def whole(self) -> bytes:
+        if self._file is None:
+            return bytes(self._memory)
+        self._file.seek(0)
+        return self._file.read(self._written) + bytes(self._memory)
 
 
 def _too_large(limit: int) -> RequestError:

@@ -114,7 +114,7 @@ class Signature:
             inputs = tuple(Input.from_dict(one) for one in value["inputs"])
             outputs = tuple(Output.from_dict(one) for one in value.get("outputs") or ())
             signature = cls(str(value["task"]), tuple(map(str, value["classes"])), inputs, outputs)
-        except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as cause:
             raise ModelError(f"not a model signature: {type(cause).__name__} {cause}") from cause
         if signature.task not in TASKS or bool(outputs) != (signature.task != "classification"):
             raise ModelError(f"not a model signature: task {signature.task!r} with {len(outputs)} outputs")

@@ -200,7 +200,8 @@ def checked_array(array: np.ndarray[Any, Any], one: Input, start: int = 0) -> np
     if one.unknown == "refused" and one.low is not None and one.high is not None:
         highs = np.array(one.highs) if one.highs else one.high
         good, status, code = (array >= one.low) & (array <= highs), 422, "invalid_row"
-        wanted = f"whole numbers from {one.low:g} to {_listed([f'{high:g}' for high in one.highs or (one.high,)])}"
+        most = _listed([str(int(high)) for high in one.highs or (one.high,)])
+        wanted = f"whole numbers from {int(one.low)} to {most}" + (" at its places, in turn" if one.highs else "")
     elif one.dtype in ("int32", "int64") and one.low is not None and one.low >= 0:
         # A graph takes -1 for the last row of a table, where the network fails.
         good, status, code = array >= 0, 422, "invalid_row"

@@ -101,3 +101,13 @@ def test_negative_numbers_are_refused_where_training_had_none(dtype):
         checked_array(np.array([[0, 1], [2, -1]], dtype), counts)
     below = Input("counts", "array", (2,), (), -3, 9, dtype=dtype)
     assert checked_array(np.array([[-1, 1]], dtype), below).tolist() == [[-1, 1]]
+
+
+def test_a_remainder_that_is_equal_by_chance_bounds_nothing():
+    """A hashed embedding: what is looked up is computed of the input, and in some batch it is the input."""
+    net, few = Net(lambda one, kinds: one.large(kinds) + one.small(kinds % 5)), {"kinds": np.array([0, 2, 4])}
+    (found,) = embeddings(net, few, [{"kinds": np.array([1, 6])}]).values()
+    assert found.rows == 7
+    wide = {"kinds": np.array([[0, 2], [4, 3]])}
+    (found,) = embeddings(net, wide, [{"kinds": np.array([[1, 6], [6, 2]])}, {"kinds": np.array([[7]])}]).values()
+    assert (found.rows, found.places) == (7, ())

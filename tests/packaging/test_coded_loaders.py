@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from lepton_nb import artifact, packaging, training
 from lepton_nb.artifact.coded import Coded
 from lepton_nb.commands.find import bento_of
-from lepton_nb.errors import InexpressibleError, PackagingError, ServingError
+from lepton_nb.errors import InexpressibleError, PackagingError, ServingError, UsageError
 from lepton_nb.models import load_trained
 from lepton_nb.training import Fit
 from lepton_nb.workspace import Workspace
@@ -35,8 +36,11 @@ def test_a_network_that_goes_another_way_for_other_values_is_shipped_as_its_sour
         packaging.package(ws, run, examples)
     assert f"lepton package {run.name} --allow-code" in str(refused.value)
     assert not packaging.bentos(ws)
-    bento = packaging.package(ws, run, examples, allow_code=True)
+    with pytest.raises(UsageError, match="nonsense"):
+        packaging.package(ws, run, examples, allow_code=True, closed=["nonsense"])
+    bento = packaging.package(ws, run, examples, allow_code=True, units={"features": "m"})
     assert bento.code
+    assert json.loads((bento.model / "signature.json").read_text())["inputs"][0]["unit"] == "m"
     card = json.loads((bento.model / "card.json").read_text())
     assert card["code"]
     assert card["metrics"]["mae"] > 0
@@ -53,6 +57,17 @@ def test_a_network_that_goes_another_way_for_other_values_is_shipped_as_its_sour
     other = Workspace(tmp_path / ".lepton")
     with pytest.raises(PackagingError, match="--allow-code takes it all the same"):
         packaging.import_package(other, tmp_path / "model.lepton")
+
+
+def test_a_score_that_has_no_value_is_left_open_in_the_card(trained_on_loaders):
+    """Of answers that are all the same there is no share that is explained."""
+    ws, run = trained_on_loaders("Price")
+    examples = artifact.examples_of(run)
+    same = tuple(dataclasses.replace(one, targets={"0": np.ones_like(one.targets["0"])}) for one in examples.held_out)
+    bento = packaging.package(ws, run, dataclasses.replace(examples, validation=same))
+    scores = json.loads((bento.model / "card.json").read_text())["metrics"]
+    assert scores["r2"] is None
+    assert scores["mae"] > 0
 
 
 def test_a_network_over_text_is_shipped_with_its_tokenizer(trained_on_loaders):

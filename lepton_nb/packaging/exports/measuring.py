@@ -162,8 +162,9 @@ def yardstick_of(subject: Subject) -> Yardstick:
 def choosing_of(subject: Subject) -> Yardstick:
     """Other rows than those of `yardstick_of`, where there are some, for choices that are made before."""
     if subject.network is not None:
-        batches = subject.network.examples.train or subject.network.examples.validation
-        return Kept(subject.network.over(batches), batches, "train")
+        examples = subject.network.examples
+        batches = examples.train or examples.validation
+        return Kept(subject.network.over(batches), batches, "train" if examples.train else "validation")
     data = cast("Data", subject.data)
     return Loaded(data, network_probabilities(subject.run, data, "validation"), "validation")
 
