@@ -78,8 +78,8 @@ def choose(page: Page, label: str) -> None:
                 page.keyboard.press("Control+Shift+C")
                 palette.wait_for(timeout=5_000)
             palette.fill(label, timeout=2_000)
+            page.locator(".lm-CommandPalette-item", has_text=label).first.click(timeout=5_000)
             break
-    page.locator(".lm-CommandPalette-item", has_text=label).first.click()
 
 
 def rows(panel: Locator) -> list[str]:
