@@ -22,6 +22,7 @@ from ..processes import start as start_process
 from ..processes import stop as stop_process
 from ..records import Dashboard
 from ..workspace import Workspace, check_name, locked, read_json, write_atomic, write_json
+from .framing import FRAMES
 from .question import PAGES
 
 __all__ = ["door", "is_running", "launch", "page_of", "page_path", "stop"]
@@ -134,6 +135,7 @@ def launch(ws: Workspace, page: str = "fleet", port: int = 0) -> Dashboard:
             raise ConflictError(f"port {port} is in use by {owner}", hint="choose another port, or 0 for a free one")
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+        (folder / FRAMES).unlink(missing_ok=True)
         write_atomic(folder / "token", secrets.token_urlsafe(32), mode=0o600)
         chosen = port or free_port(_HOST)
         write_atomic(folder / "voila.json", json.dumps(_settings(chosen), indent=1), mode=0o600)
@@ -161,7 +163,7 @@ def stop(ws: Workspace, page: str = "fleet") -> Dashboard:
         if found is None or identity is None:
             raise NotFoundError(f"dashboard {page!r} does not run", hint=f"lepton dashboard {page}")
         stop_process(identity)
-        for secret in (folder / "token", folder / "open.html"):
+        for secret in (folder / "token", folder / "open.html", folder / FRAMES):
             secret.unlink(missing_ok=True)
         ended = Dashboard(found.name, "stopped", found.url, found.pid, found.token_file)
         return _write(folder, ended, identity)

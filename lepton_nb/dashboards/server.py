@@ -27,6 +27,7 @@ from ..kernels import Bound, start_bound
 from ..workspace import current
 from .counter import BOARD, asked_once
 from .executed import SANDBOX, executed
+from .framing import widened
 from .live import Page
 from .question import PAGES, Question
 
@@ -56,6 +57,11 @@ class PageHandler(TornadoVoilaHandler):  # type: ignore[misc] # Voila ships no t
         self.pages: dict[str, str] = kwargs.pop("pages")
         self.limit: int = kwargs.pop("limit")
         super().initialize(**kwargs)
+
+    @property
+    def content_security_policy(self) -> str:
+        """The policy of all answers, and who may show this page in a frame."""
+        return widened(super().content_security_policy, Path(os.environ["JUPYTER_TOKEN_FILE"]).parent)
 
     @web.authenticated
     async def get(self, path: str | None = None) -> None:

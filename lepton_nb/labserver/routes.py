@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -68,8 +69,14 @@ class DashboardHandler(LeptonHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Start the dashboard, or find it running; answer `{"url": ...}`."""
-        await self.answer(_dashboard)
+        """Start the dashboard, or find it running; answer `{"url": ..., "frame": ...}`.
+
+        With `?frame` the page that asks may show it within itself, at the second address; that one is empty where the
+        page or the browser is not of this machine.
+        """
+        # A browser names the origin of the page that asks; no script can name another one.
+        origin = self.request.headers.get("Origin", "") if "frame" in self.request.arguments else ""
+        await self.answer(functools.partial(_dashboard, origin=origin))
 
 
 def routes(base_url: str, root: Path) -> list[tuple[str, type[LeptonHandler], dict[str, Any]]]:
@@ -108,7 +115,8 @@ def _row(run: Run, now: float) -> dict[str, Any]:
     }
 
 
-def _dashboard(workspace: Workspace) -> dict[str, Any]:
-    from ..dashboards import launch
+def _dashboard(workspace: Workspace, origin: str) -> dict[str, Any]:
+    from ..dashboards import framed, launch
 
-    return {"url": launch(workspace).open_url}
+    one = launch(workspace)
+    return {"url": one.open_url, "frame": framed(one, origin) if origin else ""}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,8 +78,8 @@ def choose(page: Page, label: str) -> None:
                 page.keyboard.press("Control+Shift+C")
                 palette.wait_for(timeout=5_000)
             palette.fill(label, timeout=2_000)
+            page.locator(".lm-CommandPalette-item", has_text=label).first.click(timeout=5_000)
             break
-    page.locator(".lm-CommandPalette-item", has_text=label).first.click()
 
 
 def rows(panel: Locator) -> list[str]:
@@ -186,3 +188,69 @@ def test_the_palette_opens_the_dashboard_in_a_tab_of_its_own(page: Page) -> None
     assert "login" not in dashboard.url
     assert dashboard.evaluate("window.opener") is None
     dashboard.close()
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """Another server of this machine, at the same host name; its one page frames the address in its query."""
+
+    class Around(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f'<iframe src="{self.path.partition("?")[2]}"></iframe>'.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Around) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("stopped_after")
+def test_the_dashboard_is_shown_within_jupyterlab_and_within_no_other_page(
+    ws: Workspace, folder: Path, page: Page, address: str, stranger: str
+) -> None:
+    with page.expect_response(re.compile("/lepton/api/dashboard"), timeout=90_000) as answer:
+        choose(page, "Lepton: Show Dashboard")
+    assert answer.value.status == 200, answer.value.text()
+    whole = answer.value.json()["frame"]
+    token = whole.partition("token=")[2]
+    assert len(token) >= 32
+    inner = page.frame_locator("#lepton-dashboard iframe")
+    expect(inner.locator(".lepton-page")).to_be_visible(timeout=90_000)
+    # The page's own kernel has answered it, over the frame's own connection.
+    expect(inner.locator("html")).to_have_attribute("data-answered", re.compile("[1-9]"), timeout=90_000)
+    expect(inner.locator("#lepton-banner")).to_be_hidden()
+    lab, frame = (
+        urlsplit(address),
+        next(one for one in page.frames if urlsplit(one.url).netloc == urlsplit(whole).netloc),
+    )
+    assert frame.evaluate("location.host") == f"{lab.hostname}:{urlsplit(whole).port}"
+    assert token not in frame.evaluate("location.href")
+    choose(page, "Lepton: Show Dashboard")
+    expect(page.locator(".jp-IFrame iframe")).to_have_count(1)
+
+    plain = dashboards.launch(ws).url.replace("127.0.0.1", str(lab.hostname))
+    headers = page.request.get(plain).headers
+    policy = dict(one.strip().split(" ", 1) for one in headers["content-security-policy"].split(";"))
+    assert policy["frame-ancestors"] == f"'self' http://{lab.netloc}"
+    assert policy["default-src"] == policy["script-src"] == "'self'"
+    other = page.context.new_page()
+    told: list[str] = []
+    other.on("console", lambda message: told.append(message.text))
+    # It is logged in by the cookie of the host, and is not shown all the same.
+    other.goto(f"{stranger}?{plain}")
+    other.wait_for_timeout(500)
+    assert [one for one in told if "frame-ancestors" in one], told
+    assert other.frame_locator("iframe").locator(".lepton-page").count() == 0
+    other.close()
+
+    page.locator(".lm-TabBar-tab", has_text="Lepton dashboard").locator(".lm-TabBar-tabCloseIcon").click()
+    expect(page.locator("#lepton-dashboard")).to_have_count(0)
+    page.wait_for_timeout(1_500)  # JupyterLab saves its layout a second later
+    kept = [path for path in folder.rglob("*") if path.is_file() and path.parent != ws.home / "dashboard" / "fleet"]
+    assert not [path for path in kept if token.encode() in path.read_bytes()]

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from lepton_nb import dashboards
-from lepton_nb.dashboards import door, launch, launcher, page_path, stop
+from lepton_nb.dashboards import door, framed, launch, launcher, page_path, stop
 from lepton_nb.dashboards.question import PAGES
 from lepton_nb.errors import ConflictError, NotFoundError, ServingError, UsageError
 from lepton_nb.processes import identify
@@ -109,6 +109,40 @@ def test_a_foreign_host_is_refused_and_the_page_may_fetch_nothing_from_elsewhere
     answer, _ = _ask(dashboard, "/login")
     policy = dict(one.strip().split(" ", 1) for one in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["script-src"] == "'self'"
+
+
+def _ancestors(dashboard):
+    answer, _ = _ask(dashboard, "/broken", Authorization=f"token {_token(dashboard)}")
+    policy = dict(one.strip().split(" ", 1) for one in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["script-src"] == "'self'"
+    return policy["frame-ancestors"]
+
+
+def test_only_an_origin_of_this_machine_that_asked_may_frame_a_page(broken):
+    _, dashboard = broken
+    assert _ancestors(dashboard) == "'self'"
+    for origin in ("", "null", "https://evil.example", "http://localhost.evil.example", "http://localhost:1; x", "*"):
+        assert framed(dashboard, origin) == ""
+    assert _ancestors(dashboard) == "'self'"
+    port = urlsplit(dashboard.url).port
+    assert framed(dashboard, "http://localhost:8888") == f"http://localhost:{port}/?token={_token(dashboard)}"
+    assert framed(dashboard, "http://127.0.0.1:8889") == dashboard.open_url
+    assert _ancestors(dashboard) == "'self' http://localhost:8888 http://127.0.0.1:8889"
+    (dashboard.token_file.parent / "frames.json").write_text(
+        '{"format": 1, "origins": ["*", 1, "https://evil.example"]}'
+    )
+    assert _ancestors(dashboard) == "'self'"
+
+
+def test_the_token_is_not_sent_to_a_host_name_that_another_server_answers_at(broken):
+    _, dashboard = broken
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no second loopback address")
+    with socket.socket(socket.AF_INET6) as squatter:
+        squatter.bind(("::1", urlsplit(dashboard.url).port))
+        squatter.listen()
+        assert framed(dashboard, "http://localhost:8888") == ""
+        assert framed(dashboard, "http://127.0.0.1:8888") == dashboard.open_url
 
 
 def test_it_listens_on_loopback_alone(broken):

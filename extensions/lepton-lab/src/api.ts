@@ -31,11 +31,13 @@ export class LeptonApi {
   /** Start the deployments dashboard, or find it running, and tell its address. */
   async dashboard(): Promise<string> {
     const { url } = await this.request<{ url?: string }>('dashboard', 'POST');
-    // An address from elsewhere must not become `javascript:` in a window that we open.
-    if (!url || !/^https?:$/.test(new URL(url).protocol)) {
-      throw new Error('The server answered without the address of a web page.');
-    }
-    return url;
+    return webAddress(url);
+  }
+
+  /** The same for a frame of this page; `frame` is null where this page is not of the server's machine. */
+  async framedDashboard(): Promise<{ url: string; frame: string | null }> {
+    const { url, frame } = await this.request<{ url?: string; frame?: string }>('dashboard?frame=1', 'POST');
+    return { url: webAddress(url), frame: frame ? webAddress(frame) : null };
   }
 
   private async request<T>(route: string, method: 'GET' | 'POST'): Promise<T> {
@@ -47,6 +49,14 @@ export class LeptonApi {
     const body = (await response.json().catch(() => null)) as { message?: string } | null;
     throw new Error(body?.message ?? fallback(response));
   }
+}
+
+/** An address from elsewhere must not become `javascript:` in a window that we open. */
+function webAddress(url: string | undefined): string {
+  if (!url || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new Error('The server answered without the address of a web page.');
+  }
+  return url;
 }
 
 /** What is said of an answer that is not one of ours. */

@@ -4,6 +4,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { leptonIcon } from './icons';
 
 export const OPEN_DASHBOARD = 'lepton:open-dashboard';
+export const SHOW_DASHBOARD = 'lepton:show-dashboard';
 export const SHOW_RUNS = 'lepton:show-runs';
 
 const CATEGORY = 'Lepton';
@@ -12,6 +13,7 @@ const NO_ARGUMENTS = { args: { type: 'object', properties: {} } } as const;
 /** What the commands do; the plugin says how. */
 export interface Deeds {
   openDashboard: () => Promise<void>;
+  showDashboard: () => Promise<void>;
   showRuns: () => void;
 }
 
@@ -24,6 +26,13 @@ export function addCommands(commands: CommandRegistry, palette: ICommandPalette 
     describedBy: NO_ARGUMENTS,
     execute: deeds.openDashboard
   });
+  commands.addCommand(SHOW_DASHBOARD, {
+    label: 'Lepton: Show Dashboard',
+    caption: 'Show the deployments dashboard in a tab of JupyterLab',
+    icon: leptonIcon,
+    describedBy: NO_ARGUMENTS,
+    execute: deeds.showDashboard
+  });
   commands.addCommand(SHOW_RUNS, {
     label: 'Lepton: Show Runs',
     caption: 'Show the training runs in the left panel',
@@ -31,7 +40,7 @@ export function addCommands(commands: CommandRegistry, palette: ICommandPalette 
     describedBy: NO_ARGUMENTS,
     execute: deeds.showRuns
   });
-  for (const command of [OPEN_DASHBOARD, SHOW_RUNS]) {
+  for (const command of [OPEN_DASHBOARD, SHOW_DASHBOARD, SHOW_RUNS]) {
     palette?.addItem({ command, category: CATEGORY });
   }
 }

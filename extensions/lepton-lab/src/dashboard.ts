@@ -1,5 +1,7 @@
-import { Notification } from '@jupyterlab/apputils';
+import { MainAreaWidget, Notification } from '@jupyterlab/apputils';
+import { IFrame } from '@jupyterlab/ui-components';
 
+import { leptonIcon } from './icons';
 import { message } from './text';
 
 /**
@@ -22,16 +24,54 @@ export async function openDashboard(address: () => Promise<string>): Promise<voi
     if (tab && !tab.closed) {
       tab.location.replace(url);
     } else {
-      offer(url);
+      offer(url, 'The dashboard is ready, but the browser blocked its tab.');
     }
   } catch (cause) {
     tab?.close();
-    Notification.error(`The dashboard did not start. ${message(cause)}`, { autoClose: false });
+    refuse(cause);
   }
 }
 
-function offer(url: string): void {
-  Notification.info('The dashboard is ready, but the browser blocked its tab.', {
+/**
+ * Makes the dashboard's tab inside JupyterLab.
+ *
+ * Its address, which holds the token, is kept by the open tab alone: no layout, notebook or workspace records it.
+ *
+ * @param address as above, with the address for a frame, null where this page is not of the server's machine.
+ * @returns the tab, or null after the person was told why there is none.
+ */
+export async function framedDashboard(
+  address: () => Promise<{ url: string; frame: string | null }>
+): Promise<MainAreaWidget<IFrame> | null> {
+  try {
+    const { url, frame } = await address();
+    if (frame === null) {
+      offer(url, 'The dashboard is ready, but only a JupyterLab at 127.0.0.1 or localhost can show it within itself.');
+      return null;
+    }
+    // Another origin than ours, so that `allow-same-origin` gives it its own cookie and nothing of JupyterLab.
+    const content = new IFrame({
+      sandbox: ['allow-scripts', 'allow-same-origin', 'allow-forms', 'allow-modals', 'allow-downloads']
+    });
+    content.url = frame;
+    const tab = new MainAreaWidget({ content });
+    tab.id = 'lepton-dashboard';
+    tab.title.label = 'Lepton dashboard';
+    tab.title.icon = leptonIcon;
+    tab.title.closable = true;
+    return tab;
+  } catch (cause) {
+    refuse(cause);
+    return null;
+  }
+}
+
+function refuse(cause: unknown): void {
+  Notification.error(`The dashboard did not start. ${message(cause)}`, { autoClose: false });
+}
+
+function offer(url: string, why: string): void {
+  Notification.info(why, {
     autoClose: false,
     actions: [{ label: 'Open', displayType: 'accent', callback: () => window.open(url, '_blank', 'noopener') }]
   });

@@ -3,7 +3,7 @@ import { Clipboard, ICommandPalette, Notification } from '@jupyterlab/apputils';
 
 import { LeptonApi } from './api';
 import { addCommands, OPEN_DASHBOARD } from './commands';
-import { openDashboard } from './dashboard';
+import { framedDashboard, openDashboard } from './dashboard';
 import { RunsModel } from './model';
 import { RunsPanel } from './panel';
 
@@ -25,8 +25,20 @@ const plugin: JupyterFrontEndPlugin<void> = {
         Notification.success(`Copied the id of run ${run.name}.`, { autoClose: 2000 });
       }
     });
+    let shown: ReturnType<typeof framedDashboard> = Promise.resolve(null);
     addCommands(app.commands, palette, {
       openDashboard: () => openDashboard(() => api.dashboard()),
+      showDashboard: async () => {
+        // Asked for twice while it starts, it is one tab all the same.
+        shown = shown.then(tab => (tab && !tab.isDisposed ? tab : framedDashboard(() => api.framedDashboard())));
+        const tab = await shown;
+        if (tab && !tab.isAttached) {
+          app.shell.add(tab, 'main');
+        }
+        if (tab) {
+          app.shell.activateById(tab.id);
+        }
+      },
       showRuns: () => {
         app.shell.activateById(panel.id);
       }
