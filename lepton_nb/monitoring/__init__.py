@@ -3,7 +3,7 @@
 from .alerts import alerts, evaluate_alerts, remember_alerts
 from .catching import catch_up
 from .comparing import drift_over_time, histograms
-from .elsewhere import adopt, is_elsewhere, living_elsewhere
+from .elsewhere import ELSEWHERE, adopt, is_elsewhere, living_elsewhere
 from .facts import facts
 from .health import health, traffic
 from .labels import feedback, labelled
@@ -15,6 +15,7 @@ from .using import usage
 from .windows import WHOLE, as_counted, observe
 
 __all__ = [
+    "ELSEWHERE",
     "WHOLE",
     "adopt",
     "alerts",

@@ -18,6 +18,8 @@ from ..errors import ConflictError, FormatError, StorageError, UsageError
 from ..records import Deployment
 from ..runtime import CHAMPION, ModelError, read_slots
 from ..workspace import Workspace, check_name, locked, read_json, write_json
+from .recounting import is_lost
+from .sealed import sealed_files, stem_of
 from .store import read_index
 
 __all__ = ["ELSEWHERE", "adopt", "fetch", "is_elsewhere", "living_elsewhere"]
@@ -26,6 +28,8 @@ ELSEWHERE = "elsewhere.json"
 _SEGMENT = re.compile(r"(\d+)-(?:([0-9a-f]{8})-)?((?:log|bulk|usage)-\d+-\d+\.(?:jsonl|records))")
 _FEEDBACK = re.compile(r"(\d+)-(?:([0-9a-f]{8})-)?feedback-(\d+-\d+\.jsonl)")
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+# While windows are lost, those who come second wait for the first one.
+_PATIENCE_S = 600.0
 _FILES = ("signature.json", "reference.json", "card.json", "heldout.json", "tokenizer.json")
 
 
@@ -86,13 +90,14 @@ def fetch(ws: Workspace, folder: Path) -> None:
     if not path.exists():
         return
     url = _url(path)
-    # Somebody else is fetching: nobody has to wait for that.
-    with contextlib.suppress(ConflictError), locked(folder / ".fetching", timeout=0):
+    # Somebody else is fetching: nobody has to wait for that, but where all is about to be counted again.
+    patience = _PATIENCE_S if is_lost(folder) else 0
+    with contextlib.suppress(ConflictError), locked(folder / ".fetching", timeout=patience):
         files, base = _opened(url)
         names = _listed(files, base, url)
         try:
             _take_slots(ws, folder, files, base, names)
-            known = read_index(folder).absorbed
+            known = _known(folder)
             for name in names:
                 if (target := _target(folder, name)) and not target.exists() and target.stem not in known:
                     _download(files, f"{base}/{name}", target)
@@ -100,6 +105,12 @@ def fetch(ws: Workspace, folder: Path) -> None:
             raise
         except Exception as cause:
             raise _unreadable(url, cause) from cause
+
+
+def _known(folder: Path) -> set[str]:
+    """Segments that were counted, or are sealed and will be counted from there."""
+    absorbed = read_index(folder).absorbed
+    return {*absorbed, *map(stem_of, (*absorbed, *sealed_files(folder)))}
 
 
 def _target(folder: Path, name: str) -> Path | None:

@@ -6,6 +6,7 @@ counted in windows alone: of the time before, nobody knows them any more, and th
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -87,11 +88,16 @@ def _entries(batch: pa.RecordBatch, signatures: Callable[[str], Signature | None
     if not batch.num_rows:
         return
     inputs = batch.schema.field("inputs").type
-    hidden = {one.name for one in inputs if one.metadata}
-    signature = signatures(str(batch.column("version")[0].as_py()))
-    # What is not in the file was not on the log, either.
-    hidden |= {one.name for one in signature.inputs} - {one.name for one in inputs} if signature else set()
-    masked = {"masked": sorted(hidden)} if hidden else {}
+    hashed, there = {one.name for one in inputs if one.metadata}, {one.name for one in inputs}
+
+    @functools.cache
+    def masked(version: str) -> dict[str, list[str]]:
+        signature = signatures(version)
+        # What is not in the file was not on the log, either.
+        hidden = hashed | ({one.name for one in signature.inputs} - there if signature else set())
+        return {"masked": sorted(hidden)} if hidden else {}
+
+    # Of several versions, one may keep a column off the log that the other does not have.
     for row in batch.to_pylist():
         if row["label"] is not None:
             outputs = {"label": row["label"], "probabilities": row["probabilities"]}
@@ -101,6 +107,6 @@ def _entries(batch: pa.RecordBatch, signatures: Callable[[str], Signature | None
             outputs = orjson.loads(row["outputs"] or "{}")
         yield (
             {name: row[name] for name in ("time", "version", "latency_ms", "shadow", "inputs")}
-            | masked
+            | masked(row["version"])
             | {"outputs": outputs}
         )

@@ -30,11 +30,12 @@ from .store import read_index
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["key_of", "seal", "sealed_batches", "sealed_files"]
+__all__ = ["key_of", "seal", "sealed_batches", "sealed_files", "stem_of"]
 
 SEALED = "sealed"
 COPIED, COPYING = ".copied", "copying"
 _NAME = re.compile(r"(?P<first>\d+)-(?P<last>\d+)-(?P<key>.+-[0-9a-f]{8})(?:\.\d+)?\.parquet")
+_HASH = re.compile(r"-[0-9a-f]{8}$")
 _UNFINISHED = ".making-"
 _STAYS = ".stays"
 _ROWS = 65_536
@@ -45,6 +46,11 @@ _BUDGET_S = 5.0
 def key_of(log: Path) -> str:
     """What a segment is called for ever: its name and a hash of how it begins, since process ids come again."""
     return f"{log.stem}-{hashlib.sha256(head_of(log).encode()).hexdigest()[:8]}"
+
+
+def stem_of(key: str) -> str:
+    """The name of the segment that `key_of` calls so."""
+    return _HASH.sub("", key)
 
 
 def sealed_files(folder: Path) -> dict[str, list[Path]]:

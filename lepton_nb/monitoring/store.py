@@ -166,7 +166,8 @@ def absorb(
     parts = {(one.level, one.period): one for one in index.parts}
     newest = max([0, *(one.end for one in index.parts), *(span.start for _, w, _ in segments.values() for span in w)])
     dropped = {level: max(newest - kept, 0) // DAY * DAY for level, kept in _KEPT.items()}
-    for level in _NAMES:
+    # Of no segments an index comes to be all the same: it says that nothing was lost.
+    for level in _NAMES if added else ():
         for period, table in _periods(summed(added, level), level):
             if _end(table) <= dropped.get(level, 0):
                 continue

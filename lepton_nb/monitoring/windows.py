@@ -255,6 +255,11 @@ def _bins_of(ws: Workspace, folder: Path, version: str) -> Bins | None:
         signature, reference = read_signature(path), read_reference(path)
         # A model that was packaged before texts were counted has no bins for them.
         texts = any(f"{one.name}.tokens" in reference.features for one in signature.inputs)
-        return Bins(signature, reference, tokenizers_of(path, signature) if texts else {})
     except ModelError:
         return None
+    tokenizers = {}
+    if texts:
+        # Only what is told of texts needs them: the other columns are counted without.
+        with contextlib.suppress(ModelError):
+            tokenizers = dict(tokenizers_of(path, signature))
+    return Bins(signature, reference, tokenizers)

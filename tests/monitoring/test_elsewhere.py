@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -12,12 +14,12 @@ import pytest
 
 import lepton_nb
 from lepton_nb.errors import ConflictError, NotFoundError, StorageError, UsageError
-from lepton_nb.monitoring import adopt, health, observe, predictions
+from lepton_nb.monitoring import adopt, as_counted, health, observe, predictions
 from lepton_nb.runtime import CHAMPION, read_slots
 from lepton_nb.runtime.predlog import PredictionLog
 from lepton_nb.runtime.sealing import tend
 from lepton_nb.runtime.settings import Settings
-from lepton_nb.workspace import Workspace
+from lepton_nb.workspace import Workspace, locked
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -71,6 +73,49 @@ def test_each_segment_is_counted_once_however_often_it_is_looked_for(logged, her
         assert not list((here.deployment("far")).glob("*log-*"))
     assert sum(batch.num_rows for batch in predictions(here, "far")) == 30
     adopt(here, "far", place)
+
+
+def test_windows_that_are_lost_are_counted_again_once_whoever_comes(logged, here, tmp_path, monkeypatch):
+    from lepton_nb.monitoring import elsewhere
+
+    one, url = logged(), f"file://{tmp_path / 'bucket'}"
+    for number in range(3):
+        one.answer(one.rows(10, seed=number))
+        copy(one, url)
+    adopt(here, "far", url)
+    before, folder = observe(here, "far").since(None), here.deployment("far")
+    assert before.rows == 30
+    shutil.rmtree(folder / "windows")
+    # Somebody else is at it for longer than anybody waits.
+    with monkeypatch.context() as patch, locked(folder / ".fetching", timeout=0):
+        patch.setattr(elsewhere, "_PATIENCE_S", 0.0)
+        assert observe(here, "far").since(None).rows == 30
+    assert [observe(here, "far").since(None).rows for _ in range(2)] == [30, 30]
+    assert observe(here, "far").since(None).to_dict()["models"] == before.to_dict()["models"]
+    # One alone finds what it has already, too.
+    shutil.rmtree(folder / "windows")
+    assert [observe(here, "far").since(None).rows for _ in range(2)] == [30, 30]
+    # Nor is it brought again when what was sealed of it is gone.
+    shutil.rmtree(folder / "sealed")
+    assert observe(here, "far").since(None).rows == 30
+
+
+def test_who_comes_second_waits_while_windows_are_lost(logged, here, tmp_path):
+    one, url = logged(), f"file://{tmp_path / 'bucket'}"
+    one.answer(one.rows(10))
+    copy(one, url)
+    adopt(here, "far", url)
+    observe(here, "far")
+    folder, found = here.deployment("far"), []
+    second = threading.Thread(target=lambda: found.append(observe(here, "far").since(None).rows), daemon=True)
+    with locked(folder / ".fetching", timeout=0):
+        assert observe(here, "far").since(None).rows == 10
+        shutil.rmtree(folder / "windows")
+        second.start()
+        second.join(0.3)
+        assert not (folder / "windows" / "index.json").exists()
+    second.join(60)
+    assert found == [10]
 
 
 def test_a_new_champion_is_followed(logged, here, place):
@@ -183,13 +228,14 @@ def test_the_verb_compares_with_the_past(logged, monkeypatch):
 
 def test_the_pages_show_it_beside_those_of_this_machine(logged, here, place):
     from lepton_nb.dashboards.desk import Desk
+    from lepton_nb.dashboards.keeper import Keeper
     from lepton_nb.dashboards.question import Question
 
     one = logged()
     one.answer(one.rows(300, seed=1, shift=15))
     copy(one, place)
     adopt(here, "far", place)
-    assert observe(here, "far").since(None).rows == 300
+    Keeper(here).once()
     fleet = "".join(Desk(here).answer(Question.parse("fleet", "since=all"), whole=True).values())
     assert "far" in fleet
     assert "elsewhere" in fleet
@@ -199,6 +245,69 @@ def test_the_pages_show_it_beside_those_of_this_machine(logged, here, place):
     assert "far: demo:v1 at another machine" in page
     assert "moved away from the training data" in page
     assert "it is stopped" not in page
+    one.answer(one.rows(150, seed=2, shift=15))
+    copy(one, place)
+    Keeper(here).once()
+    with as_counted():
+        assert observe(here, "far").since(None).rows == 450
+
+
+def test_an_export_shows_what_has_come_since(logged, here, tmp_path):
+    from lepton_nb.dashboards import export
+
+    one, url = logged(), f"file://{tmp_path / 'bucket'}"
+    one.answer(one.rows(20))
+    copy(one, url)
+    adopt(here, "far", url)
+    observe(here, "far")
+    one.answer(one.rows(371))
+    copy(one, url)
+    export(here, "deployment", tmp_path / "far.html", name="far", since="all")
+    assert "391" in re.sub("<[^>]+>", " ", (tmp_path / "far.html").read_text())
+
+
+def test_a_keeper_goes_on_looking_and_a_place_that_hangs_hinders_nobody(logged, here, tmp_path, monkeypatch):
+    from lepton_nb import monitoring
+    from lepton_nb.dashboards import keeper
+
+    one, url = logged(), f"file://{tmp_path / 'bucket'}"
+    one.answer(one.rows(20))
+    copy(one, url)
+    near = type(one)(here, "near")
+    near.answer(near.rows(5))
+    for name in ("far", "hanging"):
+        adopt(here, name, url)
+    free, ended, plain = threading.Event(), threading.Event(), monitoring.catch_up
+    monkeypatch.setattr(
+        monitoring, "catch_up", lambda ws, name: free.wait(60) if name == "hanging" else plain(ws, name)
+    )
+    monkeypatch.setattr(keeper, "_ELSEWHERE_S", 0.1)
+    monkeypatch.setattr(keeper, "_EVERY_S", 0.05)
+
+    def counted(name: str, rows: int) -> bool:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with as_counted():
+                if observe(here, name).since(None).rows == rows:
+                    return True
+            time.sleep(0.02)
+        return False
+
+    running = threading.Thread(target=keeper.Keeper(here).run, args=(ended,), daemon=True)
+    running.start()
+    try:
+        assert counted("near", 5)
+        assert counted("far", 20)
+        near.answer(near.rows(6))
+        one.answer(one.rows(30))
+        copy(one, url)
+        assert counted("near", 11)
+        assert counted("far", 50)
+    finally:
+        ended.set()
+        free.set()
+        running.join(60)
+    near.log.close()
 
 
 def test_it_is_watched_for_its_alerts_alone(logged, here, place, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import pytest
@@ -9,7 +10,7 @@ from gone import NOON, begin, leave
 
 from lepton_nb.errors import FormatError
 from lepton_nb.monitoring import health, observe, quality
-from lepton_nb.runtime import CHAMPION, uuid7
+from lepton_nb.runtime import CHAMPION, Input, uuid7
 from lepton_nb.runtime.predlog import prediction_lines
 from lepton_nb.runtime.privacy import Kept
 
@@ -65,6 +66,49 @@ def test_what_is_still_a_log_is_counted_once(logged):
     found = observe(one.ws, one.name).since(None)
     assert (found.rows, found.errors.total()) == (27, 1)
     assert quality(one.ws, one.name).predictions == 27
+
+
+def test_where_all_rows_are_still_logs_nothing_is_lost_but_the_windows(logged):
+    one = logged()
+    # Segments stay until their copies lie at LEPTON_LOG_URL.
+    (one.folder / "copying").touch()
+    begin(one)
+    one.answer(one.rows(20), at=NOON)
+    one.fail(at=NOON)
+    leave(one)
+    before = observe(one.ws, one.name)
+    assert list((one.folder / "sealed").glob("*.parquet"))
+    _lose(one)
+    after = observe(one.ws, one.name)
+    assert after.since(None).to_dict() == before.since(None).to_dict()
+    assert (after.recounted, observe(one.ws, one.name).since(None).rows) == (None, 20)
+
+
+def test_a_version_that_hides_a_column_is_counted_beside_one_that_has_none(logged):
+    one = logged()
+    begin(one)
+    rows = one.rows(30, seed=4)
+
+    def answer(rows, version, kept=None):
+        answers = [{"id": uuid7(), "label": "no", "probabilities": [0.75, 0.25]} for _ in rows]
+        more = {"kept": kept} if kept else {}
+        one.log.append(prediction_lines(rows, answers, time=NOON, slot=CHAMPION, version=version, ms=2.0, **more))
+
+    answer(rows, "demo:v1")
+    one.signature = dataclasses.replace(one.signature, inputs=(*one.signature.inputs, Input("secret", "number")))
+    one.promote("demo:v2")
+    answer([row | {"secret": 1.0} for row in rows], "demo:v2", Kept.read("no:secret"))
+    leave(one)
+    for tag in ("v1", "v2"):
+        store = one.ws.bentoml / "bentos" / "demo" / tag / "src" / "model"
+        shutil.copytree(one.ws.home / "models" / f"demo-{tag}", store)
+    before = observe(one.ws, one.name)
+    assert len(list((one.folder / "sealed").glob("*.parquet"))) == 1
+    _lose(one)
+    after = observe(one.ws, one.name)
+    assert (after.broken, before.broken) == (0, 0)
+    assert after.since(None).to_dict()["models"] == before.since(None).to_dict()["models"]
+    assert after.since(None).models["demo:v2"].rows == 30
 
 
 def test_columns_that_are_private_stay_private(logged):

@@ -10,7 +10,7 @@ from judging import predict
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lepton_nb.artifact.reference import numbers_of
-from lepton_nb.monitoring import drift_over_time, facts, health
+from lepton_nb.monitoring import drift_over_time, facts, health, observe
 from lepton_nb.runtime import Distribution, Input, Reference, Signature, Tokens
 from lepton_nb.runtime.privacy import Kept
 from lepton_nb.runtime.token_features import token_features
@@ -60,6 +60,19 @@ def test_texts_like_those_of_the_training_are_ordinary(asked):
     assert {one.name for one in found.features} == {
         "prediction", "text.tokens", "text.unknown", *(f"text.words{place}" for place in range(16))
     }  # fmt: skip
+
+
+def test_without_a_tokenizer_the_other_columns_are_counted(asked):
+    city = Distribution("category", (500, 500), categories=("oslo", "rome"))
+    both = Signature("classification", ("no", "yes"), (_TEXT, Input("city", "category", categories=("oslo", "rome"))))
+    reference = json.loads((asked.model / "reference.json").read_text())
+    reference["features"]["city"] = Reference({"city": city}, city, 1).to_dict()["features"]["city"]
+    (asked.model / "signature.json").write_text(json.dumps(both.to_dict()))
+    (asked.model / "reference.json").write_text(json.dumps(reference))
+    (asked.model / "tokenizer.json").write_text("none")
+    predict(asked, [{"text": "w1", "city": "oslo"}] * 20, [0.4, 0.6] * 10)
+    found = observe(asked.ws, asked.name).since(None).models[asked.version]
+    assert (found.rows, list(found.features), found.features["city"][0]) == (20, ["city"], 20)
 
 
 @pytest.mark.parametrize(
