@@ -37,7 +37,7 @@ def _prices(one, count, *, city=None) -> list[str]:
     return ids
 
 
-def _of_city(rows, city) -> list[dict]:
+def _of_city(rows, city) -> list[dict[str, object]]:
     return rows if city is None else [{**row, "city": city} for row in rows]
 
 
@@ -79,7 +79,7 @@ def test_an_hour_is_an_hour_however_old_the_log_is(logged):
     assert quality(one.ws, one.name).predictions == 65
 
 
-def _segments(one) -> list[tuple]:
+def _segments(one) -> list[tuple[object, ...]]:
     return [(part.value, part.labelled, part.mae, part.rmse) for part in quality(one.ws, one.name).segments]
 
 
