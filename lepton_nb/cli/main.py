@@ -76,17 +76,18 @@ def _run(words: list[str], behind: int) -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(root(), {}, "lepton", _COMPLETE, asked))
+    # Of a verdict that nobody came to.
+    status = 1 + behind if behind else 0
     try:
         outcome = invoke(words, PlainHost())
+        status = getattr(outcome.result, "exit_status", 0)
         _show(outcome.result, as_json=outcome.as_json)
         sys.stdout.flush()
-        if status := getattr(outcome.result, "exit_status", 0):
-            sys.exit(status)
     except LeptonError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(error.exit_code + behind)
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; keep the interpreter from saying so at exit.
+        # The reader, such as `head`, has seen enough; keep the interpreter from saying so at exit. The verdict stands.
         _mute()
     except OSError as error:
         # A verb's own came as a LeptonError: this one is a full disk behind standard output, or the like.
@@ -94,6 +95,8 @@ def _run(words: list[str], behind: int) -> None:
         told = StorageError(f"standard output: {error.strerror}", hint="write it elsewhere")
         sys.stderr.write(f"{type(told).__name__}: {told}\n")
         sys.exit(told.exit_code + behind)
+    if status:
+        sys.exit(status)
 
 
 def _mute() -> None:

@@ -69,6 +69,8 @@ def _watched(given: dict[str, object], name: str) -> Watch | Watches:
         return loop.answer(ws, name, approve=bool(given["approve"]), why=str(given["why"]))
     words = o.words_of(ws, given)
     if given["log_url"] is not None:
+        # What is refused leaves nothing behind.
+        loop.refuse_pipeline(name, str(words.get("pipeline", "")))
         monitoring.adopt(ws, name, str(given["log_url"]))
     alerts = None if given["alerts"] is None else Path(str(given["alerts"]))
     begun = loop.start(ws, name, alerts=alerts, **words)

@@ -77,6 +77,7 @@ class Closer:
         versions: predictions per model version.
         changes: of what answers, oldest first.
         watch: over it; None where there was never one.
+        recounted: before this moment failed requests are not known, seconds since the epoch; None where they are.
     """
 
     deployment: Deployment
@@ -87,6 +88,7 @@ class Closer:
     versions: Mapping[str, int] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
     watch: Watched | None = None
+    recounted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ def closer(ws: Workspace, one: Deployment, seconds: float | None, now: float) ->
     """
     since = None if seconds is None else now - seconds
     # One window of all: nothing here is told over time.
-    counts = monitoring.observe(ws, one.name, since, step=monitoring.WHOLE).since(None)
+    observed = monitoring.observe(ws, one.name, since, step=monitoring.WHOLE)
+    counts = observed.since(None)
     return Closer(
         one,
         monitoring.health(ws, one, seconds),
@@ -157,6 +160,7 @@ def closer(ws: Workspace, one: Deployment, seconds: float | None, now: float) ->
         {version: model.rows for version, model in counts.models.items()},
         changes(one.path),
         watched(ws, one.name),
+        observed.recounted,
     )
 
 

@@ -23,7 +23,7 @@ from .picture import draw
 from .place import Place, place_of
 from .watcher import OPTIONS, PROCESS
 
-__all__ = ["answer", "follow", "is_watched", "start", "status", "stop", "watches"]
+__all__ = ["answer", "follow", "is_watched", "refuse_pipeline", "start", "status", "stop", "watches"]
 
 LOG = "log"
 PREFIX = "watch-"
@@ -52,13 +52,8 @@ def start(ws: Workspace, deployment: str, *, alerts: Path | None = None, **words
     place = place_of(ws, deployment)
     ctx = Context(ws, deployment, options, place, silent)
     found = ctx.deployment()
-    if options.pipeline and isinstance(found, str):
-        raise UsageError(
-            f"deployment {deployment!r} runs elsewhere, and what answers there cannot be changed from here",
-            expected="a watch that tells its alerts",
-            got=f"--pipeline {options.pipeline}",
-            hint=f"lepton watch {deployment} without --pipeline; retrain on the machine that it runs on",
-        )
+    if isinstance(found, str):
+        refuse_pipeline(deployment, options.pipeline)
     options.check()
     check_rule(ctx)
     if options.pipeline and isinstance(found, Deployment):
@@ -79,6 +74,25 @@ def start(ws: Workspace, deployment: str, *, alerts: Path | None = None, **words
         started = start_process(command, log=place.folder / LOG, cwd=ws.root.absolute(), env=environment)
         _await(place, started, deployment)
     return status(ws, deployment)
+
+
+def refuse_pipeline(deployment: str, pipeline: str) -> None:
+    """Refuse to retrain a deployment that runs elsewhere.
+
+    Args:
+        deployment: its name.
+        pipeline: what would retrain it; empty is none.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if pipeline:
+        raise UsageError(
+            f"deployment {deployment!r} runs elsewhere, and what answers there cannot be changed from here",
+            expected="a watch that tells its alerts",
+            got=f"--pipeline {pipeline}",
+            hint=f"lepton watch {deployment} without --pipeline; retrain on the machine that it runs on",
+        )
 
 
 def _check_learnable(ctx: Context, log_inputs: str) -> None:

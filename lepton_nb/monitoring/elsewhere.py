@@ -66,8 +66,12 @@ def is_elsewhere(ws: Workspace, name: str) -> bool:
 
 
 def living_elsewhere(ws: Workspace) -> tuple[Deployment, ...]:
-    """The deployments that run elsewhere, by name; what answers there is what was fetched last."""
-    return tuple(map(_deployment, sorted(ws.deployments.glob(f"*/{ELSEWHERE}"))))
+    """The deployments that run elsewhere, by name; what answers there is what was fetched last.
+
+    A name that one of this machine has taken since is that one's.
+    """
+    found = sorted(ws.deployments.glob(f"*/{ELSEWHERE}"))
+    return tuple(_deployment(path) for path in found if not (path.parent / "deployment.json").exists())
 
 
 def _deployment(path: Path) -> Deployment:

@@ -143,8 +143,9 @@ class _Written:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._waiting: dict[Any, list[pa.RecordBatch]] = {}
-        self._writers: dict[Any, tuple[Any, Path]] = {}
+        # By the whole schema: two that differ in the notes of a column alone, such as `hashed`, are equal to Arrow.
+        self._waiting: dict[bytes, list[pa.RecordBatch]] = {}
+        self._writers: dict[bytes, tuple[Any, Path]] = {}
         self._first, self._last = math.inf, -math.inf
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -153,34 +154,36 @@ class _Written:
 
         times = pc.min_max(batch.column("time")).as_py()
         self._first, self._last = min(self._first, times["min"]), max(self._last, times["max"])
-        several = self._waiting.setdefault(batch.schema, [])
+        kind = batch.schema.serialize().to_pybytes()
+        several = self._waiting.setdefault(kind, [])
         several.append(batch)
         if sum(one.num_rows for one in several) >= _ROWS:
-            self._flush(batch.schema)
+            self._flush(kind)
 
-    def _flush(self, schema: pa.Schema) -> None:
+    def _flush(self, kind: bytes) -> None:
         import pyarrow as pa
 
-        if several := self._waiting.pop(schema, []):
-            self._writer(schema).write_table(pa.Table.from_batches(several).combine_chunks(), _ROWS * 4)
+        if several := self._waiting.pop(kind, []):
+            writer = self._writer(kind, several[0].schema)
+            writer.write_table(pa.Table.from_batches(several).combine_chunks(), _ROWS * 4)
 
-    def _writer(self, schema: pa.Schema) -> Any:
+    def _writer(self, kind: bytes, schema: pa.Schema) -> Any:
         import pyarrow.parquet as pq
 
-        if schema not in self._writers:
+        if kind not in self._writers:
             path = self._folder / f"{_UNFINISHED}{os.getpid()}-{len(self._writers)}"
-            self._writers[schema] = pq.ParquetWriter(path, schema, compression="zstd"), path
-        return self._writers[schema][0]
+            self._writers[kind] = pq.ParquetWriter(path, schema, compression="zstd"), path
+        return self._writers[kind][0]
 
     def close(self, key: str, mtime: float) -> None:
         """Give the files their names, when they are on the disk."""
         import pyarrow as pa
 
-        for schema in list(self._waiting):
-            self._flush(schema)
+        for kind in list(self._waiting):
+            self._flush(kind)
         if not self._writers:
             # Nothing but errors: the file says that this segment is done.
-            self._writer(pa.schema([pa.field("id", pa.string()), pa.field("time", pa.float64())]))
+            self._writer(b"", pa.schema([pa.field("id", pa.string()), pa.field("time", pa.float64())]))
         first, last = (0, 0) if math.isinf(self._first) else (math.floor(self._first), math.ceil(self._last))
         targets = [f"{first}-{last}-{key}{f'.{n}' if n else ''}.parquet" for n in range(len(self._writers))]
         for (writer, path), name in reversed(list(zip(self._writers.values(), targets, strict=True))):

@@ -22,6 +22,7 @@ class ErrorTally:
         absolute: sum of the absolute errors.
         squared: sum of their squares.
         segments: the same three by value of a category column, float64 [3].
+        segmented: whether every row was counted in `segments`; what was summed before there were such was not.
 
     Example:
         >>> found = ErrorTally.of([1.0, -3.0])
@@ -33,6 +34,7 @@ class ErrorTally:
     absolute: float = 0.0
     squared: float = 0.0
     segments: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
+    segmented: bool = True
 
     @classmethod
     def of(cls, errors: ArrayLike, segments: Mapping[str, Sequence[str]] | None = None) -> ErrorTally:
@@ -55,6 +57,7 @@ class ErrorTally:
         self.rows += sign * other.rows
         self.absolute += sign * other.absolute
         self.squared += sign * other.squared
+        self.segmented = self.segmented and other.segmented
         for column, values in other.segments.items():
             mine = self.segments.setdefault(column, {})
             for value, sums in values.items():
@@ -71,12 +74,15 @@ class ErrorTally:
         return math.sqrt(max(self.squared, 0.0) / self.rows) if self.rows else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object."""
-        segments = {
-            column: {value: sums.tolist() for value, sums in values.items() if sums[0]}
-            for column, values in self.segments.items()
-        }
-        return {"rows": self.rows, "absolute": self.absolute, "squared": self.squared, "segments": segments}
+        """The JSON object; without segments where not every row was counted in them."""
+        found: dict[str, Any] = {"rows": self.rows, "absolute": self.absolute, "squared": self.squared}
+        if self.segmented:
+            # A correction has no rows, but sums.
+            found["segments"] = {
+                column: {value: sums.tolist() for value, sums in values.items() if sums.any()}
+                for column, values in self.segments.items()
+            }
+        return found
 
     def add_dict(self, value: Mapping[str, Any], *, segments: bool = True) -> None:
         """Count what a JSON object counted as well.
@@ -87,7 +93,7 @@ class ErrorTally:
 
         Raises:
             KeyError: it is not of `to_dict`.
-            ValueError: a sum in it is no finite number.
+            TypeError, ValueError, AttributeError: a sum in it is no finite number, or the segments are none.
         """
         sums = (value["absolute"], value["squared"])
         if not all(isinstance(one, (int, float)) and math.isfinite(one) for one in sums):
@@ -95,4 +101,5 @@ class ErrorTally:
         parts: dict[str, dict[str, NDArray[np.float64]]] = {}
         for column, values in value.get("segments", {}).items() if segments else ():
             parts[column] = {name: np.array(one, dtype=np.float64).reshape(3) for name, one in values.items()}
-        self.add(ErrorTally(int(value["rows"]), float(sums[0]), float(sums[1]), parts))
+        segmented = not segments or "segments" in value or not (value["rows"] or any(sums))
+        self.add(ErrorTally(int(value["rows"]), float(sums[0]), float(sums[1]), parts, segmented))

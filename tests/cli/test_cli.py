@@ -116,3 +116,30 @@ def test_tab_in_a_shell_offers_verbs_and_the_names_of_runs(tmp_path) -> None:
 
     assert offered("lepton att") == ["plain,attach"]
     assert offered("lepton resume ni") == ["plain,night-shift"]
+
+
+def test_a_verdict_is_the_exit_status_though_nobody_reads_it(logged) -> None:
+    one = logged()
+    one.record("failed", cause="it broke")
+    environment = {**os.environ, "LEPTON_HOME": str(one.ws.home)}
+    command = [sys.executable, "-m", "lepton_nb.cli", "monitor", one.name]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        done = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, env=environment, timeout=120)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
+def test_a_pipe_that_closes_before_there_is_a_verdict_is_none(monkeypatch) -> None:
+    from lepton_nb import commands
+    from lepton_nb.cli import main
+
+    def closes(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(commands, "invoke", closes)
+    monkeypatch.setattr(sys.modules[main.__module__], "_mute", lambda: None)
+    with pytest.raises(SystemExit) as end:
+        main(["monitor", "demo"])
+    assert end.value.code == 4
+    main(["runs"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 
 import nbformat
@@ -294,3 +295,26 @@ def test_an_executed_notebook_is_shown_without_what_runs_in_it(tmp_path):
         executed(ws, run, "../step")
     with pytest.raises(NotFoundError):
         executed(ws, "../../x", "step")
+
+
+def test_failed_requests_of_lost_windows_are_said_to_be_unknown(logged):
+    one = logged()
+    one.record()
+    one.answer(one.rows(20), at=time.time() - 7200)
+    one.fail(at=time.time() - 7200)
+    one.log.close()
+    # Nobody writes to it any more: its rows are sealed.
+    one.segments[0].rename(one.folder / f"log-{2**22 - 3}-1.jsonl")
+    assert _said(_ask(one.ws, "deployment", "since=all"), "errors") == "1"
+    shutil.rmtree(one.folder / "windows")
+    monitoring.observe(one.ws, one.name)
+    html = _ask(one.ws, "deployment", "since=all")
+    assert "No request failed" not in html
+    assert re.search(r"data-lepton='errors'>0</span> <small>not known before 20\d\d-\d\d-\d\d \d\d:\d\d<", html)
+    assert "Failed requests are not known before 20" in html
+    # Of a time since then they are.
+    assert "No request failed" in _ask(one.ws, "deployment", "since=1h")
+    one.fail()
+    html = _ask(one.ws, "deployment", "since=all")
+    assert "422 invalid_row" in html
+    assert "Failed requests are not known before 20" in html

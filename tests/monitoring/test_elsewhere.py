@@ -325,6 +325,11 @@ def test_it_is_watched_for_its_alerts_alone(logged, here, place, tmp_path, monke
     with pytest.raises(UsageError, match="runs elsewhere, and what answers there cannot be changed from here"):
         lepton_nb.watch("far", pipeline=pipeline, log_url=place)
     assert not (here.home / "watches" / "far").exists()
+    # It is not listed as one that is watched either.
+    assert not here.deployment("far").exists()
+    adopt(here, "far", place)
+    with pytest.raises(UsageError, match="runs elsewhere, and what answers there cannot be changed from here"):
+        lepton_nb.watch("far", pipeline=pipeline)
     kept = place_of(here, "far")
     kept.folder.mkdir(parents=True)
     ctx = Context(here, "far", WatchOptions(every=1.0), kept, silent)
@@ -354,3 +359,14 @@ def test_a_watch_of_it_delivers_its_alerts(logged, here, tmp_path):
     finally:
         loop.stop(here, "far")
     assert list(here.root.rglob("told.jsonl"))
+
+
+def test_a_name_that_a_server_has_taken_since_is_listed_once(logged, tmp_path):
+    from lepton_nb.dashboards.facts import every
+
+    (tmp_path / "bucket").mkdir()
+    one = logged()
+    adopt(one.ws, one.name, f"file://{tmp_path / 'bucket'}")
+    assert [(found.name, found.status) for found in every(one.ws)] == [(one.name, "elsewhere")]
+    one.record()
+    assert [(found.name, found.status) for found in every(one.ws)] == [(one.name, "running")]

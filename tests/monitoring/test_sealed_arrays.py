@@ -8,11 +8,13 @@ import time
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from judging import tell, uuid_at
 
 from lepton_nb.monitoring import labelled, observe, predictions
 from lepton_nb.monitoring.batches import batch_of_record
+from lepton_nb.monitoring.sealed import _Written
 from lepton_nb.runtime import Input, Output, Signature
 from lepton_nb.runtime.columns import ARROW
 from lepton_nb.runtime.columns_out import arrow_outputs, private_arrow, row_ids
@@ -113,3 +115,17 @@ def test_a_bulk_request_with_several_answers_and_a_private_column_is_kept():
     assert pa.ipc.open_stream(io.BytesIO(given)).read_all().to_pylist() == [
         {"user": 2**24 + 1, "x": [0.1, 0.2, 0.3, 0.4]}
     ]
+
+
+def test_rows_whose_columns_are_marked_otherwise_lie_in_files_of_their_own(tmp_path):
+    """A text that is hashed in one version and plain in the next: the mark is that of a whole file."""
+    written = _Written(tmp_path)
+    for mark in ("yes", "no"):
+        fields = [pa.field("time", pa.float64()), pa.field("said", pa.string(), metadata={"hashed": mark})]
+        written.add(pa.record_batch([pa.array([1.0]), pa.array([mark])], schema=pa.schema(fields)))
+    written.close("key", 1.0)
+    found = [pq.read_table(path) for path in tmp_path.glob("*.parquet")]
+    assert {(one.schema.field("said").metadata[b"hashed"].decode(), one["said"][0].as_py()) for one in found} == {
+        ("yes", "yes"),
+        ("no", "no"),
+    }

@@ -71,3 +71,25 @@ def test_errors_of_numbers_add_up_by_value():
         "rome": [1.0, 3.0, 9.0],
     }
     assert (again.mae, again.rows) == (2.0, 2)
+
+
+def test_a_correction_has_no_rows_and_is_written():
+    correction = ErrorTally.of([100.0], {"city": ["oslo"]})
+    correction.add(ErrorTally.of([1.0], {"city": ["oslo"]}), -1)
+    total = ErrorTally.of([1.0, 2.0], {"city": ["oslo", "oslo"]})
+    total.add_dict(json.loads(json.dumps(correction.to_dict())))
+    assert total.segments["city"]["oslo"].tolist() == [2.0, 102.0, 10_004.0]
+
+
+def test_errors_that_were_summed_without_segments_stay_known_as_such():
+    old = {"rows": 1, "absolute": 2.0, "squared": 4.0}
+    total = ErrorTally.of([1.0], {"city": ["oslo"]})
+    total.add_dict(old, segments=False)
+    assert total.segmented
+    total.add_dict(old)
+    again = ErrorTally()
+    again.add_dict(json.loads(json.dumps(total.to_dict())))
+    assert (again.rows, again.segmented) == (3, False)
+    again = ErrorTally()
+    again.add_dict({"rows": 0, "absolute": 0.0, "squared": 0.0})
+    assert again.segmented

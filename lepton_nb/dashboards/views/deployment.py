@@ -72,7 +72,7 @@ def _tiles(one: Closer) -> str:
             ("status", "status", text(one.deployment.status), ""),
             ("requests", "requests", number(traffic.requests), ""),
             ("rate", "last minute", f"{one.rate:.2f}", "requests/s"),
-            ("errors", "errors", number(traffic.errors), share(traffic.errors, traffic.requests)),
+            ("errors", "errors", number(traffic.errors), _unknown(one) or share(traffic.errors, traffic.requests)),
             ("p50", "latency p50", ms(traffic.p50_ms), "ms"),
             ("p95", "latency p95", ms(traffic.p95_ms), "ms"),
             ("p99", "latency p99", ms(traffic.p99_ms), "ms"),
@@ -82,11 +82,19 @@ def _tiles(one: Closer) -> str:
 
 
 def _errors(one: Closer) -> str:
+    unknown = _unknown(one)
+    said = f"<p class='lepton-muted' data-lepton='unknown-errors'>Failed requests are {unknown}.</p>" if unknown else ""
     if not one.errors:
-        return "<p data-lepton='no-errors'>No request failed.</p>"
-    requests = one.health.traffic.requests
+        return said or "<p data-lepton='no-errors'>No request failed.</p>"
+    # Of requests before then it is not known whether they failed: there is no whole to have a share of.
+    requests = 0 if unknown else one.health.traffic.requests
     rows = [(text(kind), number(count), share(count, requests)) for kind, count in one.errors.items()]
-    return table(("status and code", "requests", "share"), rows, key="error-kinds", numbers=2)
+    return table(("status and code", "requests", "share"), rows, key="error-kinds", numbers=2) + said
+
+
+def _unknown(one: Closer) -> str:
+    """From when failed requests are known; empty where all of them are."""
+    return "" if one.recounted is None else f"not known before {clock(one.recounted, '%Y-%m-%d %H:%M')}"
 
 
 def _versions(one: Closer, now: float) -> str:

@@ -3,7 +3,7 @@
 from .joining import join
 from .keeping import feedback
 from .labelled import labelled
+from .ledger import countable, reading, sums
 from .ledger import read as read_ledger
-from .ledger import reading, sums
 
-__all__ = ["feedback", "join", "labelled", "read_ledger", "reading", "sums"]
+__all__ = ["countable", "feedback", "join", "labelled", "read_ledger", "reading", "sums"]

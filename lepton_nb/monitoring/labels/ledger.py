@@ -32,6 +32,7 @@ __all__ = [
     "FOLDER",
     "Ledger",
     "Part",
+    "countable",
     "drop_unnamed",
     "read",
     "reading",
@@ -178,17 +179,34 @@ def sums(folder: Path, parts: Iterable[Part]) -> Iterator[tuple[str, int, int, d
     for part in parts:
         path = _sums(folder, part.number)
         content = path.read_bytes()
-        try:
+        with countable(folder, path.name):
             for one in orjson.loads(content)["windows"]:
                 if "classes" not in one["tally"]:
                     ErrorTally().add_dict(one["tally"])
                 yield one["version"], one["start"], one["seconds"], one["tally"]
-        except (ValueError, KeyError, TypeError) as cause:
-            raise FormatError(
-                f"{path} is not readable",
-                got=str(cause),
-                hint=f"delete the folder {path.parent}; the labels are joined again from the log",
-            ) from cause
+
+
+@contextlib.contextmanager
+def countable(folder: Path, name: str = "*.sums.json") -> Iterator[None]:
+    """Where windows of parts are counted: those that cannot be are told as what they are, a broken file.
+
+    To count each once more beforehand would cost as much as to count it.
+
+    Args:
+        folder: of the deployment.
+        name: of the file, where it is known.
+
+    Raises:
+        FormatError: they cannot be counted.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as cause:
+        raise FormatError(
+            f"{folder / FOLDER / name} is not readable",
+            got=f"{type(cause).__name__} {cause}",
+            hint=f"delete the folder {folder / FOLDER}; the labels are joined again from the log",
+        ) from cause
 
 
 def write(
@@ -215,7 +233,8 @@ def write(
         taken.append(parts.pop())
         rows += taken[-1].rows
     table = _table(folder, taken[::-1], new)
-    windows = merged([*sums(folder, taken), *((*place, tally) for place, tally in found.items())])
+    with countable(folder):
+        windows = merged([*sums(folder, taken), *((*place, tally) for place, tally in found.items())])
     number = ledger.number
     _write_part(folder, number, table, windows)
     ids = table["id"]

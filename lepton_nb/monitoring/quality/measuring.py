@@ -24,7 +24,7 @@ from ...scores import (
     share_fell,
 )
 from ...workspace import Workspace, read_json
-from ..labels import join, read_ledger, reading, sums
+from ..labels import countable, join, read_ledger, reading, sums
 from ..places import folder_of, model_folder
 from ..windows import Observed, observe, reads_logs
 from .seen import Labels, Seen, confidence_of, segments_of, steps_of
@@ -65,15 +65,17 @@ def quality(
     # What is asked for says how exactly windows are read: of an hour the minutes, of a year the days.
     spans = observe(ws, name, None if since is None else moment).windows
     seen = Seen()
-    for one in windows:
-        if one[0] == version:
-            seen.add_labels(one[3], segments=True)
+    with countable(folder):
+        for one in windows:
+            if one[0] == version:
+                seen.add_labels(one[3], segments=True)
     for counts in spans.values():
         if version in counts.models:
             seen.add_predictions(counts.models[version])
     model = model_folder(ws, folder, version)
     known, known_from = _calibration(model, seen.tally)
-    steps = steps_of(windows, Observed(spans, 0), version, None if known is None else calibrated(known))
+    with countable(folder):
+        steps = steps_of(windows, Observed(spans, 0), version, None if known is None else calibrated(known))
     return _told(
         Quality(name, version, seen.rows, 0, ledger.unmatched, classes=ledger.classes.get(version, ()), steps=steps),
         seen,
@@ -105,7 +107,7 @@ def _calibration(model: Path | None, labelled: Tally | None) -> tuple[NDArray[np
         held_out = read_json(model / HELD_OUT_FILE) if model else {}
         tally = Tally(int(held_out["classes"]))
         tally.add_dict(held_out)
-    except (OSError, FormatError, KeyError, TypeError, ValueError, IndexError):
+    except (OSError, FormatError, KeyError, TypeError, ValueError, IndexError, AttributeError):
         tally = Tally(1)
     if tally.confidence.any():
         return tally.confidence, _HELD_OUT

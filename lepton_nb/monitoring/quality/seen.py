@@ -22,6 +22,8 @@ __all__ = ["Labels", "Seen", "confidence_of", "known", "segments_of", "steps_of"
 Labels = tuple[str, int, int, dict[str, Any]]
 
 _SEGMENT_ROWS = 30
+# Of a sum of all rows: what taking off may leave of a part of it.
+_ROUNDING = 1e-9
 # Steps that people count in, from a minute to a month.
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 14400, 43200, 86400, 604_800, 2_592_000)
 _MOST_STEPS = 60
@@ -110,10 +112,17 @@ def _of_classes(tally: Tally) -> list[Segment]:
 
 
 def _of_numbers(errors: ErrorTally) -> list[Segment]:
+    # A correction of a row that no segment has would be taken off what others say.
+    if not errors.segmented:
+        return []
+    # What is less than nothing but for rounding is no sum of errors.
+    least = -_ROUNDING * np.array([0.0, abs(errors.absolute), abs(errors.squared)])
     return [
-        Segment(column, value, round(rows), None, mae=absolute / rows, rmse=math.sqrt(max(squared, 0.0) / rows))
+        Segment(column, value, round(rows), None, mae=absolute / rows, rmse=math.sqrt(squared / rows))
         for column, values in errors.segments.items()
-        for value, (rows, absolute, squared) in ((name, sums.tolist()) for name, sums in values.items())
+        for value, (rows, absolute, squared) in (
+            (name, np.maximum(sums, 0.0).tolist()) for name, sums in values.items() if (sums >= least).all()
+        )
         if rows
     ]
 
