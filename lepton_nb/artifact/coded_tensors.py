@@ -6,14 +6,11 @@ from pathlib import Path
 
 from ..models import Examples
 from ..records import Run, plain
-from ..scores import HELD_OUT_FILE
 from ..workspace import write_atomic, write_json
 from .coded import WARNING, Coded, stated_of, write_network
 from .folder import TOKENIZER, seal
-from .golden import GOLDEN, golden_of
-from .quality import tally_of
 from .subject import Subject, subject_of
-from .telling import card_of, golden_rows, reference_of_examples, signature_of_shapes
+from .telling import card_of, signature_of_shapes, write_shown
 from .tensors import differing_of
 from .wanted import Wanted
 
@@ -38,13 +35,9 @@ def assemble_coded_tensors(folder: Path, run: Run, examples: Examples, wanted: W
         write_atomic(folder / TOKENIZER, subject.text.content)
     signature = signature_of_shapes(subject, _shapes(subject), wanted)
     write_json(folder / "signature.json", signature.to_dict())
-    write_json(folder / "reference.json", reference_of_examples(subject, signature).to_dict())
-    rows, expected = golden_rows(subject, signature)
-    write_json(folder / GOLDEN, golden_of(signature, rows, expected, examples.part))
+    write_shown(folder, subject, signature)
     coded = Coded.load(folder)
     coded.check_golden(folder)
-    if examples.validation and (tally := tally_of(subject, subject.answers)):
-        write_json(folder / HELD_OUT_FILE, {"part": examples.part, **tally.to_dict()})
     parameters = sum(value.numel() for value in coded.network.parameters())
     card = {**card_of(subject, coded, run, parameters), "code": True, "warning": WARNING}
     write_json(folder / "card.json", plain(card))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,25 @@ from ..runtime.embedding import answer_features
 from ..runtime.fields import DTYPES
 from ..runtime.model import Model
 from ..runtime.summary import features_of
+from ..scores import HELD_OUT_FILE
+from ..workspace import write_json
 from .coded import Coded
+from .golden import GOLDEN, golden_of
 from .named import embeddings
-from .quality import scores_of
+from .quality import scores_of, tally_of
 from .reference import categories_of, numbers_of
 from .subject import Subject
 from .wanted import Wanted
 
-__all__ = ["card_of", "golden_rows", "notes_of", "reference_of_examples", "signature_of_graph", "signature_of_shapes"]
+__all__ = [
+    "card_of",
+    "golden_rows",
+    "notes_of",
+    "reference_of_examples",
+    "signature_of_graph",
+    "signature_of_shapes",
+    "write_shown",
+]
 
 
 def signature_of_graph(subject: Subject, graph: Any, wanted: Wanted) -> Signature:
@@ -195,3 +207,19 @@ def notes_of(subject: Subject, signature: Signature) -> list[str]:
             f"the tokenizer reads a text of the training as {first[:120]!r}; if it read otherwise, it is another one"
         )
     return notes
+
+
+def write_shown(folder: Path, subject: Subject, signature: Signature) -> None:
+    """Write the golden batch, the reference and, of a classification with validation rows, what it answers to these.
+
+    Args:
+        folder: of the model.
+        subject: the network.
+        signature: what the model takes and answers.
+    """
+    examples = subject.examples
+    rows, expected = golden_rows(subject, signature)
+    write_json(folder / GOLDEN, golden_of(signature, rows, expected, examples.part))
+    write_json(folder / "reference.json", reference_of_examples(subject, signature).to_dict())
+    if examples.validation and (tally := tally_of(subject, subject.answers)):
+        write_json(folder / HELD_OUT_FILE, {"part": examples.part, **tally.to_dict()})

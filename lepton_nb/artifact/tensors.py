@@ -13,15 +13,12 @@ from ..models import Examples
 from ..records import Run, plain
 from ..runtime import ModelError
 from ..runtime.model import Model
-from ..scores import HELD_OUT_FILE
 from ..workspace import write_atomic, write_json
 from .assembly import Assembled, check_parity, serialised
 from .folder import MODEL, TOKENIZER, seal
-from .golden import GOLDEN, golden_of
 from .named import Arrays, export_named
-from .quality import tally_of
 from .subject import Subject, subject_of
-from .telling import card_of, golden_rows, reference_of_examples, signature_of_graph
+from .telling import card_of, signature_of_graph, write_shown
 from .wanted import Wanted
 
 __all__ = ["assemble_tensors", "differing_of", "sample_of"]
@@ -63,12 +60,8 @@ def assemble_tensors(folder: Path, run: Run, examples: Examples, wanted: Wanted)
             hint="--max-length, with fewer tokens" if longest else "",
         ) from cause
     parity = _parity(subject, model, program)
-    rows, expected = golden_rows(subject, signature)
-    write_json(folder / GOLDEN, golden_of(signature, rows, expected, examples.part))
-    write_json(folder / "reference.json", reference_of_examples(subject, signature).to_dict())
+    write_shown(folder, subject, signature)
     parameters = sum(value.numel() for value in subject.network.parameters())
-    if examples.validation and (tally := tally_of(subject, subject.answers)):
-        write_json(folder / HELD_OUT_FILE, {"part": examples.part, **tally.to_dict()})
     write_json(folder / "card.json", plain(card_of(subject, model, run, parameters)))
     return Assembled(parity, parameters)
 
