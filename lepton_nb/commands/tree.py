@@ -24,6 +24,8 @@ VERBS = {
     "data profile": "data",
     "data drift": "data",
     "train": "train",
+    "tune": "tune",
+    "tune show": "tune",
     "attach": "train",
     "resume": "train",
     "runs": "runs",

@@ -2,7 +2,7 @@
 
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
 from .shipped import pack, ship, unpack
-from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
+from .spec import PICKLE, Spec, arguments, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
 from .trained import load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written
@@ -16,6 +16,7 @@ __all__ = [
     "Examples",
     "Spec",
     "Written",
+    "arguments",
     "asks_for_shapes",
     "assigned",
     "build",

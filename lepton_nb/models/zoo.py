@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UsageError
 
-__all__ = ["build", "check", "names"]
+__all__ = ["build", "check", "names", "options_of"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ def names() -> tuple[str, ...]:
         ('cnn', 'mlp')
     """
     return tuple(sorted(_ZOO))
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """The own arguments of a network of the zoo; none for a name that it does not know."""
+    return _ZOO[name].options if name in _ZOO else ()
 
 
 def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any]) -> None:

@@ -38,10 +38,10 @@ from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Load, Logs, Predictions, Scored
 from .shown import Result, Table, cell, plain, printable
 from .starter import Starter
+from .tuning import Objective, Studies, Study, StudyStatus, Trial, TrialStatus, best_of
 from .written import Written
 
 __all__ = [
-    "FAILURES",
     "Alert",
     "AlertStatus",
     "Artifact",
@@ -66,6 +66,7 @@ __all__ = [
     "Event",
     "Export",
     "Exports",
+    "FAILURES",
     "Failed",
     "FeatureDrift",
     "FeatureHistogram",
@@ -80,6 +81,7 @@ __all__ = [
     "Metric",
     "Metrics",
     "Note",
+    "Objective",
     "Outputs",
     "PipelineRun",
     "Predictions",
@@ -103,14 +105,20 @@ __all__ = [
     "Starter",
     "Step",
     "StepStatus",
+    "Studies",
+    "Study",
+    "StudyStatus",
     "Table",
     "Traffic",
+    "Trial",
+    "TrialStatus",
     "Usage",
     "UsageStep",
     "Watch",
     "Watches",
     "Written",
     "ago",
+    "best_of",
     "better",
     "cell",
     "decode",

@@ -23,7 +23,7 @@ from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
 
-__all__ = ["check", "train"]
+__all__ = ["begin", "check", "specified", "train"]
 
 # The smallest image: what no network can be asked for with it, none can be asked for with any data.
 _ANY_SHAPE, _ANY_CLASSES = (1, 1, 1), 2
@@ -99,14 +99,55 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     check_trainer(fit.trainer)
     name = None if name is None else check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
-    spec = _specified(net, source, options or {}, lr)
+    spec = specified(net, source, options or {}, lr)
     run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), callbacks, report)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
 
 
-def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
+def begin(
+    ws: Workspace,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    name: str,
+    *,
+    callbacks: Sequence[Any] = (),
+    tags: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[str, Identity]:
+    """Start a trainer, and leave it to itself.
+
+    Args:
+        ws: the workspace.
+        spec: the network, as `specified` gives it.
+        source: what it is fitted to.
+        fit: how.
+        name: of the run.
+        callbacks: Lightning callbacks of the notebook's own.
+        tags: of the run.
+        variables: of the trainer's environment, beside this process's own.
+
+    Returns:
+        Id of the run, and its process.
+    """
+    return _launch(ws, spec, source, fit, name, callbacks, silent, tags, variables)
+
+
+def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
+    """The network for this data.
+
+    Args:
+        net: a network's name, or a LightningModule class or instance.
+        source: what it is fitted to.
+        options: arguments of the network.
+        lr: learning rate; None leaves it to the network.
+
+    Raises:
+        UsageError: the network cannot take such data or arguments.
+        DataError: the data has no training rows.
+    """
     if isinstance(source, Data):
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
@@ -126,11 +167,14 @@ def _launch(
     name: str,
     callbacks: Sequence[Any],
     report: Report,
+    tags: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[str, Identity]:
     """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
     packed = spec.pack()
     known = source.id if isinstance(source, Data) else source.name
-    run_id = tracking.start_run(ws, name, _params(spec, source, fit), {"lepton.model": spec.name, "lepton.data": known})
+    about = {"lepton.model": spec.name, "lepton.data": known, **(tags or {})}
+    run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
         places = [place or str(Path.cwd()) for place in sys.path]
@@ -148,7 +192,7 @@ def _launch(
         )
         # Later the cell may have been changed: what is packaged as source is what was trained.
         job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
-        return run_id, launch(ws, run_id, Path.cwd())
+        return run_id, launch(ws, run_id, Path.cwd(), variables)
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
