@@ -29,8 +29,8 @@ def candidates(kind: str, typed: str) -> list[str]:
     """What begins with the text that was typed.
 
     Args:
-        kind: `run`, `running` (what can be stopped), `study`, `data`, `network`, `callback`, `deployment`, `bento`, `model`
-            (a deployment or a Bento) or `format` (of an export).
+        kind: `run`, `running` (what can be stopped), `study`, `data`, `network`, `callback`, `deployment`, `bento`,
+            `model` (a deployment or a Bento) or `format` (of an export).
         typed: the text.
 
     Returns:

@@ -13,7 +13,9 @@ from .find import named
 
 
 def stop(
-    name: Annotated[object, Arg("deployment, run, study, dashboard, or watch-DEPLOYMENT.", "NAME", completes="running")],
+    name: Annotated[
+        object, Arg("deployment, run, study, dashboard, or watch-DEPLOYMENT.", "NAME", completes="running")
+    ],
 ) -> Result:
     """Stop a deployment, a running training, a study, a watch or a dashboard; what it recorded stays."""
     from .. import dashboards, loop, serving, training

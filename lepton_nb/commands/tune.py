@@ -68,10 +68,11 @@ def tune(
     words = {name: value for name, value in locals().items() if name in training.FIT_OPTIONS and name != "on"}
     fit = training.Fit(**{**words, "monitor": monitor or "", "trainer": options_of(trainer)})
     ws, host, kind = current(), current_host(), network_of(network)
-    if space is None or space == "":
-        raise UsageError("there is nothing to search", expected="--space", hint='--space "lr=log(1e-4,1e-1)"')
+    searched: Any = space
     if isinstance(space, str) and (host.knows(space) or (":" in space and "=" not in space)):
-        space = host.resolve(space)
+        searched = host.resolve(space)
+    if searched is None:
+        raise UsageError("there is nothing to search", expected="--space", hint='--space "lr=log(1e-4,1e-1)"')
     about: dict[str, Any] = {"lr": lr, "options": options_of(net)}
     training.check(kind, fit, **about)
     return training.tune(
@@ -79,7 +80,7 @@ def tune(
         kind,
         training_data_of(ws, data, target),
         fit,
-        space,
+        searched,
         trials=trials,
         objectives=objective,
         sampler=sampler,

@@ -9,5 +9,5 @@ __all__ = ["board"]
 
 
 def board(study: Study) -> str:
-    """x"""
+    """X"""
     return element(10, f"Study {study.name}", study.said, "")

@@ -2,7 +2,17 @@
 
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
 from .shipped import pack, ship, unpack
-from .spec import PICKLE, Spec, arguments, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
+from .spec import (
+    PICKLE,
+    Spec,
+    arguments,
+    asks_for_shapes,
+    has_loaders,
+    is_lightning,
+    require_callback,
+    require_lightning,
+    specify,
+)
 from .trained import load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written

@@ -42,6 +42,7 @@ from .tuning import Objective, Studies, Study, StudyStatus, Trial, TrialStatus, 
 from .written import Written
 
 __all__ = [
+    "FAILURES",
     "Alert",
     "AlertStatus",
     "Artifact",
@@ -66,7 +67,6 @@ __all__ = [
     "Event",
     "Export",
     "Exports",
-    "FAILURES",
     "Failed",
     "FeatureDrift",
     "FeatureHistogram",

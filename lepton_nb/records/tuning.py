@@ -185,7 +185,13 @@ class Study(Result):
         on_front = one.number not in {each.number for each in self.front}
         value = one.values[0] if one.values else None
         known = value is not None and math.isfinite(value)
-        return not one.complete, on_front, not known, self.objectives[0].cost(value or 0.0) if known else 0.0, one.number
+        return (
+            not one.complete,
+            on_front,
+            not known,
+            self.objectives[0].cost(value or 0.0) if known else 0.0,
+            one.number,
+        )
 
     def _note(self, left_out: int) -> str:
         notes = [self.cause] if self.cause else []

@@ -91,10 +91,7 @@ class _Reader:
             self.refuse(self.at, f"{self._here()} follows {name!r}", "=", f"{name}=log(1e-4,1e-1), for one")
         self._skip()
         begin = self.at
-        if self._eat("["):
-            one = self._choices(name, begin)
-        else:
-            one = self._range(name)
+        one = self._choices(name, begin) if self._eat("[") else self._range(name)
         if self.at < len(self.text) and not self.text[self.at].isspace():
             self.refuse(self.at, f"{self._here()} follows {name!r}", "a space, or the end")
         return one
@@ -125,7 +122,7 @@ class _Reader:
         step = values[2] if len(values) > 2 else 1
         if kind == "int" and not 1 <= step <= values[1] - values[0]:
             self.refuse(places[2], f"a step of {step:g} does not fit", f"1 to {values[1] - values[0]:g}")
-        return Dimension(name, kind, *values[:2], step if kind == "int" else 0)  # type: ignore[arg-type]
+        return Dimension(name, kind, values[0], values[1], step if kind == "int" else 0)  # type: ignore[arg-type]
 
     def _numbers(self, kind: str) -> tuple[list[float], list[int]]:
         """The numbers up to the closing bracket, and where each begins."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import data
+from ...errors import DataError
 from ...models import EXAMPLES, load_trained, read_examples
 from ...workspace import Workspace, write_json
 from ..job import Job
@@ -64,7 +65,10 @@ def _row(folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
         found = data.find(Workspace(job.home), job.data)
         values, _ = data.features(found, "validation" if found.rows.get("validation") else "train")
         return (torch.from_numpy(values[:1]),), {}
-    batch = read_examples(folder / "job" / EXAMPLES).held_out[0]
+    examples = read_examples(folder / "job" / EXAMPLES)
+    if examples is None or not examples.held_out:
+        raise DataError("no row of this training was kept to be measured with", hint="a loaded data set has rows")
+    batch = examples.held_out[0]
     return (), {name: torch.from_numpy(values[:1]) for name, values in batch.inputs.items()}
 
 

@@ -27,6 +27,7 @@ __all__ = ["PLAN", "Asked", "Plan"]
 PLAN = "study.json"
 _OBJECTS = "objects.pkl"
 
+
 @dataclass(frozen=True)
 class Plan:
     """What `study.json` says.

@@ -169,5 +169,6 @@ def pruner_of(name: Pruner, epochs: int) -> optuna.pruners.BasePruner:
     return optuna.pruners.MedianPruner() if name == "median" else optuna.pruners.NopPruner()
 
 
-def _directions(objectives: Sequence[Objective]) -> list[str]:
-    return [f"{one.direction}imize" for one in objectives]
+def _directions(objectives: Sequence[Objective]) -> list[optuna.study.StudyDirection]:
+    turns = optuna.study.StudyDirection
+    return [turns.MINIMIZE if one.direction == "min" else turns.MAXIMIZE for one in objectives]

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ... import kernels, tracking
-from ...errors import ConflictError, LeptonError, NotFoundError, TrainingError, UsageError
+from ...errors import ConflictError, TrainingError, UsageError
 from ...models import asks_for_shapes
 from ...processes import stop as end_process
 from ...records import Data, Note, Report, Study, plain, silent
 from ...workspace import Workspace, check_name, locked
 from ..job import ask_to_stop
 from ..launching import trainer_environment
-from ..options import Fit, Place as Where, check_rate, check_trainer
+from ..options import Fit, check_rate, check_trainer
+from ..options import Place as Where
 from ..sources import Loaders, loaders_of
 from ..starting import specified
 from .dimensions import Space
