@@ -39,6 +39,7 @@ _ZOO = {
     "mlp": _Entry("mlp", "MLP", None, ("hidden", "dropout", *_FITTING)),
 }
 
+_LISTS = ("channels", "hidden")
 _WIDEST = 65536
 _SCHEDULES = ("one_cycle", "cosine", "constant")
 
@@ -48,14 +49,20 @@ def _is_number(value: object) -> bool:
 
 
 def _are_widths(value: object) -> bool:
+    value = _listed(value)
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         return False
     return all(not isinstance(w, bool) and isinstance(w, Integral) and 1 <= int(w) <= _WIDEST for w in value)
 
 
+def _listed(value: Any) -> Any:
+    """A width alone as the list of one layer."""
+    return [value] if isinstance(value, Integral) and not isinstance(value, bool) else value
+
+
 # What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
 _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(("channels", "hidden"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")),
+    **dict.fromkeys(_LISTS, (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}, or one of them")),
     **dict.fromkeys(
         ("dropout", "label_smoothing"), (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
     ),
@@ -132,6 +139,7 @@ def build(name: str, data_shape: Sequence[int], classes: int, **options: Any) ->
     check(name, data_shape, options)
     entry = _ZOO[name]
     kind = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.attribute)
+    options = {option: _listed(value) if option in _LISTS else value for option, value in options.items()}
     try:
         return kind(tuple(data_shape), classes, **options)
     except (TypeError, ValueError, RuntimeError) as cause:
