@@ -26,6 +26,7 @@ VERBS = {
     "train": "train",
     "tune": "tune",
     "tune show": "tune",
+    "tune delete": "tune",
     "attach": "train",
     "resume": "train",
     "runs": "runs",

@@ -101,3 +101,12 @@ def tune_show(study: Annotated[object, _STUDY] = None) -> Study | Studies:
     from .. import training
 
     return training.studies(current()) if study is None else training.study_of(current(), str(study))
+
+
+def tune_delete(
+    study: Annotated[object, Arg("name of a study.", "STUDY", completes="study")],
+) -> Study:
+    """Delete a study, with the runs of its trials; one that is running is refused."""
+    from .. import training
+
+    return training.delete_study(current(), str(study))

@@ -16,7 +16,7 @@ __all__ = ["board"]
 _HIGH, _GAP, _ROW = 120.0, 50.0, 18.0
 _LEFT, _RIGHT = 58.0, 18.0
 # More axes cannot be told apart, and more lines only fill the file.
-_AXES, _LINES, _DOTS, _TABLE, _BARS = 6, 60, 1000, 5, 6
+_AXES, _LINES, _DOTS, _TABLE, _BARS = 6, 60, 250, 5, 6
 
 
 def board(study: Study) -> str:
@@ -99,43 +99,43 @@ def _heading(study: Study) -> str:
 
 
 def _best_so_far(study: Study, top: float) -> str:
-    shown = [one for one in study.trials if one.complete][-_DOTS:]
+    shown = [one for one in study.trials if one.complete]
     last = max([one.number for one in study.trials], default=0)
     scale = _Scale.of([_value(one) for one in shown])
     panel = Panel(_LEFT, top, WIDTH - _LEFT - _RIGHT, _HIGH, (0, max(last, 1)), (0, 1))
-    body = _axis(panel, scale)
+    dots = [_dot(panel.x(one.number), panel.y(scale.place(_value(one))), SOFT) for one in _thin(shown)]
     best: float | None = None
     stairs: list[tuple[float, float]] = []
     cost = study.objectives[0].cost
-    for one in shown:
-        value = _value(one)
-        body += _dot(panel.x(one.number), panel.y(scale.place(value)), SOFT)
+    for place, one in enumerate(shown):
+        value, before = _value(one), best
         if best is None or cost(value) < cost(best):
-            if best is not None:
-                stairs.append((panel.x(one.number), panel.y(scale.place(best))))
             best = value
-        stairs.append((panel.x(one.number), panel.y(scale.place(best))))
-    for one in study.trials:
+        if best != before or place == len(shown) - 1:
+            level = best if before is None else before
+            stairs += [(panel.x(one.number), panel.y(scale.place(at))) for at in dict.fromkeys((level, best))]
+    body = _axis(panel, scale) + "".join(dots)
+    for one in _thin([one for one in study.trials if one.status in ("pruned", "failed")]):
         # What has no value stands below: a bar for pruned, a cross for failed.
-        if one.status in ("pruned", "failed"):
-            mark, colour = ("|", MUTED) if one.status == "pruned" else ("x", ALARM)
-            body += write(panel.x(one.number), top + _HIGH + 8, mark, anchor="middle", colour=colour, size=9)
+        mark, colour = ("|", MUTED) if one.status == "pruned" else ("x", ALARM)
+        body += write(panel.x(one.number), top + _HIGH + 8, mark, anchor="middle", colour=colour, size=9)
     return body + (line(stairs, ACCENT, 2.0) if len(stairs) > 1 else "")
 
 
 def _front(study: Study, top: float) -> str:
-    shown = [one for one in study.trials if one.complete][-_DOTS:]
+    shown = [one for one in study.trials if one.complete]
     across, up = (_Scale.of([_value(one, place) for one in shown]) for place in (0, 1))
     panel = Panel(_LEFT, top, WIDTH - _LEFT - _RIGHT, _HIGH, (0, 1), (0, 1))
     body = _axis(panel, up)
     for place, text in across.ticks():
         body += write(panel.x(place), top + _HIGH + 12, say(text, 12), anchor="middle")
     front = {one.number for one in study.front}
-    for one in shown:
+    for one in (*_thin([one for one in shown if one.number not in front]), *_thin(study.front)):
         x, y = panel.x(across.place(_value(one, 0))), panel.y(up.place(_value(one, 1)))
         body += _dot(x, y, ACCENT if one.number in front else SOFT, 4.0 if one.number in front else 2.6)
     if len(study.objectives) == 2:
-        joined = [(panel.x(across.place(_value(one, 0))), panel.y(up.place(_value(one, 1)))) for one in study.front]
+        front_line = _thin(study.front)
+        joined = [(panel.x(across.place(_value(one, 0))), panel.y(up.place(_value(one, 1)))) for one in front_line]
         body += line(joined, ACCENT, 1.6, "5 3") if len(joined) > 1 else ""
     return body
 
@@ -195,6 +195,11 @@ def _axis(panel: Panel, scale: _Scale) -> str:
 
 def _dot(x: float, y: float, colour: str, radius: float = 2.6) -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" style="fill: {css(colour)}"/>'
+
+
+def _thin(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """So many of them, evenly, as a picture has room for."""
+    return trials[:: -(-len(trials) // _DOTS)] if len(trials) > _DOTS else trials
 
 
 def _names(study: Study) -> list[str]:

@@ -9,7 +9,7 @@ from .resuming import resume
 from .sources import travels
 from .starting import check, train
 from .stopping import stop
-from .tuning import attach_study, is_study, resume_study, stop_study, studies, study_of, tune
+from .tuning import attach_study, delete_study, is_study, resume_study, stop_study, studies, study_of, tune
 
 __all__ = [
     "FIT_OPTIONS",
@@ -22,6 +22,7 @@ __all__ = [
     "attach",
     "attach_study",
     "check",
+    "delete_study",
     "is_study",
     "last_lines",
     "resume",

@@ -59,7 +59,7 @@ def test_a_space_asks_for_its_ranges_and_choices_in_their_own_types() -> None:
         "hidden": [32, "[64, 64]", "a b", "word"],
     }
     assert Space.from_dict(space.to_dict()) == space
-    assert list(space.corners())[0] == {"lr": 1e-4, "dropout": 0.0, "batch_size": 16, "hidden": 32}
+    assert next(space.corners()) == {"lr": 1e-4, "dropout": 0.0, "batch_size": 16, "hidden": 32}
     assert list(space.corners())[-1]["hidden"] == "word"
     mixed = parse("a=[1, true, null]")
     assert [mixed(Fixed(a=place))["a"] for place in range(3)] == [1, True, None]

@@ -238,15 +238,15 @@ def test_a_function_of_the_notebook_is_a_space_too(ws, table) -> None:
 
 
 def test_a_trial_that_is_worse_than_others_is_stopped_early_and_its_run_says_so(ws, table) -> None:
-    fit = Fit(epochs=40, batch_size=16, seed=0, patience=0, accelerator="cpu")
+    fit = Fit(epochs=20, batch_size=16, seed=0, patience=0, accelerator="cpu")
     # Hyperband's first rung is the first epoch; what learns nothing ends there.
     study = training.tune(
-        ws, Tried, table, fit, "lr=[1e-9,0.05] wait=[0.02]", trials=8, jobs=2, pruner="halving", name="early",
+        ws, Tried, table, fit, "lr=[1e-9,0.05] wait=[0.01]", trials=7, jobs=2, pruner="halving", name="early",
         sampler="random",
     )  # fmt: skip
     pruned = [one for one in study.trials if one.status == "pruned"]
     assert pruned
-    assert all(one.epochs < 40 for one in pruned)
+    assert all(one.epochs < 20 for one in pruned)
     run = tracking.get(ws, pruned[0].run)
     assert (run.status, run.tags["pruned"]) == ("stopped", pruned[0].cause)
     assert study.best.status == "finished"
@@ -278,3 +278,15 @@ def test_a_plan_is_another_one_by_what_is_tried_and_not_by_how_many(ws, found) -
     same = Plan(**{**vars(plan), "trials": 99, "jobs": 7, "storage": "sqlite:///x", "name": "other"})
     other = Plan(**{**vars(plan), "seed": 1})
     assert plan.fingerprint() == same.fingerprint() != other.fingerprint()
+
+
+def test_a_study_is_deleted_with_its_runs_and_nothing_else(ws, table, found) -> None:
+    study = training.tune(ws, "mlp", table, FIT, "lr=[0.01]", trials=1, name="gone")
+    training.delete_study(ws, "gone")
+    assert not study.path.exists()
+    assert not ws.run(study.run).exists()
+    assert found[0].path.is_dir()
+    with pytest.raises(NotFoundError):
+        tracking.get(ws, study.run)
+    # What is left of the name does not stand in the way of another study.
+    assert training.tune(ws, "mlp", table, FIT, "lr=[0.02]", trials=1, name="gone").registered == "gone@best"
