@@ -26,7 +26,7 @@ from .vectors import Span
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["is_lost", "recount"]
+__all__ = ["add_rows", "is_lost", "recount"]
 
 
 def is_lost(folder: Path) -> bool:
@@ -55,7 +55,7 @@ def recount(
     for key, paths in sealed_files(folder).items():
         if key not in counted:
             windows: dict[Span, Counts] = {}
-            broken = sum(_add(windows, path, bins, signatures) for path in paths)
+            broken = sum(add_rows(windows, path, bins, signatures) for path in paths)
             found[key] = ("", windows, broken)
     ends = [span.start + span.seconds for _, windows, _ in found.values() for span in windows]
     absorb(folder, found, (), recounted=max([read_index(folder).recounted, *ends]))
@@ -67,15 +67,29 @@ def _of_windows(folder: Path) -> Iterator[str]:
         yield f"{path.stem}-{hashlib.sha256(read_segment(path).head.encode()).hexdigest()[:8]}"
 
 
-def _add(
+def add_rows(
     windows: dict[Span, Counts],
     path: Path,
     bins: Callable[[str], Bins | None],
     signatures: Callable[[str], Signature | None],
+    since: float | None = None,
+    until: float | None = None,
 ) -> int:
-    """Count one Parquet file; returns how many of its rows do not fit their model."""
+    """Count the rows of one Parquet file.
+
+    Args:
+        windows: the minutes that they are added to.
+        path: of `sealed_files`.
+        bins: where the rows of a version are counted.
+        signatures: what a version takes.
+        since: what is older need not be counted, seconds since the epoch.
+        until: what is not older need not be counted.
+
+    Returns:
+        How many rows do not fit their model.
+    """
     last, broken = None, 0
-    for batch in sealed_batches(path):
+    for batch in sealed_batches(path, since, until):
         counted = count_entries(_entries(batch, signatures), bins, last)
         last, broken = counted.last, broken + counted.broken
         for start, counts in counted.windows.items():

@@ -161,9 +161,7 @@ def test_a_watch_of_it_delivers_its_alerts(logged, here, tmp_path):
     one.answer(one.rows(30))
     url = f"file://{tmp_path / 'bucket'}"
     copy(one, url)
-    (alerts := tmp_path / "any.yml").write_text(
-        "alerts: {any: requests > 0}\ndeliver: {record: {file: told.jsonl}}\n"
-    )
+    (alerts := tmp_path / "any.yml").write_text("alerts: {any: requests > 0}\ndeliver: {record: {file: told.jsonl}}\n")
     # What its models take is known before it is adopted.
     begun = loop.start(here, "far", alerts=alerts, log_url=url, when="psi(age) > 0.2", every=1.0)
     try:

@@ -72,7 +72,12 @@ def _tiles(one: Closer) -> str:
             ("status", "status", text(one.deployment.status), ""),
             ("requests", "requests", number(traffic.requests), ""),
             ("rate", "last minute", f"{one.rate:.2f}", "requests/s"),
-            ("errors", "errors", number(traffic.errors), unknown_errors(one.recounted) or share(traffic.errors, traffic.requests)),
+            (
+                "errors",
+                "errors",
+                number(traffic.errors),
+                unknown_errors(one.recounted) or share(traffic.errors, traffic.requests),
+            ),
             ("p50", "latency p50", ms(traffic.p50_ms), "ms"),
             ("p95", "latency p95", ms(traffic.p95_ms), "ms"),
             ("p99", "latency p99", ms(traffic.p99_ms), "ms"),
