@@ -24,7 +24,7 @@ __all__ = ["Asked", "Deployed", "answers", "learnt", "trained"]
 LATE, TOLD_AT_ONCE, AT_A_TIME = 500, 50, 10
 # Requests a second, and while the watch does what takes it time.
 FAST = 500.0
-PACE = {"retraining": 30.0, "gating": 30.0, "shadow": 60.0, "canary": 100.0, "guarding": 300.0}
+PACE = {"retraining": 10.0, "gating": 10.0, "shadow": 40.0, "canary": 100.0, "guarding": 300.0}
 
 
 @dataclass
