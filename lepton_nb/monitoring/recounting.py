@@ -1,7 +1,8 @@
 """Windows that were lost are counted again from the sealed rows.
 
 Those hold what was asked and answered, and how long it took. Requests that failed and what the processes used are
-counted in windows alone: of the time before, nobody knows them any more, and that is said.
+counted in windows alone: of the time before, nobody knows them any more, and that is said. Nor do they hold what size
+pictures were sent with, which is measured of later ones then.
 """
 
 from __future__ import annotations
