@@ -60,7 +60,7 @@ def become(
     except BaseException:  # noqa: BLE001 -- nothing may go back into the template's loop
         traceback.print_exc()
     finally:
-        _leave(code)
+        _leave(code, descriptors[3] if order.foreground else -1)
     raise AssertionError
 
 
@@ -249,14 +249,22 @@ def _exit_code(run: Callable[[], None]) -> int:
     return 0
 
 
-def _leave(code: int) -> NoReturn:
-    """End as the interpreter does, but for tearing down modules, which takes two seconds with torch in memory."""
+def _leave(code: int, lifeline: int) -> NoReturn:
+    """End as the interpreter does, but for tearing down modules, which takes two seconds with torch in memory.
+
+    Args:
+        code: the exit status, negative for a signal.
+        lifeline: its other end is told the status, for the template may be gone by now; -1 for none.
+    """
     for step in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined] # noqa: SLF001
         with contextlib.suppress(BaseException):
             step()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(BaseException):
             stream.flush()
+    if lifeline >= 0 <= code:
+        with contextlib.suppress(OSError):
+            os.write(lifeline, bytes([code]))
     if code < 0:
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)

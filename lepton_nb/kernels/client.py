@@ -119,13 +119,15 @@ class Forked:
             self._pidfd = -1
 
     def _told(self) -> int:
-        if self._connection is None:
-            return _UNKNOWN
-        self._connection.settimeout(_ANSWER_S)
-        try:
-            return int(receive(Inbox(self._connection))[0]["exit"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return _UNKNOWN
+        """The status as the template tells it, or, where that is gone, as a process in the foreground told by itself."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if self._connection:
+                self._connection.settimeout(_ANSWER_S)
+                return int(receive(Inbox(self._connection))[0]["exit"])
+        with contextlib.suppress(OSError):
+            if self._lifeline and (told := self._lifeline.recv(1, socket.MSG_DONTWAIT)):
+                return told[0]
+        return _UNKNOWN
 
 
 def fork(
