@@ -119,7 +119,7 @@ class Forked:
             self._pidfd = -1
 
     def _told(self) -> int:
-        """The status as the template tells it, or, where that is gone, as a process in the foreground told by itself."""
+        """The status as the template tells it or, where that is gone, as a process in the foreground tells its own."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             if self._connection:
                 self._connection.settimeout(_ANSWER_S)
@@ -164,7 +164,7 @@ def fork(
         place = locate(environment)
         connection = _connected(place.socket)
         if connection is None and foreground:
-            raise NotWarm("no template is running")  # noqa: TRY301 -- it is told as such
+            raise NotWarm("no template is running")
         connection = connection or _started(place, environment)
         # An answer that was sent in time is read in time.
         until = time.monotonic() + _wait(foreground) - (_FRONT_READING_S if foreground else _READING_S)

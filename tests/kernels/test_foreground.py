@@ -61,7 +61,7 @@ def front(shared, tmp_path, modules):
         words = [sys.executable, "-m", "front", str(wait), module, *argv]
         if before:
             words = ["bash", "-c", f'{before}; exec "$0" "$@"', *words]
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen(words, cwd=tmp_path, env=environment, text=True, **(pipes | options))
 
     return start
@@ -72,7 +72,9 @@ def test_it_sees_the_same_world_either_way(front, shared, modules, tmp_path):
     seen, parents = [], []
     for warm in (True, False):
         before = "trap '' HUP INT; umask 027; ulimit -S -n 200"
-        program = front("about", "a", "\udcff", warm=warm, env={"COLOUR": "red", "LEPTON_WARM_IDLE": "9"}, before=before)
+        program = front(
+            "about", "a", "\udcff", warm=warm, env={"COLOUR": "red", "LEPTON_WARM_IDLE": "9"}, before=before
+        )
         out, err = program.communicate("typed", timeout=60)
         assert (program.returncode, err) == (0, "first partly")
         seen.append(json.loads(out))
@@ -256,4 +258,3 @@ def test_a_folder_of_the_program_that_would_replace_an_imported_module_is_respec
     # `python -m` looks into the working folder first.
     (tmp_path / "tornado.py").write_text("name = 'mine'\n")
     assert front("tell").communicate(timeout=60)[0] == "mine\n"
-
