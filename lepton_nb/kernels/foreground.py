@@ -37,24 +37,29 @@ def run_in_foreground(module: str, argv: Sequence[str]) -> None:
             os.fstat(stream)
         if signal.pthread_sigmask(signal.SIG_BLOCK, ()):
             return
-        environment = dict(os.environ)
+        foreground = Foreground.of_this_process()
+    except (OSError, AttributeError):
+        return
+    awaited = {getattr(signal, name) for name in _PASSED_ON}
+    # The forked process may be at work before this one knows: what comes meanwhile waits for either.
+    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    try:
         forked = fork(
             module,
             argv,
             cwd=Path.cwd(),
-            environment=environment,
+            environment=dict(os.environ),
             streams=(0, 1, 2),
             bound=True,
-            foreground=Foreground.of_this_process(),
+            foreground=foreground,
         )
     except (NotWarm, OSError):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
         return
-    _stand_for(forked)
+    _stand_for(forked, awaited)
 
 
-def _stand_for(forked: Forked) -> NoReturn:
-    awaited = {getattr(signal, name) for name in _PASSED_ON}
-    signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+def _stand_for(forked: Forked, awaited: set[signal.Signals]) -> NoReturn:
     forked.announce_end()
     while (code := forked.poll()) is None:
         if found := signal.sigtimedwait(awaited, _LOOK_S):
