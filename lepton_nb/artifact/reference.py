@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..records import Data
 from ..runtime import Distribution, Reference, Signature
 from ..runtime.embedding import answer_features
-from ..runtime.summary import feature_kinds, features_of
+from ..runtime.summary import feature_kinds, features_of, sides_names
 from ..scores import count_category, count_number, edges_of
 
 __all__ = ["categories_of", "numbers_of", "reference_of", "signature_of"]
@@ -23,7 +23,10 @@ def signature_of(data: Data) -> Signature:
 
 
 def reference_of(
-    signature: Signature, training: Mapping[str, NDArray[Any]], held_out: NDArray[np.floating[Any]]
+    signature: Signature,
+    training: Mapping[str, NDArray[Any]],
+    held_out: NDArray[np.floating[Any]],
+    sides: NDArray[np.int32] | None = None,
 ) -> Reference:
     """What ordinary traffic looks like.
 
@@ -35,6 +38,8 @@ def reference_of(
         signature: of the model.
         training: raw inputs of the training part.
         held_out: probabilities [N, C] of rows outside the training part.
+        sides: [N, 2], width and height of the training part's pictures before they were scaled; None where they are
+            not known.
     """
     kinds = feature_kinds(signature)
     categories = {one.name: one.categories for one in signature.inputs}
@@ -42,6 +47,9 @@ def reference_of(
         name: numbers_of(values) if kinds[name] == "number" else categories_of(values, categories[name])
         for name, values in features_of(training, signature).items()
     }
+    if sides is not None:
+        told = dict(zip(sides_names(signature.inputs[0].name), sides.T, strict=True))
+        features |= {name: numbers_of(values.astype(np.float64)) for name, values in told.items()}
     features |= {name: numbers_of(values) for name, values in answer_features(held_out).items()}
     predicted = np.bincount(held_out.argmax(axis=1), minlength=len(signature.classes))
     counts = Distribution("category", tuple(map(int, predicted)), categories=signature.classes)

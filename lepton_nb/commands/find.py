@@ -28,6 +28,7 @@ __all__ = [
     "study_of",
     "table_of",
     "training_data_of",
+    "weights_of",
 ]
 
 
@@ -120,6 +121,29 @@ def callbacks_of(names: tuple[object, ...]) -> list[object]:
     for one in found:
         models.require_callback(one)
     return [one() if isinstance(one, type) else one for one in found]
+
+
+def weights_of(ws: Workspace, value: object) -> tuple[str, Path | None]:
+    """Pretrained weights from a run, a safetensors file or a hub: how people call them, and where they lie.
+
+    Raises:
+        NotFoundError: there are none of that name.
+        FormatError: they are no safetensors.
+    """
+    from .. import models
+
+    value = named(value, Run)
+    if value is None or value == "":
+        return "", None
+    if isinstance(value, str) and models.is_on_hub(value):
+        name, path = value, models.fetch_weights(value)
+    elif isinstance(value, Path) or (isinstance(value, str) and (Path(value).suffix or Path(value).is_file())):
+        name, path = Path(str(value)).name, Path(str(value)).expanduser()
+    else:
+        run = run_of(ws, value)
+        name, path = f"run {run.name}", run.path / "weights.safetensors"
+    models.shapes_in(path)
+    return name, path
 
 
 def bento_of(ws: Workspace, value: object) -> Bento:

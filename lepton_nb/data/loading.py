@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..records import Column, Data
 from ..workspace import Workspace, check_name
 from .columns import TypedColumn
+from .kept import SIDES
 from .labels import classes_of
 from .opening import open_rows
 from .roles import choose_target, column_name, inputs_and_times
@@ -117,6 +118,8 @@ def _keep(
         rows.write(folder)
         np.save(folder / "targets.npy", targets)
         np.savez(folder / "split.npz", allow_pickle=False, **parts)
+        if opened.sides is not None:
+            np.save(folder / SIDES, opened.sides)
 
     return put(ws, sha, meta, name, write)
 

@@ -11,7 +11,7 @@ from ..errors import NotFoundError, UsageError
 from ..records import Data
 from ..workspace import Workspace
 from .columns import TypedColumn, typed
-from .kept import kept_inputs, kept_table, kept_targets
+from .kept import kept_inputs, kept_sides, kept_table, kept_targets
 from .pictures import PICTURES
 from .queries import is_query
 from .sources import SUFFIXES, Choices, Source, is_builtin, open_source
@@ -82,7 +82,7 @@ def _rows(data: Data) -> Source:
     target = TypedColumn(data.target, "category", labels, order=data.classes)
     if data.kind == "array":
         array, pictures = np.array(kept_inputs(data)), data.columns[0].picture
-        return Source(data.name, (target,), array, data.target, pictures=pictures)
+        return Source(data.name, (target,), array, data.target, pictures=pictures, sides=kept_sides(data))
     table = kept_table(data)
     # Text was judged when it was loaded: it is categories now, whatever it looks like.
     inputs = (

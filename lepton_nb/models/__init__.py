@@ -1,6 +1,8 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
+from .hubs import fetch_weights, is_on_hub
+from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
 from .shipped import pack, ship, unpack
 from .spec import (
     PICKLE,
@@ -25,13 +27,19 @@ __all__ = [
     "Batch",
     "Examples",
     "Spec",
+    "Taken",
     "Written",
     "arguments",
     "asks_for_shapes",
     "assigned",
+    "backbone_of",
     "build",
+    "fetch_weights",
     "has_loaders",
+    "head_of",
     "is_lightning",
+    "is_on_hub",
+    "is_under",
     "load_trained",
     "load_weights",
     "names",
@@ -40,8 +48,10 @@ __all__ = [
     "require_callback",
     "require_lightning",
     "save_weights",
+    "shapes_in",
     "ship",
     "specify",
+    "take",
     "unpack",
     "write_examples",
     "written",

@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from ..errors import DataError, UsageError
 from ..models import Spec, asks_for_shapes, has_loaders, specify, written
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
-from ..workspace import Workspace, check_name
+from ..workspace import Workspace, check_name, write_atomic
 from .attending import attended, result, trains
-from .job import Fit, Job, ship_loaders
+from .job import PRETRAINED, Fit, Job, ship_loaders
 from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
@@ -65,6 +65,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name: str | None = None,
     lr: float | None = None,
     options: Mapping[str, Any] | None = None,
+    weights: Path | None = None,
     callbacks: Sequence[Any] = (),
     detach: bool = False,
     report: Report = silent,
@@ -82,6 +83,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
         name: of the run (default: the network's name and four characters).
         lr: learning rate; None leaves it to the network.
         options: arguments of the network.
+        weights: a safetensors file to begin with; None for random ones.
         callbacks: Lightning callbacks of the notebook's own.
         detach: return at once, with the run still running.
         report: told what happens.
@@ -100,7 +102,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name = None if name is None else check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = specified(net, source, options or {}, lr)
-    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), callbacks, report)
+    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), _Beside(weights, callbacks), report)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
@@ -132,7 +134,7 @@ def begin(
     Returns:
         Id of the run, and its process.
     """
-    return _launch(ws, spec, source, fit, name, callbacks, silent, tags, variables)
+    return _launch(ws, spec, source, fit, name, _Beside(None, callbacks, tags or {}, variables or {}), silent)
 
 
 def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
@@ -159,21 +161,36 @@ def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: 
     return specify(net, source.shape(), source.classes(), options, lr)
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """What goes with a run beside its network and its data.
+
+    Args:
+        weights: that it begins with.
+        callbacks: Lightning's, of the notebook's own.
+        tags: of the run.
+        variables: of the trainer's environment, beside this process's own.
+    """
+
+    weights: Path | None = None
+    callbacks: Sequence[Any] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
 def _launch(
     ws: Workspace,
     spec: Spec,
     source: Data | Loaders,
     fit: Fit,
     name: str,
-    callbacks: Sequence[Any],
+    beside: _Beside,
     report: Report,
-    tags: Mapping[str, str] | None = None,
-    variables: Mapping[str, str] | None = None,
 ) -> tuple[str, Identity]:
     """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
     packed = spec.pack()
     known = source.id if isinstance(source, Data) else source.name
-    about = {"lepton.model": spec.name, "lepton.data": known, **(tags or {})}
+    about = {"lepton.model": spec.name, "lepton.data": known, **beside.tags}
     run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
@@ -187,12 +204,15 @@ def _launch(
             net=spec.entry(),
             sys_path=places,
             loaders="" if isinstance(source, Data) else source.kind,
-            callbacks=bool(callbacks),
+            callbacks=bool(beside.callbacks),
             cwd=str(Path.cwd()),
         )
+        if beside.weights:
+            # The run that they come from may be removed before this one is resumed.
+            write_atomic(job.folder / PRETRAINED, beside.weights.read_bytes(), mode=0o600)
         # Later the cell may have been changed: what is packaged as source is what was trained.
-        job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
-        return run_id, launch(ws, run_id, Path.cwd(), variables)
+        job.write(packed, beside.callbacks, None if spec.kind == "zoo" else written(spec))
+        return run_id, launch(ws, run_id, Path.cwd(), beside.variables)
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
