@@ -23,7 +23,7 @@ from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
 
-__all__ = ["begin", "check", "specified", "train"]
+__all__ = ["begin", "check", "enter", "specified", "train"]
 
 # The smallest image: what no network can be asked for with it, none can be asked for with any data.
 _ANY_SHAPE, _ANY_CLASSES = (1, 1, 1), 2
@@ -137,6 +137,33 @@ def begin(
     return _launch(ws, spec, source, fit, name, _Beside(None, callbacks, tags or {}, variables or {}), silent)
 
 
+def enter(
+    ws: Workspace,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    name: str,
+    *,
+    callbacks: Sequence[Any] = (),
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Enter a run that its own process trains, the one that calls this; its job is written.
+
+    Args:
+        ws: the workspace.
+        spec: the network, as `specified` gives it.
+        source: what it is fitted to.
+        fit: how.
+        name: of the run.
+        callbacks: Lightning callbacks of the notebook's own.
+        tags: of the run.
+
+    Returns:
+        Id of the run.
+    """
+    return _enter(ws, spec, source, fit, name, _Beside(None, callbacks, tags or {}))
+
+
 def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
     """The network for this data.
 
@@ -187,13 +214,23 @@ def _launch(
     beside: _Beside,
     report: Report,
 ) -> tuple[str, Identity]:
-    """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
+    """Enter a run and start its trainer; a run whose trainer did not start has failed."""
+    run_id = _enter(ws, spec, source, fit, name, beside)
+    try:
+        report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
+        return run_id, launch(ws, run_id, Path.cwd(), beside.variables)
+    except BaseException as cause:
+        tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
+        raise
+
+
+def _enter(ws: Workspace, spec: Spec, source: Data | Loaders, fit: Fit, name: str, beside: _Beside) -> str:
+    """Enter the run and write its job folder; a run whose job could not be written has failed."""
     packed = spec.pack()
     known = source.id if isinstance(source, Data) else source.name
     about = {"lepton.model": spec.name, "lepton.data": known, **beside.tags}
     run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
     try:
-        report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
         places = [place or str(Path.cwd()) for place in sys.path]
         job = Job(
             id=run_id,
@@ -212,10 +249,10 @@ def _launch(
             write_atomic(job.folder / PRETRAINED, beside.weights.read_bytes(), mode=0o600)
         # Later the cell may have been changed: what is packaged as source is what was trained.
         job.write(packed, beside.callbacks, None if spec.kind == "zoo" else written(spec))
-        return run_id, launch(ws, run_id, Path.cwd(), beside.variables)
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
+    return run_id
 
 
 def _new_name(model: str) -> str:

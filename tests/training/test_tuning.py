@@ -290,3 +290,21 @@ def test_a_study_is_deleted_with_its_runs_and_nothing_else(ws, table, found) -> 
         tracking.get(ws, study.run)
     # What is left of the name does not stand in the way of another study.
     assert training.tune(ws, "mlp", table, FIT, "lr=[0.02]", trials=1, name="gone").registered == "gone@best"
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_ray_tune_makes_the_same_study_on_a_cluster_of_its_own(ws, table) -> None:
+    study = training.tune(ws, "mlp", table, FIT, SPACE, trials=4, jobs=2, on="ray", name="rayed")
+    assert (study.status, len(study.trials)) == ("finished", 4)
+    assert {one.status for one in study.trials} <= {"finished", "pruned"}
+    for one in study.trials:
+        run = tracking.get(ws, one.run)
+        assert (run.tags["study"], run.tags["trial"]) == ("rayed", str(one.number))
+        assert run.status == ("stopped" if one.status == "pruned" else "finished")
+        if one.status == "finished":
+            assert one.values[0] == pytest.approx(min(run.metrics()["val_loss"].dropna()), rel=1e-4)
+    assert study.registered == "rayed@best"
+    more = training.tune(ws, "mlp", table, FIT, SPACE, trials=5, jobs=2, on="ray", name="rayed")
+    assert more.trials[:4] == study.trials
+    assert len(more.trials) == 5

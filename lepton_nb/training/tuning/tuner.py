@@ -63,11 +63,19 @@ def _recorded(ws: Workspace, place: Place) -> None:
         plan = Plan.read(place.folder)
         os.chdir(plan.cwd if Path(plan.cwd).is_dir() else ws.root)
         sys.path.extend(one for one in plan.sys_path if one not in sys.path)
-        status = _Tuner(ws, place, plan).run()
+        status = _worked(ws, place, plan)
     except BaseException as cause:
         place.record(me, "failed", str(cause) or type(cause).__name__)
         raise
     place.record(me, status)
+
+
+def _worked(ws: Workspace, place: Place, plan: Plan) -> str:
+    if plan.on != "ray":
+        return _Tuner(ws, place, plan).run()
+    from .cluster import drive_on_cluster
+
+    return drive_on_cluster(ws, place, plan)
 
 
 class _Tuner:
