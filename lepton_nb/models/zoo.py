@@ -57,7 +57,7 @@ def _are_widths(value: object) -> bool:
 
 def _listed(value: Any) -> Any:
     """A width alone as the list of one layer."""
-    return [value] if isinstance(value, Integral) and not isinstance(value, bool) else value
+    return [value] if not isinstance(value, bool) and isinstance(value, Integral) else value
 
 
 # What each option may be, and how that is told: a network that cannot be built is refused before its run starts.

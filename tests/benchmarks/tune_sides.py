@@ -74,12 +74,12 @@ def ours(task: Task) -> dict[str, Any]:
     rows = data.find(ws, "bench")
     fit = training.Fit(task.epochs, task.batch_size, task.seed, 0, accelerator="cpu")
     # The template is there, as it is for whoever has a kernel.
-    training.tune(ws, "mlp", rows, fit, SPACE, trials=1, name=f"warm-{time.time_ns()}")
+    training.tune(ws, "mlp", rows, fit, SPACE, training.Method(1), name=f"warm-{time.time_ns()}")
     name = f"bench-{time.time_ns()}"
     memory = Memory(lambda: getattr(place_of(ws, name).process()[0], "pid", None))
     memory.start()
     started = time.time()
-    study = training.tune(ws, "mlp", rows, fit, SPACE, trials=task.trials, name=name)
+    study = training.tune(ws, "mlp", rows, fit, SPACE, training.Method(task.trials), name=name)
     seconds = time.time() - started
     pids = {json.loads((ws.run(one.run) / "process.json").read_text())["pid"] for one in study.trials}
     statuses = [one.status for one in study.trials]

@@ -52,7 +52,7 @@ def drive(ws: Workspace, place: Place, plan: Plan) -> str:
 
 def _tuner(ws: Workspace, place: Place, plan: Plan, followed: _Followed) -> tune.Tuner:
     metrics = [f"{VALUES}{number}" for number in range(len(plan.wanted))]
-    turns = [one.direction for one in plan.wanted]
+    turns: list[str] = [one.direction for one in plan.wanted]
     alone = len(metrics) == 1
     search = OptunaSearch(
         followed.space,
@@ -66,10 +66,10 @@ def _tuner(ws: Workspace, place: Place, plan: Plan, followed: _Followed) -> tune
     followed.search = search
     pruned = alone and plan.pruner != "none"
     epochs = int(plan.fit["epochs"])
-    scheduler = ASHAScheduler(metric=metrics[0], mode=turns[0], max_t=epochs + 1) if pruned else FIFOScheduler()
+    scheduler = ASHAScheduler(metric=metrics[0], mode=turns[0], max_t=epochs + 1) if pruned else FIFOScheduler()  # type: ignore[no-untyped-call]
     trainable = functools.partial(attempt, home=str(ws.home.absolute()), study=plan.name)
     gpus = importlib.import_module("ray").cluster_resources().get("GPU", 0)
-    share = {"CPU": 1, "GPU": 1} if gpus and plan.fit.get("accelerator") != "cpu" else {"CPU": 1}
+    share = {"CPU": 1.0, "GPU": 1.0} if gpus and plan.fit.get("accelerator") != "cpu" else {"CPU": 1.0}
     return tune.Tuner(
         tune.with_resources(trainable, share),
         tune_config=tune.TuneConfig(
