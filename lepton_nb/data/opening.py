@@ -84,6 +84,10 @@ def _rows(data: Data) -> Source:
         array, pictures = np.array(kept_inputs(data)), data.columns[0].picture
         return Source(data.name, (target,), array, data.target, pictures=pictures)
     table = kept_table(data)
+    if data.kind == "text":
+        texts = table.column(data.columns[0].name).combine_chunks()
+        text = TypedColumn(data.columns[0].name, "category", texts, raw=texts)
+        return Source(data.name, (text, target), target=data.target)
     # Text was judged when it was loaded: it is categories now, whatever it looks like.
     inputs = (
         typed(column.name, table.column(column.name))

@@ -6,7 +6,7 @@ from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
-from .data import Column, Data
+from .data import Column, Data, Texts
 from .doctor import Diagnosis, Finding
 from .events import (
     Curve,
