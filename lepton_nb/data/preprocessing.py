@@ -75,7 +75,7 @@ def preprocessing(data: Data) -> Any:
     return _fitted(data)
 
 
-def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """One part as the network sees it.
 
     Args:
@@ -83,7 +83,8 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray
         part: `train`, `validation` or `test`.
 
     Returns:
-        float32 [N, *data.feature_shape], and the classes, int64 [N].
+        float32 [N, *data.feature_shape], and the targets: classes int64 [N], or float32 [N, K], the numbers of a
+        regression or 1 for each label that holds.
     """
     if data.streamed and part in PARTS:
         fitted = preprocessing(data)
@@ -91,6 +92,8 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray
         refuse_too_large(data, data.rows[part], 4 * data.feature_shape[0] + 8)
         return file_features(data, fitted, [path for path, _ in files], data.rows[part])
     inputs, targets = read(data, part)
+    if data.task != "classification":
+        targets = targets.astype(np.float32)
     fitted = _fitted(data, inputs if part == "train" else None)
     if data.kind == "array":
         return fitted(inputs["input"]), targets
