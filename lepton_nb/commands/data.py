@@ -20,14 +20,18 @@ _SOURCE = Arg(
 def data_load(
     source: Annotated[object, _SOURCE],
     *,
-    target: Annotated[str | None, Opt("Column to predict.", "COLUMN")] = None,
+    target: Annotated[str | None, Opt("Column to predict; A,B for several.", "COLUMN")] = None,
+    task: Annotated[
+        Literal["classification", "regression", "multilabel"] | None,
+        Opt("What is predicted (default: numbers where the target is fractional, else classes)."),
+    ] = None,
     name: Annotated[str | None, Opt("A name for people.")] = None,
     test_size: Annotated[float, Opt("Share of the rows kept for the test.")] = 0.2,
     validation_size: Annotated[float, Opt("Share of the rows kept for validation.")] = 0.1,
     seed: Annotated[int, Opt("Seed of the split.")] = 0,
     split: Annotated[
         Literal["stratified", "random", "time", "folders"] | None,
-        Opt("How rows are split (default: as a folder is, else stratified)."),
+        Opt("How rows are split (default: as a folder is, else stratified; numbers at random)."),
     ] = None,
     time_column: Annotated[str | None, Opt("Column to sort by, for a split by time.", "COLUMN")] = None,
     ignore: Annotated[tuple[str, ...], Opt("A column to leave out; repeatable.", "COLUMN")] = (),
@@ -54,6 +58,7 @@ def data_load(
         current_workspace(),
         source_of(source),
         target=target,
+        task=task,
         name=name,
         test_size=test_size,
         validation_size=validation_size,

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -14,8 +15,8 @@ from ..errors import UsageError
 from ..records import Data
 from .kept import kept_buckets
 from .loaders import Loader
-from .preprocessing import features, file_features, preprocessing
-from .reading import Part
+from .preprocessing import features, file_features, frame_of, preprocessing
+from .reading import Part, sample
 from .streamed_batches import StreamedBatches
 
 __all__ = ["BatchedData", "Batches", "Loader"]
@@ -149,6 +150,15 @@ class BatchedData(pl.LightningDataModule):
 
         counts = [rows for _, rows in files]
         return StreamedBatches(counts, load, self.batch_size, seed, self.rank, self.world)
+
+    def sample(self, most: int = 100_000) -> tuple[Tensor, Tensor]:
+        """Rows of the training part, before any training: all of them, or a fair sample of what is streamed."""
+        batches = self._batches("train")
+        if isinstance(batches, Batches):
+            return batches.features, batches.targets
+        raw, targets = sample(self.data, "train", most)
+        values = preprocessing(self.data).transform(frame_of(raw))
+        return torch.from_numpy(np.asarray(values, np.float32)), torch.from_numpy(targets)
 
     def train_dataloader(self) -> Loader:
         """The training part, in a new order each epoch."""

@@ -77,7 +77,7 @@ def preprocessing(data: Data) -> Any:
     return _fitted(data)
 
 
-def features(data: Data, part: Part | str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def features(data: Data, part: Part | str) -> tuple[NDArray[Any], NDArray[Any]]:
     """One part as the network sees it.
 
     Args:
@@ -86,7 +86,7 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[Any], NDArray[np.int
 
     Returns:
         float32 [N, *data.feature_shape], of texts token ids int64 [N, L] with 0 behind a shorter one; and the
-        classes, int64 [N].
+        targets: classes int64 [N], or float32 [N, K], the numbers of a regression or 1 for each label that holds.
     """
     if data.streamed and part in PARTS:
         fitted = preprocessing(data)
@@ -94,6 +94,8 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[Any], NDArray[np.int
         refuse_too_large(data, data.rows[part], 4 * data.feature_shape[0] + 8)
         return file_features(data, fitted, [path for path, _ in files], data.rows[part])
     inputs, targets = read(data, part)
+    if data.task != "classification":
+        targets = targets.astype(np.float32)
     fitted = _fitted(data, inputs if part == "train" else None)
     if data.kind == "array":
         return fitted(inputs["input"]), targets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,16 @@ from ..errors import DataError, NotFoundError, UsageError
 from .columns import TypedColumn, first_rows, refuse_infinite, strays
 from .sources import Source
 
-__all__ = ["MOST_CATEGORIES", "choose_target", "column_name", "inputs_and_times", "is_text", "refuse_scattered", "refuse_unusable"]
+__all__ = [
+    "MOST_CATEGORIES",
+    "choose_targets",
+    "column_name",
+    "inputs_and_times",
+    "is_text",
+    "refuse_scattered",
+    "refuse_unusable",
+    "target_names",
+]
 
 # One-hot columns beyond this make a network that is all first layer.
 MOST_CATEGORIES = 1000
@@ -41,20 +50,43 @@ def column_name(name: Any, what: str) -> str | None:
     raise UsageError(f"the {what} is a {type(name).__name__}", expected="the name of a column")
 
 
-def choose_target(source: Source, target: str | None) -> TypedColumn:
-    """The target column of a source.
+def target_names(target: Any) -> tuple[str, ...]:
+    """The names of target columns as they were passed: None, one name, several as `a,b`, or a list of them.
+
+    Raises:
+        UsageError: one of them is no name, or stands there twice.
+
+    Example:
+        >>> target_names(["height", 2]), target_names(None)
+        (('height', '2'), ())
+    """
+    several = isinstance(target, (list, tuple))
+    names = tuple(filter(None, (column_name(one, "target") for one in (target if several else [target]))))
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"target {twice[0]!r} is named twice", expected="each target column once")
+    return names
+
+
+def choose_targets(source: Source, target: Any) -> tuple[TypedColumn, ...]:
+    """The target columns of a source.
+
+    Args:
+        source: opened rows.
+        target: as `target_names` takes it. A text with commas names several columns where none is called so.
 
     Raises:
         DataError: no target was named, and the source knows none.
         NotFoundError: there is no such column.
     """
     names = [column.name for column in source.columns]
-    wanted = target or source.target
-    if wanted is None:
+    wanted = target_names(target) or source.targets
+    if not wanted:
         raise DataError(
             f"{source.name} needs a target", expected=f"one of its columns: {_listed(names)}", hint="pass --target NAME"
         )
-    return source.columns[_position(names, wanted, "target column")]
+    if len(wanted) == 1 and wanted[0] not in names and "," in wanted[0]:
+        wanted = target_names([name.strip() for name in wanted[0].split(",")])
+    return tuple(source.columns[_position(names, one, "target column")] for one in wanted)
 
 
 def _position(names: list[str], wanted: str, what: str) -> int:
@@ -76,13 +108,13 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
 
 
 def inputs_and_times(
-    source: Source, target: str, time_column: str | None, ignore: Any, text: str | None = None
+    source: Source, targets: Collection[str], time_column: str | None, ignore: Any, text: str | None = None
 ) -> tuple[list[TypedColumn], NDArray[Any] | None]:
     """The input columns, and the moments of the rows when they are split by time.
 
     Args:
         source: opened rows.
-        target: name of the target, which is no input.
+        targets: names of the target columns, which are no inputs.
         time_column: name of the column that orders the rows; no input either.
         ignore: names of columns that are no inputs, or one name.
         text: name of the only input, which is text; None where that is seen.
@@ -94,14 +126,14 @@ def inputs_and_times(
     given = [] if ignore is None else ignore if isinstance(ignore, (list, tuple, set, frozenset)) else [ignore]
     ignore = [name for one in given if (name := column_name(one, "ignored column"))]
     names = [column.name for column in source.columns]
-    left_out = {target, *ignore}
+    left_out = {*targets, *ignore}
     for other in ignore:
         _position(names, other, "ignored column")
     times = None
     if time_column is not None:
-        if time_column == target:
+        if time_column in targets:
             raise UsageError(
-                f"column {target!r} is the target and cannot order the rows",
+                f"column {time_column!r} is the target and cannot order the rows",
                 expected="a time column that is known before the target is",
                 hint="--time-column NAME, or --split stratified",
             )

@@ -61,7 +61,9 @@ def _wordpiece(texts: Sequence[str], vocabulary: int) -> Any:
     tokenizer.decoder = decoders.WordPiece()
     words: Counter[str] = Counter()
     for text in texts:
-        words.update(word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text)))
+        words.update(
+            word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text))
+        )
     letters: Counter[str] = Counter()
     for word, times in words.items():
         letters.update(dict.fromkeys(word, times))

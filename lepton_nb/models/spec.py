@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 from ..records import plain
 from .shipped import pack, unpack
-from .zoo import build, check
+from .zoo import build, check, told
 
 __all__ = [
     "PICKLE",
@@ -46,9 +46,10 @@ class Spec:
         kind: `zoo` (by name), `class` (a LightningModule class and its arguments) or `instance`.
         name: of the network, for people.
         feature_shape: shape of one row as the network sees it.
-        classes: number of classes.
+        classes: number of classes, targets or labels.
         options: the arguments; for a class those filled in from the data too.
         source: the class, or the instance; None for the zoo.
+        task: what a network of the zoo is asked for.
     """
 
     kind: Literal["zoo", "class", "instance"]
@@ -57,11 +58,12 @@ class Spec:
     classes: int
     options: Mapping[str, Any] = field(default_factory=dict)
     source: Any = None
+    task: str = "classification"
 
     def build(self) -> Any:
         """The network: new for the zoo and a class, the very object for an instance."""
         if self.kind == "zoo":
-            return build(self.name, self.feature_shape, self.classes, **self.options)
+            return build(self.name, self.feature_shape, self.classes, self.task, **self.options)
         if self.kind == "instance":
             for name, value in self.options.items():
                 setattr(self.source, name, value)
@@ -88,6 +90,7 @@ class Spec:
             "feature_shape": list(self.feature_shape),
             "classes": self.classes,
             "options": plain(self.options),
+            "task": self.task,
         }
 
     @classmethod
@@ -99,7 +102,8 @@ class Spec:
         """
         source, options = (None, entry["options"]) if entry["kind"] == "zoo" else unpack(folder / PICKLE)
         shape = tuple(entry["feature_shape"])
-        return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source)
+        task = entry.get("task", "classification")
+        return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source, task)
 
 
 def is_lightning(value: object) -> bool:
@@ -153,6 +157,9 @@ def specify(
     classes: int | None,
     options: Mapping[str, Any],
     lr: float | None = None,
+    *,
+    task: str = "",
+    about: Mapping[str, Any] | None = None,
 ) -> Spec:
     """What to train, from what the user named.
 
@@ -165,9 +172,11 @@ def specify(
     Args:
         net: a name of the zoo, or a LightningModule class or instance.
         feature_shape: shape of one row as the network sees it; None when it is not known.
-        classes: number of classes; None when it is not known.
+        classes: number of classes, targets or labels; None when it is not known.
         options: the network's own arguments.
         lr: learning rate; None leaves it to the network.
+        task: what the data asks for; empty when that is not known.
+        about: what else the data tells a network of the zoo that has such options.
 
     Raises:
         UsageError: it is none of these, or cannot take such options.
@@ -181,9 +190,10 @@ def specify(
                 expected="data whose rows have one shape and whose targets are classes",
                 hint="load it with lepton data load, or pass a LightningModule",
             )
+        given = {name: value for name, value in (about or {}).items() if name in told(net)} | given
         given |= {} if lr is None else {"lr": lr}
-        check(net, shape, given)
-        return Spec("zoo", net, shape, classes, given)
+        check(net, shape, given, task, classes if task else 0)
+        return Spec("zoo", net, shape, classes, given, task=task or "classification")
     require_lightning(net)
     if isinstance(net, type):
         return Spec("class", net.__name__, shape, classes, _arguments(net, known, given, lr), net)

@@ -110,12 +110,18 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
     if isinstance(source, Data):
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
-        return specify(net, source.feature_shape, len(source.classes), options, lr)
+        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=_about(source))
     if source.kind == "own" and not has_loaders(net):
         raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
     if not asks_for_shapes(net) or source.kind == "own":
         return specify(net, None, None, options, lr)
     return specify(net, source.shape(), source.classes(), options, lr)
+
+
+def _about(data: Data) -> dict[str, Any]:
+    """What the data tells a network beyond shapes: how wide each category is that stands behind the numbers."""
+    categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
+    return {"categories": categories} if categories else {}
 
 
 def _launch(
