@@ -85,7 +85,7 @@ def _rows(data: Data) -> Source:
     if data.kind == "text":
         texts = table.column(data.columns[0].name).combine_chunks()
         text = TypedColumn(data.columns[0].name, "category", texts, raw=texts)
-        return Source(data.name, (text, target), target=data.target)
+        return Source(data.name, (text, *targets), **known)
     # Text was judged when it was loaded: it is categories now, whatever it looks like.
     inputs = (
         typed(column.name, table.column(column.name))

@@ -120,7 +120,8 @@ def inputs_and_times(
         text: name of the only input, which is text; None where that is seen.
 
     Returns:
-        The columns; the only one, where it is text that hardly repeats, of kind `text`, and numbers [N] that order the rows or None.
+        The columns, of kind `text` the only one where it is text that hardly repeats; and numbers [N] that order the
+        rows or None.
     """
     # One name in place of a list of names is not a list of its letters; and a number may be the name of a column.
     given = [] if ignore is None else ignore if isinstance(ignore, (list, tuple, set, frozenset)) else [ignore]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 
-__all__ = ["Pooled", "Steps", "SequenceNetwork"]
+__all__ = ["Pooled", "SequenceNetwork", "Steps"]
 
 PADDING = 0
 

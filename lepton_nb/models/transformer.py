@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .classifier import Classifier, Schedule
 from .dropout import Dropout
+from .learner import Learner, Schedule
 from .sequences import SequenceNetwork, Steps
 
 __all__ = ["Positions", "Transformer"]
@@ -19,7 +19,7 @@ __all__ = ["Positions", "Transformer"]
 Positions = Literal["learned", "sinusoidal"]
 
 
-class Transformer(Classifier):
+class Transformer(Learner):
     """Layers of attention and of two linear maps (arXiv:1706.03762), each normalised in front (arXiv:2002.04745).
 
     Takes token ids int64 `[N, L]`, 0 behind the last token, or float32 sequences `[N, steps, features]`; padding is
@@ -27,7 +27,8 @@ class Transformer(Classifier):
 
     Args:
         feature_shape: (steps,) of texts, (steps, features) of sequences.
-        classes: number of classes.
+        classes: number of classes, targets or labels.
+        task: what they are.
         vocabulary: how many token ids there are; 0 for sequences of numbers.
         width: of the vector of a step; a multiple of `heads`.
         heads: of the attention.
@@ -36,15 +37,18 @@ class Transformer(Classifier):
         dropout: share of the values dropped in training.
         word_dropout: share of the tokens left out in training.
         lr: the largest learning rate.
-        weight_decay: AdamW's decoupled weight decay.
+        weight_decay: as the rest, see `Learner`.
         schedule: how the learning rate moves.
-        label_smoothing: share of each target spread over all classes.
+        label_smoothing: of classes.
+        loss: of numbers.
+        class_weights: of classes or labels.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the options of a network, by name
         self,
         feature_shape: Sequence[int],
         classes: int,
+        task: str = "classification",
         *,
         vocabulary: int = 0,
         width: int = 64,
@@ -57,6 +61,8 @@ class Transformer(Classifier):
         weight_decay: float = 0.01,
         schedule: Schedule = "one_cycle",
         label_smoothing: float = 0.0,
+        loss: str = "mse",
+        class_weights: str | Sequence[float] | None = None,
     ) -> None:
         if width % heads:
             raise ValueError(f"width {width} is no multiple of heads {heads}")
@@ -64,7 +70,17 @@ class Transformer(Classifier):
         body = _Encoder(feature_shape[0], width, heads, layers, positions, dropout=dropout)
         head = nn.Sequential(Dropout(dropout), nn.Linear(2 * width, classes))
         network = SequenceNetwork(steps, body, head)
-        super().__init__(network, lr=lr, weight_decay=weight_decay, schedule=schedule, label_smoothing=label_smoothing)
+        super().__init__(
+            network,
+            width=classes,
+            task=task,
+            lr=lr,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            label_smoothing=label_smoothing,
+            loss=loss,
+            class_weights=class_weights,
+        )
 
 
 class _Encoder(nn.Module):
@@ -72,7 +88,7 @@ class _Encoder(nn.Module):
 
     places: Tensor
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the options of a network, by name
         self, steps: int, width: int, heads: int, layers: int, positions: Positions, *, dropout: float
     ) -> None:
         super().__init__()

@@ -106,6 +106,7 @@ __all__ = [
     "StepStatus",
     "Table",
     "Task",
+    "Texts",
     "Traffic",
     "Usage",
     "UsageStep",
