@@ -14,13 +14,14 @@ from ..errors import UsageError
 from ..records import Column, Data
 from ..workspace import Workspace, check_name
 from .columns import TypedColumn
-from .labels import classes_of
 from .opening import open_rows
-from .roles import choose_target, column_name, inputs_and_times
+from .roles import choose_targets, column_name, inputs_and_times, target_names
 from .sources import Choices, Source
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 from .streaming import must_stream, stream
+from .targets import refuse_flat, targets_of
+from .texts import TextOptions, refuse_text, text_options_of, text_rows
 
 __all__ = ["load"]
 
@@ -29,7 +30,8 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     ws: Workspace,
     source: Any,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
+    task: str | None = None,
     name: str | None = None,
     test_size: float = 0.2,
     validation_size: float = 0.1,
@@ -38,21 +40,26 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     time_column: str | None = None,
     ignore: Sequence[str] = (),
     choices: Choices | None = None,
+    text: TextOptions | None = None,
 ) -> Data:
     """Load rows, split them, and keep them under their hash: the same rows and options have the same one.
 
     Args:
         ws: the workspace.
         source: what `open_source` takes, or a data set that is loaded already, to split its rows anew.
-        target: name of the column with the classes; known for scikit-learn's names and for pairs.
+        target: name of the column with the classes, numbers or labels; known for scikit-learn's names and for pairs.
+            Several names, or `a,b`, for several numbers or labels.
+        task: `classification`, `regression` or `multilabel`; by default what the target holds, see `task_of`.
         name: what people call it.
         test_size: share of the rows that is held out to the end.
         validation_size: share of the rows that training is watched by.
         seed: of the split.
-        split: as in `SplitPlan`; by default `folders` where the source has such parts, else `stratified`.
+        split: as in `SplitPlan`; by default `folders` where the source has such parts, else `stratified` for
+            classes and `random` for numbers and labels.
         time_column: column of numbers or ISO 8601 dates that orders the rows; it is no input.
         ignore: columns that are no inputs.
         choices: how the source is read: the size of pictures, the tables of a query, whether it is streamed.
+        text: how texts are read; a single column of text that hardly repeats is one without it, too.
 
     Returns:
         The data set; its text is its hash.
@@ -63,18 +70,28 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         UsageError: an option is not one of the legal values.
     """
     name = None if name is None else check_name(str(name), "data name")
-    time_column, target = column_name(time_column, "time column"), column_name(target, "target")
+    time_column, names = column_name(time_column, "time column"), target_names(target)
     plan = SplitPlan(split or "stratified", _plain(seed), _plain(test_size), _plain(validation_size), time_column)
     if _streams(source, split, choices or Choices()):
-        return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore)
-    opened, _ = open_rows(ws, source, target, choices)
-    plan = replace(plan, strategy="folders") if split is None and opened.parts else plan
-    chosen = choose_target(opened, target)
-    inputs, times = inputs_and_times(opened, chosen.name, time_column, ignore)
-    classes, targets = classes_of(chosen)
-    parts = split_rows(targets, classes, times, plan, opened.parts)
-    meta = {"task": "classification", "target": chosen.name, "classes": list(classes), "split": asdict(plan)}
-    return _keep(ws, name or opened.name, meta, opened, inputs, targets, parts)
+        refuse_text(text, source)
+        return stream(ws, Path(source).expanduser(), names, name, replace(plan, strategy="random"), ignore, task)
+    opened, before = open_rows(ws, source, names[0] if len(names) == 1 else None, choices)
+    text = text or text_options_of(before)
+    chosen = choose_targets(opened, names)
+    inputs, times = inputs_and_times(opened, [one.name for one in chosen], time_column, ignore, text and text.column)
+    if not inputs or inputs[0].kind != "text":
+        refuse_text(text, opened.name)
+    # What a loaded data set was loaded for, it is for; but not where its rows get another target.
+    known = opened.task if tuple(one.name for one in chosen) == opened.targets else None
+    targets = targets_of(chosen, task or known)
+    has_classes = targets.task == "classification"
+    if split is None:
+        plan = replace(plan, strategy="folders" if opened.parts else "stratified" if has_classes else "random")
+    parts = split_rows(targets.values, targets.classes if has_classes else (), times, plan, opened.parts)
+    if not has_classes:
+        refuse_flat(targets, parts["train"])
+    meta = targets.meta() | {"split": asdict(plan)}
+    return _keep(ws, name or opened.name, meta, opened, inputs, targets.values, parts, text or TextOptions())
 
 
 def _streams(source: Any, split: Strategy | None, choices: Choices) -> bool:
@@ -100,13 +117,18 @@ def _keep(
     meta: dict[str, Any],
     opened: Source,
     inputs: list[TypedColumn],
-    targets: NDArray[np.int64],
+    targets: NDArray[Any],
     parts: dict[str, NDArray[np.int64]],
+    text: TextOptions,
 ) -> Data:
     from .rows import array_rows, table_rows
 
     train, array = parts["train"], opened.array
-    rows = table_rows(inputs, train) if array is None else array_rows(array, train)
+    if array is None and inputs[0].kind == "text":
+        rows, read = text_rows(inputs[0], train, text)
+        meta["texts"] = asdict(read)
+    else:
+        rows = table_rows(inputs, train) if array is None else array_rows(array, train)
     meta["rows"] = {part: len(numbers) for part, numbers in parts.items()}
     meta |= {"kind": rows.kind, "feature_shape": list(rows.feature_shape)}
     schema = [{"name": c.name, "kind": c.kind, "shape": list(c.shape)} for c in rows.columns]
@@ -129,4 +151,5 @@ def _column_meta(column: Column) -> dict[str, Any]:
         "categories": list(column.categories),
         "low": column.low,
         "high": column.high,
+        **({"tokens": asdict(column.tokens)} if column.tokens else {}),
     }

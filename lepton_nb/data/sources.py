@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 # Names that scikit-learn ships with its own files; nothing is downloaded.
-_BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
+_BUILT_IN = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 _PREFIX = "sklearn:"
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
@@ -42,17 +42,24 @@ class Source:
         name: for people, a legal name.
         columns: the columns of a table, target included; the target alone of an array.
         array: float32 [N, *shape], or None for a table.
-        target: name of the target where the source knows it.
+        target: name of the target where the source knows it, or names.
         parts: row numbers of the parts that the source has split off itself.
         pictures: whether the rows of the array are pictures, whose values go from 0 to 255.
+        task: what the target asks for, where the source knows that.
     """
 
     name: str
     columns: tuple[TypedColumn, ...]
     array: Any = None
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
     pictures: bool = False
+    task: str | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the target columns that the source knows."""
+        return self.target if isinstance(self.target, tuple) else (self.target,) if self.target else ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def open_source(source: Any, target: str | None = None, choices: Choices | None 
     """Read a source.
 
     Args:
-        source: `digits`, `breast_cancer`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
+        source: `digits`, `breast_cancer`, `diabetes`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
             file; a folder of pictures, one folder per class, below `train`, `validation` and `test` or not, whose
             rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a pandas DataFrame
             or an Arrow table; or a pair of arrays: X [N, F] becomes a table of F numbers `x0`, `x1`, ..., X with
@@ -126,7 +133,7 @@ def open_source(source: Any, target: str | None = None, choices: Choices | None 
 def _built_in(name: str) -> Source:
     import sklearn.datasets
 
-    if name not in (*_BUILT_IN, "diabetes"):
+    if name not in _BUILT_IN:
         raise NotFoundError(f"scikit-learn ships no data set {name!r}", expected=f"one of {', '.join(_BUILT_IN)}")
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     labels = bunch.target

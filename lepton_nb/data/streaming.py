@@ -15,7 +15,7 @@ from .buckets import bucket_count, write_buckets
 from .kept import batch_rows
 from .labels import refuse_no_labels
 from .memory import available_memory
-from .roles import choose_target, inputs_and_times
+from .roles import choose_targets, inputs_and_times
 from .scanning import Scanned, cells_of, scan
 from .sources import Source, refuse_duplicates, source_name
 from .splits import SplitPlan
@@ -68,7 +68,13 @@ def _size(path: Path) -> int:
 
 
 def stream(
-    ws: Workspace, path: Path, target: str | None, name: str | None, plan: SplitPlan, ignore: Sequence[str]
+    ws: Workspace,
+    path: Path,
+    target: Sequence[str],
+    name: str | None,
+    plan: SplitPlan,
+    ignore: Sequence[str],
+    task: str | None = None,
 ) -> Data:
     """Load a Parquet file in two passes with bounded memory: one looks at the rows, one writes them.
 
@@ -78,20 +84,29 @@ def stream(
     Args:
         ws: the workspace.
         path: the file.
-        target: name of the target.
+        target: name of the target; none where the file knows it.
         name: what people call the data.
         plan: seed and shares of a random split.
         ignore: columns that are no inputs.
+        task: None or `classification`: numbers and labels are not streamed.
 
     Raises:
+        UsageError: it is another task.
         DataError: the rows cannot be used as they are; nothing is written.
     """
     import pyarrow as pa
 
     opened = _opened(path)
-    chosen = choose_target(opened, target)
+    chosen, *others = choose_targets(opened, target)
+    if others or task not in {None, "classification"}:
+        raise UsageError(
+            f"{path.name} is streamed, which knows one column of classes",
+            expected="a task of classification",
+            got=task or f"{1 + len(others)} target columns",
+            hint="load fewer rows, or fewer columns, which fit into the memory",
+        )
     refuse_no_labels(chosen)
-    inputs = [column.name for column in inputs_and_times(opened, chosen.name, None, ignore)[0]]
+    inputs = [column.name for column in inputs_and_times(opened, [chosen.name], None, ignore)[0]]
     before = _stamp(path)
     scanned = scan(_batches(path, [*inputs, chosen.name]), inputs, chosen.name, plan)
     width = sum(max(1, len(c.categories)) if c.kind == "category" else 1 for c in scanned.columns)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 from ..records import plain
 from .shipped import pack, unpack
-from .zoo import build, check
+from .zoo import build, check, told
 
 __all__ = [
     "PICKLE",
@@ -35,6 +35,7 @@ _ROW = ("input_shape", "in_shape", "feature_shape", "data_shape")
 _CLASSES = (
     "num_classes", "n_classes", "classes", "num_labels", "out_features", "output_dim", "output_size", "n_outputs"
 )  # fmt: skip
+_VOCABULARY = ("vocabulary", "vocab_size", "vocabulary_size", "num_embeddings", "num_tokens", "n_tokens")
 _SHAPES = frozenset((*_FEATURES, *_CHANNELS, *_ROW, *_CLASSES))
 
 
@@ -46,9 +47,10 @@ class Spec:
         kind: `zoo` (by name), `class` (a LightningModule class and its arguments) or `instance`.
         name: of the network, for people.
         feature_shape: shape of one row as the network sees it.
-        classes: number of classes.
+        classes: number of classes, targets or labels.
         options: the arguments; for a class those filled in from the data too.
         source: the class, or the instance; None for the zoo.
+        task: what a network of the zoo is asked for.
     """
 
     kind: Literal["zoo", "class", "instance"]
@@ -57,11 +59,12 @@ class Spec:
     classes: int
     options: Mapping[str, Any] = field(default_factory=dict)
     source: Any = None
+    task: str = "classification"
 
     def build(self) -> Any:
         """The network: new for the zoo and a class, the very object for an instance."""
         if self.kind == "zoo":
-            return build(self.name, self.feature_shape, self.classes, **self.options)
+            return build(self.name, self.feature_shape, self.classes, self.task, **self.options)
         if self.kind == "instance":
             for name, value in self.options.items():
                 setattr(self.source, name, value)
@@ -88,6 +91,7 @@ class Spec:
             "feature_shape": list(self.feature_shape),
             "classes": self.classes,
             "options": plain(self.options),
+            "task": self.task,
         }
 
     @classmethod
@@ -99,7 +103,8 @@ class Spec:
         """
         source, options = (None, entry["options"]) if entry["kind"] == "zoo" else unpack(folder / PICKLE)
         shape = tuple(entry["feature_shape"])
-        return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source)
+        task = entry.get("task", "classification")
+        return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source, task)
 
 
 def is_lightning(value: object) -> bool:
@@ -153,6 +158,9 @@ def specify(
     classes: int | None,
     options: Mapping[str, Any],
     lr: float | None = None,
+    *,
+    task: str = "",
+    about: Mapping[str, Any] | None = None,
 ) -> Spec:
     """What to train, from what the user named.
 
@@ -160,19 +168,24 @@ def specify(
     them: `in_features`, `input_dim`, `input_size`, `n_features`, `num_features` (numbers per row);
     `in_channels`, `input_channels`, `channels` (the first dimension of an image); `input_shape`,
     `in_shape`, `feature_shape`, `data_shape`; `num_classes`, `n_classes`, `classes`, `out_features`,
-    `output_dim`, `output_size`, `n_outputs`, `num_labels`; and `lr` or `learning_rate` when a rate is given.
+    `output_dim`, `output_size`, `n_outputs`, `num_labels`; of texts `vocabulary`, `vocab_size`, `vocabulary_size`,
+    `num_embeddings`, `num_tokens`, `n_tokens`; and `lr` or `learning_rate` when a rate is given.
 
     Args:
         net: a name of the zoo, or a LightningModule class or instance.
         feature_shape: shape of one row as the network sees it; None when it is not known.
-        classes: number of classes; None when it is not known.
+        classes: number of classes, targets or labels; None when it is not known.
         options: the network's own arguments.
         lr: learning rate; None leaves it to the network.
+        task: what the data asks for; empty when that is not known.
+        about: what else the data tells a network that has such options.
 
     Raises:
         UsageError: it is none of these, or cannot take such options.
     """
     known, given = _known(feature_shape, classes), dict(options)
+    if about and "vocabulary" in about:
+        known |= dict.fromkeys(_VOCABULARY, about["vocabulary"])
     shape, classes = tuple(feature_shape or ()), classes or 0
     if isinstance(net, str):
         if not shape or not classes:
@@ -181,9 +194,10 @@ def specify(
                 expected="data whose rows have one shape and whose targets are classes",
                 hint="load it with lepton data load, or pass a LightningModule",
             )
+        given = {name: value for name, value in (about or {}).items() if name in told(net)} | given
         given |= {} if lr is None else {"lr": lr}
-        check(net, shape, given)
-        return Spec("zoo", net, shape, classes, given)
+        check(net, shape, given, task, classes if task else 0)
+        return Spec("zoo", net, shape, classes, given, task=task or "classification")
     require_lightning(net)
     if isinstance(net, type):
         return Spec("class", net.__name__, shape, classes, _arguments(net, known, given, lr), net)

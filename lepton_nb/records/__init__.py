@@ -6,7 +6,7 @@ from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
-from .data import Column, Data
+from .data import TASKS, Column, Data, Task, Texts
 from .doctor import Diagnosis, Finding
 from .events import (
     Curve,
@@ -42,6 +42,7 @@ from .written import Written
 
 __all__ = [
     "FAILURES",
+    "TASKS",
     "Alert",
     "AlertStatus",
     "Artifact",
@@ -104,6 +105,8 @@ __all__ = [
     "Step",
     "StepStatus",
     "Table",
+    "Task",
+    "Texts",
     "Traffic",
     "Usage",
     "UsageStep",

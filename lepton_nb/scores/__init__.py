@@ -8,6 +8,7 @@ from .estimate import Estimate, calibrated, expected_accuracy
 from .grid import count_grid
 from .histogram import count_category, count_number, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
+from .multilabel import multilabel_scores, task_scores
 from .paired import difference_interval, mcnemar, share_fell
 from .regression import regression_scores
 from .sums import CONFIDENCE_BINS
@@ -43,9 +44,11 @@ __all__ = [
     "kolmogorov_smirnov",
     "latency_histogram",
     "mcnemar",
+    "multilabel_scores",
     "quantile",
     "regression_scores",
     "share_fell",
     "stability_index",
+    "task_scores",
     "text_statistics",
 ]

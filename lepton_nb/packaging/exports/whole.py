@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ...artifact.trained import gives_probabilities, outputs_of
-from ...data import features, preprocessing
+from ...artifact.network import Answering
+from ...artifact.trained import Form, form_of
+from ...data import preprocessing
 from ...models import load_trained
 from ...records import Data
 from ...runtime.answers import Answers
@@ -34,9 +35,7 @@ class Whole(torch.nn.Module):
     def __init__(self, subject: Subject, data: Data) -> None:
         super().__init__()
         self.network = load_trained(subject.run.path)
-        self.softmax = not gives_probabilities(
-            outputs_of(self.network, features(data, "validation")[0], len(data.classes))
-        )
+        self.answering = Answering(self.network, Form(form_of(self.network, data).head), data.width)
         self.prepared = data.kind != "array"
         if not self.prepared:
             mean, std = preprocessing(data).broadcast(1 + len(data.columns[0].shape))
@@ -46,7 +45,7 @@ class Whole(torch.nn.Module):
         self.eval()
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Probabilities.
+        """Probabilities, or the numbers of a regression.
 
         Args:
             rows: float32 [N, *shape], prepared features of a table or raw arrays.
@@ -54,8 +53,8 @@ class Whole(torch.nn.Module):
         Returns:
             float32 [N, C].
         """
-        answer: torch.Tensor = self.network(rows if self.prepared else (rows - self.mean) / self.std)
-        return (torch.softmax(answer, dim=1) if self.softmax else answer).float()
+        answer: torch.Tensor = self.answering(rows if self.prepared else (rows - self.mean) / self.std)
+        return answer
 
     def sample(self, rows: int) -> tuple[torch.Tensor, ...]:
         """What forward takes, of so many rows."""
