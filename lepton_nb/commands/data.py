@@ -38,6 +38,12 @@ def data_load(
     image_size: Annotated[str | None, Opt("Scale pictures to this size (default: their own).", "HxW")] = None,
     grey: Annotated[bool, Opt("Pictures with one channel (default: when all are grey).")] = False,
     stream: Annotated[bool, Opt("Read a Parquet file in batches (default: when it is large for the memory).")] = False,
+    horizon: Annotated[
+        int | None, Opt("Forecast the target so many steps ahead; needs --time-column.", "STEPS")
+    ] = None,
+    history: Annotated[
+        int | None, Opt("Steps back that a forecast sees (default: 4 times the horizon).", "STEPS")
+    ] = None,
     text: Annotated[str | None, Opt("The only input, which is text (default: seen by itself).", "COLUMN")] = None,
     tokenizer: Annotated[Literal["bpe", "wordpiece"] | None, Opt("Of a text (default: bpe).")] = None,
     vocabulary: Annotated[int | None, Opt("Tokens that a text's tokenizer knows (default: 4096).")] = None,
@@ -68,6 +74,7 @@ def data_load(
         ignore=ignore,
         choices=data.Choices(tables=table_of, image_size=image_size, grey=grey or None, stream=stream or None),
         text=data.TextOptions(**asked) if asked else None,
+        series=data.series_of(history, horizon),
     )
 
 

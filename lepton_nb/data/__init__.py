@@ -12,6 +12,7 @@ from .reading import read, sample
 from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
 from .texts import TextOptions
+from .windows import series_of
 
 __all__ = [
     "SUFFIXES",
@@ -31,4 +32,5 @@ __all__ = [
     "profile",
     "read",
     "sample",
+    "series_of",
 ]

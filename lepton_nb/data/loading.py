@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..records import Column, Data
+from ..records import Column, Data, Series
 from ..workspace import Workspace, check_name
 from .columns import TypedColumn
 from .opening import open_rows
@@ -22,6 +22,7 @@ from .store import content_hash, put
 from .streaming import must_stream, stream
 from .targets import refuse_flat, targets_of
 from .texts import TextOptions, refuse_text, text_options_of, text_rows
+from .windows import check_split, purged, windowed
 
 __all__ = ["load"]
 
@@ -41,6 +42,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     ignore: Sequence[str] = (),
     choices: Choices | None = None,
     text: TextOptions | None = None,
+    series: Series | None = None,
 ) -> Data:
     """Load rows, split them, and keep them under their hash: the same rows and options have the same one.
 
@@ -60,6 +62,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         ignore: columns that are no inputs.
         choices: how the source is read: the size of pictures, the tables of a query, whether it is streamed.
         text: how texts are read; a single column of text that hardly repeats is one without it, too.
+        series: how far the target is forecast from its past, see `windowed`; the split is then by time.
 
     Returns:
         The data set; its text is its hash.
@@ -71,11 +74,17 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     """
     name = None if name is None else check_name(str(name), "data name")
     time_column, names = column_name(time_column, "time column"), target_names(target)
-    plan = SplitPlan(split or "stratified", _plain(seed), _plain(test_size), _plain(validation_size), time_column)
-    if _streams(source, split, choices or Choices()):
+    strategy = split or ("time" if series and time_column else "stratified")
+    plan = SplitPlan(strategy, _plain(seed), _plain(test_size), _plain(validation_size), time_column)
+    if _streams(source, split or ("time" if series else None), choices or Choices()):
         refuse_text(text, source)
         return stream(ws, Path(source).expanduser(), names, name, replace(plan, strategy="random"), ignore, task)
     opened, before = open_rows(ws, source, names[0] if len(names) == 1 else None, choices)
+    if series:
+        check_split(split, names)
+        opened = windowed(opened, names[0] if names else None, time_column, ignore, series)
+        names, ignore, task = target_names(opened.target), (), "regression"
+        plan = replace(plan, strategy="time", time_column=time_column)
     text = text or text_options_of(before)
     chosen = choose_targets(opened, names)
     inputs, times = inputs_and_times(opened, [one.name for one in chosen], time_column, ignore, text and text.column)
@@ -85,12 +94,14 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     known = opened.task if tuple(one.name for one in chosen) == opened.targets else None
     targets = targets_of(chosen, task or known)
     has_classes = targets.task == "classification"
-    if split is None:
+    if split is None and not series:
         plan = replace(plan, strategy="folders" if opened.parts else "stratified" if has_classes else "random")
     parts = split_rows(targets.values, targets.classes if has_classes else (), times, plan, opened.parts)
+    if series:
+        inputs, targets, parts = purged(inputs, targets, parts, times, series.horizon)
     if not has_classes:
         refuse_flat(targets, parts["train"])
-    meta = targets.meta() | {"split": asdict(plan)}
+    meta = targets.meta() | {"split": asdict(plan)} | ({"series": asdict(series)} if series else {})
     return _keep(ws, name or opened.name, meta, opened, inputs, targets.values, parts, text or TextOptions())
 
 

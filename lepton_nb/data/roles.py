@@ -19,6 +19,7 @@ __all__ = [
     "column_name",
     "inputs_and_times",
     "is_text",
+    "others_and_times",
     "refuse_scattered",
     "refuse_unusable",
     "target_names",
@@ -123,24 +124,7 @@ def inputs_and_times(
         The columns, of kind `text` the only one where it is text that hardly repeats; and numbers [N] that order the
         rows or None.
     """
-    # One name in place of a list of names is not a list of its letters; and a number may be the name of a column.
-    given = [] if ignore is None else ignore if isinstance(ignore, (list, tuple, set, frozenset)) else [ignore]
-    ignore = [name for one in given if (name := column_name(one, "ignored column"))]
-    names = [column.name for column in source.columns]
-    left_out = {*targets, *ignore}
-    for other in ignore:
-        _position(names, other, "ignored column")
-    times = None
-    if time_column is not None:
-        if time_column in targets:
-            raise UsageError(
-                f"column {time_column!r} is the target and cannot order the rows",
-                expected="a time column that is known before the target is",
-                hint="--time-column NAME, or --split stratified",
-            )
-        times = _moments(source.columns[_position(names, time_column, "time column")])
-        left_out.add(time_column)
-    inputs = [column for column in source.columns if column.name not in left_out]
+    inputs, times = others_and_times(source, targets, time_column, ignore)
     if source.array is None and not inputs:
         raise DataError(f"{source.name} has no inputs", expected="at least one column besides the target")
     if text is not None:
@@ -183,6 +167,37 @@ def _text_among(source: Source, inputs: Sequence[TypedColumn], name: str) -> Typ
 
 def _as_text(column: TypedColumn) -> TypedColumn:
     return replace(column, kind="text", cells=column.cells if column.raw is None else column.raw)
+
+
+def others_and_times(
+    source: Source, targets: Sequence[str], time_column: str | None, ignore: Any
+) -> tuple[list[TypedColumn], NDArray[Any] | None]:
+    """The columns that are no target, no time column and not left out, and the moments of the rows, if any.
+
+    Args:
+        source: as the rest, see `inputs_and_times`.
+        targets: names of the targets.
+        time_column: name of the column that orders the rows.
+        ignore: names of columns that are no inputs, or one name.
+    """
+    # One name in place of a list of names is not a list of its letters; and a number may be the name of a column.
+    given = [] if ignore is None else ignore if isinstance(ignore, (list, tuple, set, frozenset)) else [ignore]
+    ignore = [name for one in given if (name := column_name(one, "ignored column"))]
+    names = [column.name for column in source.columns]
+    left_out = {*targets, *ignore}
+    for other in ignore:
+        _position(names, other, "ignored column")
+    times = None
+    if time_column is not None:
+        if time_column in targets:
+            raise UsageError(
+                f"column {time_column!r} is the target and cannot order the rows",
+                expected="a time column that is known before the target is",
+                hint="--time-column NAME, or --split stratified",
+            )
+        times = _moments(source.columns[_position(names, time_column, "time column")])
+        left_out.add(time_column)
+    return [column for column in source.columns if column.name not in left_out], times
 
 
 def _moments(column: TypedColumn) -> NDArray[Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AmbiguousError, FormatError, NotFoundError
-from ..records import TASKS, Column, Data, Texts
+from ..records import TASKS, Column, Data, Series, Texts
 from ..runtime import Tokens
 from ..workspace import Workspace, check_name, locked, read_json, write_json
 from .kept import LOAD_AGAIN, refuse_broken
@@ -128,6 +128,7 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
             streamed=bool(meta.get("streamed", False)),
             texts=Texts(**meta["texts"]) if "texts" in meta else None,
             targets=tuple(meta.get("targets", ())),
+            series=Series(**meta["series"]) if meta.get("series") else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise FormatError(f"{path} is broken", got=f"{type(cause).__name__} {cause}", hint=LOAD_AGAIN) from cause

@@ -8,6 +8,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
@@ -26,6 +27,8 @@ class _Entry:
         dimensions: of one row; None when any number will do. A network that reads tokens takes those of texts as well.
         options: its own arguments; a test holds them to the signature.
         told: those that the data tells, where the user does not.
+        tasks: what it can do; empty for all tasks.
+        needs: an option without which it cannot be built, and how the data comes to tell it.
     """
 
     module: str
@@ -33,12 +36,31 @@ class _Entry:
     dimensions: int | None
     options: tuple[str, ...]
     told: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    needs: tuple[str, str] = ("", "")
 
 
 _FITTING = ("lr", "weight_decay", "schedule", "label_smoothing", "loss", "class_weights")
 _COLUMNS = ("embedding", "categories", "size", "bins")
+_RATE = ("lr", "weight_decay", "schedule")
 _ZOO = {
+    "autoencoder": _Entry(
+        "autoencoder",
+        "Autoencoder",
+        None,
+        ("normal", "hidden", "noise", "threshold", "dropout", *_RATE),
+        tasks=("classification",),
+    ),
     "cnn": _Entry("cnn", "CNN", 3, ("channels", "dropout", *_FITTING)),
+    "forecaster": _Entry(
+        "forecaster",
+        "Forecaster",
+        1,
+        ("history", "cell", "quantiles", "size", "dropout", *_RATE),
+        ("history",),
+        ("regression",),
+        ("history", "load the series with lepton data load SERIES --target NAME --time-column NAME --horizon STEPS"),
+    ),
     "mlp": _Entry("mlp", "MLP", None, ("hidden", "dropout", *_COLUMNS, *_FITTING), ("categories",)),
     "rnn": _Entry(
         "rnn",
@@ -60,6 +82,13 @@ _ZOO = {
         2,
         ("vocabulary", "width", "heads", "layers", "positions", "dropout", "word_dropout", *_FITTING),
         ("vocabulary",),
+    ),
+    "two_tower": _Entry(
+        "two_tower",
+        "TwoTower",
+        None,
+        ("hidden", "size", "dropout", *_RATE, "label_smoothing", "class_weights"),
+        tasks=("classification",),
     ),
 }
 
@@ -99,6 +128,13 @@ def _are_weights(value: object) -> bool:
     return all(_is_number(one) and one > 0 for one in value)
 
 
+def _are_quantiles(value: object) -> bool:
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        return False
+    levels: list[Any] = list(value)
+    return bool(levels) and all(map(_is_number, levels)) and all(a < b for a, b in pairwise([0, *levels, 1]))
+
+
 def _is_whole(value: object, most: int) -> bool:
     return not isinstance(value, bool) and isinstance(value, Integral) and 1 <= int(value) <= most
 
@@ -121,7 +157,11 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "schedule": _one_of(*_SCHEDULES),
     "loss": _one_of(*_LOSSES),
     "embedding": _one_of("none", *_EMBEDDINGS),
-    "cell": _one_of("gru", "lstm"),
+    "cell": _one_of("gru", "lstm", "transformer"),
+    "normal": (lambda value: value in (-1, 0, 1) and not isinstance(value, bool), "0, 1, or -1 for the larger class"),
+    "history": (lambda value: _is_whole(value, 2000), "a whole number from 1 to 2000"),
+    "quantiles": (_are_quantiles, "a list of numbers between 0 and 1 that grow, such as [0.1, 0.5, 0.9]"),
+    **dict.fromkeys(("noise", "threshold"), (lambda value: _is_number(value) and value >= 0, "a number from 0")),
     "positions": _one_of("learned", "sinusoidal"),
     "vocabulary": (lambda value: value == 0 or _is_whole(value, 2**20), "a whole number from 0 to 1048576"),
     "class_weights": (_are_weights, "balanced, or a list of numbers above 0, one for each class"),
@@ -171,6 +211,10 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
             raise UsageError(f"{name}: {option} is not for {task}", expected=f"a task of {' or '.join(_TASKS[option])}")
         if option == "class_weights" and width and value not in (None, "balanced") and len(value) != width:
             raise UsageError(f"{name}: {len(value)} class weights", expected=f"{width}, one for each class")
+    if task and entry.tasks and task not in entry.tasks:
+        raise UsageError(f"{name} cannot do {task}", expected=f"data for {' or '.join(entry.tasks)}")
+    if task and entry.needs[0] and entry.needs[0] not in options:
+        raise UsageError(f"{name} does not know its {entry.needs[0]}", hint=entry.needs[1])
     _check_rows(name, data_shape, reads_texts=bool(options.get("vocabulary")))
 
 

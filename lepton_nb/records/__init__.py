@@ -6,7 +6,7 @@ from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
-from .data import TASKS, Column, Data, Task, Texts
+from .data import TASKS, Column, Data, Series, Task, Texts
 from .doctor import Diagnosis, Finding
 from .events import (
     Curve,
@@ -98,6 +98,7 @@ __all__ = [
     "Runs",
     "Scored",
     "Segment",
+    "Series",
     "Severity",
     "Stage",
     "Started",

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from ..runtime import Input as Column
 from .shown import Result, Table
 
-__all__ = ["TASKS", "Column", "Data", "Task", "Texts"]
+__all__ = ["TASKS", "Column", "Data", "Series", "Task", "Texts"]
 
 Task = Literal["classification", "regression", "multilabel"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -39,6 +39,19 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class Series:
+    """How far a forecast looks.
+
+    Args:
+        history: steps back that a row holds.
+        horizon: steps ahead that are forecast.
+    """
+
+    history: int
+    horizon: int
+
+
+@dataclass(frozen=True)
 class Data(Result):
     """A loaded data set. Its text is its hash, so it passes from step to step as a parameter.
 
@@ -57,6 +70,7 @@ class Data(Result):
         streamed: the rows may be more than the memory holds; they lie in files that are read one at a time.
         targets: names of the numbers of a regression, in the order of the network's outputs.
         texts: how the texts are read; None where rows are no texts.
+        series: how far a forecast looks; None where rows are no stretches of a series.
     """
 
     id: str
@@ -73,6 +87,7 @@ class Data(Result):
     streamed: bool = False
     targets: tuple[str, ...] = ()
     texts: Texts | None = None
+    series: Series | None = None
 
     @property
     def width(self) -> int:
@@ -110,6 +125,8 @@ class Data(Result):
             (longest,) = self.feature_shape
             cut = f"; {self.texts.cut} texts are longer and cut" if self.texts.cut else ""
             return f"texts of {longest} tokens at most{cut}, {self.texts.vocabulary} tokens told apart"
+        if self.series:
+            return f"{self.series.history} steps back, {len(self.columns)} columns"
         return (
             f"{len(self.columns)} columns"
             if self.kind == "table"

@@ -124,6 +124,7 @@ def _about(data: Data) -> dict[str, Any]:
     """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
     categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
     told: dict[str, Any] = {"categories": categories} if categories else {}
+    told |= {"history": data.series.history} if data.series else {}
     return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
 
 
