@@ -17,11 +17,13 @@ from ..models import load_trained
 from ..records import Data, Run
 from ..runtime import ModelError
 from ..runtime.model import Model
+from ..runtime.tokens import tokenizers_of
 from ..workspace import write_atomic, write_json
-from .folder import MODEL, seal
+from .folder import MODEL, TOKENIZER, seal
 from .golden import GOLDEN, TOLERANCE, golden_of, is_close
 from .graph import join
-from .network import PROBABILITIES, exported
+from .loaded_texts import text_graph
+from .network import PROBABILITIES, exported, sampled
 from .preparation import export_preparation
 from .reference import reference_of, signature_of
 from .trained import form_of, outputs_of, stacked
@@ -45,7 +47,7 @@ class Assembled:
 
 
 def assemble(folder: Path, run: Run, data: Data) -> Assembled:
-    """Write `model.onnx`, `signature.json`, `reference.json` and `golden.json` into an empty folder.
+    """Write `model.onnx`, `signature.json`, `reference.json`, `golden.json` and, of texts, their tokenizer.
 
     Args:
         folder: an empty folder.
@@ -60,11 +62,12 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     form = form_of(network, data)
     expected = form.of(outputs_of(network, prepared, data.width))
     signature = signature_of(data, form.names)
-    # Two rows at least: a single one would be taken for a constant of the graph.
-    sample = np.zeros((3, *prepared.shape[1:]), np.float32)
-    sample[: len(prepared)] = prepared[:3]
-    graph, program = exported(network, sample, form)
-    whole = join(export_preparation(data, preprocessing(data)), graph, [one.name for one in signature.inputs])
+    if data.kind == "text":
+        whole, program, signature = text_graph(network, prepared, data.width, form, signature)
+        write_atomic(folder / TOKENIZER, preprocessing(data).content)
+    else:
+        graph, program = exported(network, sampled(prepared), form)
+        whole = join(export_preparation(data, preprocessing(data)), graph, [one.name for one in signature.inputs])
     write_atomic(folder / MODEL, serialised(whole, type(network).__name__))
     write_json(folder / "signature.json", signature.to_dict())
     model = _loaded(folder, run, data)
@@ -80,7 +83,7 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     # A part that is larger than the memory is told by a fair sample of it.
     seen = (sample_of if data.streamed else read)(data, "train")[0]
-    reference = reference_of(signature, seen, held_out)
+    reference = reference_of(signature, seen, held_out, tokenizers_of(folder, signature))
     write_json(folder / "reference.json", reference.to_dict())
     return Assembled(parity, sum(value.numel() for value in network.parameters()))
 

@@ -16,9 +16,20 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import InexpressibleError
+from ..models.recurrent import translations
 from .trained import Form
 
-__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "Answering", "exported", "quiet", "reason_of", "without_traces"]
+__all__ = [
+    "FEATURES",
+    "OPSET",
+    "PROBABILITIES",
+    "Answering",
+    "exported",
+    "quiet",
+    "reason_of",
+    "sampled",
+    "without_traces",
+]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
 # One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
@@ -51,13 +62,17 @@ class Answering(torch.nn.Module):
         return whole.unbind(1) if self._names else whole
 
 
-def exported(network: torch.nn.Module, sample: NDArray[np.float32], form: Form) -> tuple[onnx.ModelProto, Any]:
+def exported(
+    network: torch.nn.Module, sample: NDArray[Any], form: Form, lengths: str = ""
+) -> tuple[onnx.ModelProto, Any]:
     """The network as ONNX, for any number of rows.
 
     Args:
         network: a module in eval mode, on the CPU; its forward takes [N, *feature_shape].
-        sample: at least two prepared rows, float32 [N, *feature_shape]; only their shape matters.
+        sample: at least two prepared rows, float32 [N, *feature_shape], or token ids int64 [N, L]; only their shape
+            matters.
         form: what it answers.
+        lengths: of token ids the name of the input, which takes rows of any length where the network allows it.
 
     Returns:
         A model with input `features` float32 [rows, *feature_shape] and output `probabilities` float32 [rows, C], or
@@ -74,11 +89,14 @@ def exported(network: torch.nn.Module, sample: NDArray[np.float32], form: Form) 
                 Answering(network, form, max(1, len(form.names))).eval(),
                 (torch.from_numpy(sample),),
                 dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("rows", min=1)},),
-                input_names=[FEATURES],
+                dynamic_shapes=(
+                    {0: torch.export.Dim("rows", min=1)} | ({1: torch.export.Dim.AUTO} if lengths else {}),
+                ),
+                input_names=[lengths or FEATURES],
                 output_names=list(form.names) or [PROBABILITIES],
                 opset_version=OPSET,
                 external_data=False,
+                custom_translation_table=translations(),
                 verbose=False,
             )
             model = without_traces(program.model_proto) if program else onnx.ModelProto()
@@ -92,6 +110,13 @@ def exported(network: torch.nn.Module, sample: NDArray[np.float32], form: Form) 
             hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
         )
     return model, program
+
+
+def sampled(prepared: NDArray[Any]) -> NDArray[Any]:
+    """The first rows for an exporter, three at least: a single one would be taken for a constant of the graph."""
+    sample = np.zeros((3, *prepared.shape[1:]), prepared.dtype)
+    sample[: len(prepared)] = prepared[:3]
+    return sample
 
 
 @contextlib.contextmanager

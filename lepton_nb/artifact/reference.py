@@ -13,6 +13,7 @@ from ..runtime import Distribution, Output, Reference, Signature
 from ..runtime.answers import Answers
 from ..runtime.embedding import answer_features
 from ..runtime.summary import feature_kinds, features_of
+from ..runtime.tokens import Tokenizer
 from ..scores import count_category, count_number, edges_of
 
 __all__ = ["categories_of", "numbers_of", "reference_of", "signature_of"]
@@ -30,7 +31,12 @@ def signature_of(data: Data, names: Sequence[str] = ()) -> Signature:
     return Signature(data.task, (), data.columns, tuple(Output(name, "float32", ()) for name in names))
 
 
-def reference_of(signature: Signature, training: Mapping[str, NDArray[Any]], held_out: Answers) -> Reference:
+def reference_of(
+    signature: Signature,
+    training: Mapping[str, NDArray[Any]],
+    held_out: Answers,
+    tokenizers: Mapping[str, Tokenizer] | None = None,
+) -> Reference:
     """What ordinary traffic looks like.
 
     The inputs are counted on the training part, the predictions on rows that the network did not learn from: of
@@ -41,12 +47,13 @@ def reference_of(signature: Signature, training: Mapping[str, NDArray[Any]], hel
         signature: of the model.
         training: raw inputs of the training part.
         held_out: probabilities [N, C] of rows outside the training part, or numbers [N] by their names.
+        tokenizers: of the inputs that are texts.
     """
     kinds = feature_kinds(signature)
     categories = {one.name: one.categories for one in signature.inputs}
     features = {
-        name: numbers_of(values) if kinds[name] == "number" else categories_of(values, categories[name])
-        for name, values in features_of(training, signature).items()
+        name: categories_of(values, categories[name]) if kinds.get(name) == "category" else numbers_of(values)
+        for name, values in features_of(training, signature, tokenizers).items()
     }
     rows = len(next(iter(training.values())))
     if not isinstance(held_out, np.ndarray):

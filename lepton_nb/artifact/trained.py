@@ -93,6 +93,8 @@ def form_of(network: Any, data: Data) -> Form:
     names = _names(data)
     if data.task == "regression":
         return Form("", names)
+    if data.kind == "text":
+        return Form("" if ((scores >= 0) & (scores <= 1)).all() else "sigmoids", names)
     # Far from its rows logits leave what probabilities never do.
     far = [outputs_of(network, rows * factor, data.width) for factor in (-1000, 1000)]
     return Form("" if all(((one >= 0) & (one <= 1)).all() for one in (scores, *far)) else "sigmoids", names)

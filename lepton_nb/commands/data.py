@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ..records import Check, Data, Drift, Profile
 from ..workspace import current as current_workspace
@@ -38,14 +38,22 @@ def data_load(
     image_size: Annotated[str | None, Opt("Scale pictures to this size (default: their own).", "HxW")] = None,
     grey: Annotated[bool, Opt("Pictures with one channel (default: when all are grey).")] = False,
     stream: Annotated[bool, Opt("Read a Parquet file in batches (default: when it is large for the memory).")] = False,
+    text: Annotated[str | None, Opt("The only input, which is text (default: seen by itself).", "COLUMN")] = None,
+    tokenizer: Annotated[Literal["bpe", "wordpiece"] | None, Opt("Of a text (default: bpe).")] = None,
+    vocabulary: Annotated[int | None, Opt("Tokens that a text's tokenizer knows (default: 4096).")] = None,
+    max_length: Annotated[int | None, Opt("Tokens of a text at most (default: 256).")] = None,
 ) -> Data:
     """Load data, split it and keep it under its hash.
+
+    A single input of text that hardly repeats is read as tokens, by a tokenizer that is trained on the training part.
 
     Returns:
         The handle; its text is the hash, so it passes between notebooks.
     """
     from .. import data
 
+    read = {"column": text, "tokenizer": tokenizer, "vocabulary": vocabulary, "max_length": max_length}
+    asked: dict[str, Any] = {name: value for name, value in read.items() if value is not None}
     return data.load(
         current_workspace(),
         source_of(source),
@@ -59,6 +67,7 @@ def data_load(
         time_column=time_column,
         ignore=ignore,
         choices=data.Choices(tables=table_of, image_size=image_size, grey=grey or None, stream=stream or None),
+        text=data.TextOptions(**asked) if asked else None,
     )
 
 

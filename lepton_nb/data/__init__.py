@@ -11,11 +11,13 @@ from .profiling import profile
 from .reading import read, sample
 from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
+from .texts import TextOptions
 
 __all__ = [
     "SUFFIXES",
     "Choices",
     "Normaliser",
+    "TextOptions",
     "check",
     "columns_of",
     "features",

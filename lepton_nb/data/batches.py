@@ -24,6 +24,8 @@ __all__ = ["BatchedData", "Batches", "Loader"]
 # Gathering a whole epoch at once costs half of gathering batch by batch, until the copy is so large that the
 # allocator asks the system for fresh pages each time (glibc: from 32 MiB on); then it costs three times as much.
 _AT_ONCE = 24 << 20
+# Batches whose texts are sorted by length together.
+_SORTED = 16
 
 
 class Batches(Loader):
@@ -71,6 +73,43 @@ class Batches(Loader):
             yield self.features.index_select(0, rows), self.targets.index_select(0, rows)
 
 
+class TextBatches(Batches):
+    """One part of token ids, whole in memory; a batch is as long as its longest text.
+
+    Training batches are of texts of about one length: rows are drawn in a random order, those of some batches are
+    sorted by length, and these batches come in a random order again.
+
+    Args:
+        features: int64 [N, L], 0 behind the last token of each row.
+        targets: as the rest, see `Batches`.
+    """
+
+    def __init__(
+        self, features: Tensor, targets: Tensor, batch_size: int, seed: int | None = None, rank: int = 0, world: int = 1
+    ) -> None:
+        super().__init__(features, targets, batch_size, seed, rank, world)
+        self._sizes = (features != 0).sum(dim=1)
+
+    def _rest(self, bounds: list[int]) -> Generator[tuple[Tensor, Tensor]]:
+        order = torch.arange(len(self.targets)) if self.seed is None else self._order()
+        for start, stop in itertools.pairwise(bounds):
+            rows = order[start + self.rank : stop : self.world]
+            longest = int(self._sizes[rows].max())
+            yield self.features[rows, :longest], self.targets[rows]
+
+    def _order(self) -> Tensor:
+        """Rows in the order of the epoch; those of a batch lie between its bounds."""
+        generator = self._generator()
+        order = torch.randperm(len(self.targets), generator=generator)
+        stretches = torch.split(order, _SORTED * self.batch_size)
+        order = torch.cat([rows[self._sizes[rows].sort(stable=True).indices] for rows in stretches])
+        # The last batch may be of another size, and stays where it is.
+        whole = (len(self) - 1) * self.batch_size
+        batches = order[:whole].view(-1, self.batch_size)
+        mixed = batches[torch.randperm(len(batches), generator=generator)].reshape(-1)
+        return torch.cat([mixed, order[whole:]])
+
+
 class BatchedData(pl.LightningDataModule):
     """A loaded data set for Lightning's Trainer.
 
@@ -97,7 +136,8 @@ class BatchedData(pl.LightningDataModule):
                 self._parts[part] = self._streamed(files, seed)
             else:
                 values, targets = (torch.from_numpy(array) for array in features(self.data, part))
-                self._parts[part] = Batches(values, targets, self.batch_size, seed, self.rank, self.world)
+                kind = TextBatches if self.data.kind == "text" else Batches
+                self._parts[part] = kind(values, targets, self.batch_size, seed, self.rank, self.world)
         return self._parts[part]
 
     def _streamed(self, files: list[tuple[Path, int]], seed: int | None) -> Loader:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ..errors import DataError, LeptonError
 from ..records import Check, Data, Problem
 from ..workspace import Workspace
-from .columns import TypedColumn, strays
+from .columns import TypedColumn, empty_texts, strays
 from .fingerprints import column_codes, row_fingerprints
 from .kept import kept_parts
 from .opening import open_rows
 from .queries import Tables
-from .roles import choose_targets, column_name, refuse_unusable
+from .roles import choose_targets, column_name, is_text, refuse_unusable
 from .sources import Choices, Source
 from .splits import SplitPlan, split_rows
 from .targets import targets_of
@@ -51,12 +51,20 @@ def check(ws: Workspace, source: Any, target: str | None = None, tables: Tables 
     rows, data = open_rows(ws, source, target, Choices(tables=tables))
     chosen = choose_targets(rows, target) if target or rows.targets else ()
     inputs = [column for column in rows.columns if column not in chosen]
-    problems = [problem for column in inputs for problem in _column_problems(column)]
+    is_alone = rows.array is None and len(inputs) == 1 and (data.kind == "text" if data else is_text(inputs[0]))
+    problems_of = _text_problems if is_alone else _column_problems
+    problems = [problem for column in inputs for problem in problems_of(column)]
     if rows.array is not None:
         problems += _shape_problems(rows.array)
     problems += _row_problems(rows, inputs, chosen, data)
     problems.sort(key=lambda problem: _LEVELS.index(problem.level))
     return Check(rows.name, len(rows.columns[0].cells), tuple(problems))
+
+
+def _text_problems(column: TypedColumn) -> Iterator[Problem]:
+    if empty := int(empty_texts(column.raw).sum()):
+        what = f"text {column.name!r} is empty in {empty} rows ({empty / len(column.cells):.1%})"
+        yield Problem("error", what, "remove these rows, or fill in their texts", (column.name,))
 
 
 def _column_problems(column: TypedColumn) -> Iterator[Problem]:

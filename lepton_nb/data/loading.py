@@ -21,6 +21,7 @@ from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 from .streaming import must_stream, stream
 from .targets import refuse_flat, targets_of
+from .texts import TextOptions, refuse_text, text_options_of, text_rows
 
 __all__ = ["load"]
 
@@ -39,6 +40,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     time_column: str | None = None,
     ignore: Sequence[str] = (),
     choices: Choices | None = None,
+    text: TextOptions | None = None,
 ) -> Data:
     """Load rows, split them, and keep them under their hash: the same rows and options have the same one.
 
@@ -57,6 +59,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         time_column: column of numbers or ISO 8601 dates that orders the rows; it is no input.
         ignore: columns that are no inputs.
         choices: how the source is read: the size of pictures, the tables of a query, whether it is streamed.
+        text: how texts are read; a single column of text that hardly repeats is one without it, too.
 
     Returns:
         The data set; its text is its hash.
@@ -70,10 +73,14 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     plan = SplitPlan(split or "stratified", _plain(seed), _plain(test_size), _plain(validation_size), time_column)
     if _streams(source, split, choices or Choices()):
+        refuse_text(text, source)
         return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore, task)
-    opened, _ = open_rows(ws, source, target, choices)
+    opened, before = open_rows(ws, source, target, choices)
+    text = text or text_options_of(before)
     chosen = choose_targets(opened, target)
-    inputs, times = inputs_and_times(opened, [one.name for one in chosen], time_column, ignore)
+    inputs, times = inputs_and_times(opened, [one.name for one in chosen], time_column, ignore, text and text.column)
+    if not inputs or inputs[0].kind != "text":
+        refuse_text(text, opened.name)
     # What a loaded data set was loaded for, it is for; but not where its rows get another target.
     known = opened.task if tuple(one.name for one in chosen) == opened.targets else None
     targets = targets_of(chosen, task or known)
@@ -84,7 +91,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     if not has_classes:
         refuse_flat(targets, parts["train"])
     meta = targets.meta() | {"split": asdict(plan)}
-    return _keep(ws, name or opened.name, meta, opened, inputs, targets.values, parts)
+    return _keep(ws, name or opened.name, meta, opened, inputs, targets.values, parts, text or TextOptions())
 
 
 def _streams(source: Any, split: Strategy | None, choices: Choices) -> bool:
@@ -112,11 +119,16 @@ def _keep(
     inputs: list[TypedColumn],
     targets: NDArray[Any],
     parts: dict[str, NDArray[np.int64]],
+    text: TextOptions,
 ) -> Data:
     from .rows import array_rows, table_rows
 
     train, array = parts["train"], opened.array
-    rows = table_rows(inputs, train) if array is None else array_rows(array, train)
+    if array is None and inputs[0].kind == "text":
+        rows, read = text_rows(inputs[0], train, text)
+        meta["texts"] = asdict(read)
+    else:
+        rows = table_rows(inputs, train) if array is None else array_rows(array, train)
     meta["rows"] = {part: len(numbers) for part, numbers in parts.items()}
     meta |= {"kind": rows.kind, "feature_shape": list(rows.feature_shape)}
     schema = [{"name": c.name, "kind": c.kind, "shape": list(c.shape)} for c in rows.columns]
@@ -139,4 +151,5 @@ def _column_meta(column: Column) -> dict[str, Any]:
         "categories": list(column.categories),
         "low": column.low,
         "high": column.high,
+        **({"tokens": asdict(column.tokens)} if column.tokens else {}),
     }

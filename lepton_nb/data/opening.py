@@ -82,6 +82,10 @@ def _rows(data: Data) -> Source:
         array, pictures = np.array(kept_inputs(data)), data.columns[0].picture
         return Source(data.name, targets, array, pictures=pictures, **known)
     table = kept_table(data)
+    if data.kind == "text":
+        texts = table.column(data.columns[0].name).combine_chunks()
+        text = TypedColumn(data.columns[0].name, "category", texts, raw=texts)
+        return Source(data.name, (text, *targets), **known)
     # Text was judged when it was loaded: it is categories now, whatever it looks like.
     inputs = (
         typed(column.name, table.column(column.name))

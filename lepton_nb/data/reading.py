@@ -35,8 +35,8 @@ def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray
 
     Returns:
         Per input: number float64 [N], NaN where it is missing; category object [N] of text, `""` where it is
-        missing; array float32 [N, *shape]. And the targets: classes int64 [N]; numbers of a regression float64 [N, K];
-        for labels uint8 [N, L], 1 where one holds.
+        missing; text object [N]; array float32 [N, *shape]. And the targets: classes int64 [N]; numbers of a regression
+        float64 [N, K]; for labels uint8 [N, L], 1 where one holds.
 
     Raises:
         UsageError: there is no such part.
@@ -103,7 +103,7 @@ def raw_inputs(table: Any, columns: Sequence[Column]) -> dict[str, NDArray[Any]]
     inputs: dict[str, NDArray[Any]] = {}
     for column in columns:
         values = table.column(column.name)
-        if column.kind == "category":
+        if column.kind in {"category", "text"}:
             inputs[column.name] = pc.fill_null(values, "").to_numpy().astype(object)
         else:
             inputs[column.name] = values.to_numpy().astype(np.float64)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AmbiguousError, FormatError, NotFoundError
-from ..records import TASKS, Column, Data
+from ..records import TASKS, Column, Data, Texts
+from ..runtime import Tokens
 from ..workspace import Workspace, check_name, locked, read_json, write_json
 from .kept import LOAD_AGAIN, refuse_broken
 from .splits import PARTS
@@ -108,6 +109,7 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
                 c.get("low"),
                 c.get("high"),
                 picture=bool(c.get("picture")),
+                tokens=Tokens.from_dict(c["tokens"]) if c["kind"] == "text" else None,
             )
             for c in meta["columns"]
         )
@@ -124,6 +126,7 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
             feature_shape=tuple(meta["feature_shape"]),
             split=meta["split"],
             streamed=bool(meta.get("streamed", False)),
+            texts=Texts(**meta["texts"]) if "texts" in meta else None,
             targets=tuple(meta.get("targets", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
@@ -137,7 +140,7 @@ def _checked(meta: dict[str, Any], sha: str) -> dict[str, float]:
         raise ValueError(f"id {meta['id']!r} with names {names!r}")
     if set(rows) != set(PARTS) or not all(type(count) is int and count >= 0 for count in rows.values()):
         raise ValueError(f"rows {rows!r}")
-    if meta["kind"] not in {"table", "array"} or meta["task"] not in TASKS:
+    if meta["kind"] not in {"table", "array", "text"} or meta["task"] not in TASKS:
         raise ValueError(f"kind {meta['kind']!r}, task {meta['task']!r}")
     return dict(names)
 

@@ -6,7 +6,7 @@ from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, requ
 from .trained import load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written
-from .zoo import build, names
+from .zoo import build, names, smallest_row
 
 __all__ = [
     "EXAMPLES",
@@ -30,6 +30,7 @@ __all__ = [
     "require_lightning",
     "save_weights",
     "ship",
+    "smallest_row",
     "specify",
     "unpack",
     "write_examples",

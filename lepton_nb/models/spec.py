@@ -35,6 +35,7 @@ _ROW = ("input_shape", "in_shape", "feature_shape", "data_shape")
 _CLASSES = (
     "num_classes", "n_classes", "classes", "num_labels", "out_features", "output_dim", "output_size", "n_outputs"
 )  # fmt: skip
+_VOCABULARY = ("vocabulary", "vocab_size", "vocabulary_size", "num_embeddings", "num_tokens", "n_tokens")
 _SHAPES = frozenset((*_FEATURES, *_CHANNELS, *_ROW, *_CLASSES))
 
 
@@ -167,7 +168,8 @@ def specify(
     them: `in_features`, `input_dim`, `input_size`, `n_features`, `num_features` (numbers per row);
     `in_channels`, `input_channels`, `channels` (the first dimension of an image); `input_shape`,
     `in_shape`, `feature_shape`, `data_shape`; `num_classes`, `n_classes`, `classes`, `out_features`,
-    `output_dim`, `output_size`, `n_outputs`, `num_labels`; and `lr` or `learning_rate` when a rate is given.
+    `output_dim`, `output_size`, `n_outputs`, `num_labels`; of texts `vocabulary`, `vocab_size`, `vocabulary_size`,
+    `num_embeddings`, `num_tokens`, `n_tokens`; and `lr` or `learning_rate` when a rate is given.
 
     Args:
         net: a name of the zoo, or a LightningModule class or instance.
@@ -176,12 +178,14 @@ def specify(
         options: the network's own arguments.
         lr: learning rate; None leaves it to the network.
         task: what the data asks for; empty when that is not known.
-        about: what else the data tells a network of the zoo that has such options.
+        about: what else the data tells a network that has such options.
 
     Raises:
         UsageError: it is none of these, or cannot take such options.
     """
     known, given = _known(feature_shape, classes), dict(options)
+    if about and "vocabulary" in about:
+        known |= dict.fromkeys(_VOCABULARY, about["vocabulary"])
     shape, classes = tuple(feature_shape or ()), classes or 0
     if isinstance(net, str):
         if not shape or not classes:

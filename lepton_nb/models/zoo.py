@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UsageError
 
-__all__ = ["build", "check", "names", "told"]
+__all__ = ["build", "check", "names", "smallest_row", "told"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class _Entry:
     Args:
         module: its module, imported when it is built.
         attribute: its class.
-        dimensions: of one row; None when any number will do.
+        dimensions: of one row; None when any number will do. A network that reads tokens takes those of texts as well.
         options: its own arguments; a test holds them to the signature.
         told: those that the data tells, where the user does not.
     """
@@ -40,6 +40,13 @@ _COLUMNS = ("embedding", "categories", "size", "bins")
 _ZOO = {
     "cnn": _Entry("cnn", "CNN", 3, ("channels", "dropout", *_FITTING)),
     "mlp": _Entry("mlp", "MLP", None, ("hidden", "dropout", *_COLUMNS, *_FITTING), ("categories",)),
+    "rnn": _Entry(
+        "rnn",
+        "RNN",
+        2,
+        ("vocabulary", "cell", "size", "width", "layers", "dropout", "word_dropout", *_FITTING),
+        ("vocabulary",),
+    ),
     "tab_transformer": _Entry(
         "tab_transformer",
         "TabTransformer",
@@ -47,8 +54,21 @@ _ZOO = {
         (*_COLUMNS, "layers", "heads", "dropout", *_FITTING),
         ("categories",),
     ),
+    "transformer": _Entry(
+        "transformer",
+        "Transformer",
+        2,
+        ("vocabulary", "width", "heads", "layers", "positions", "dropout", "word_dropout", *_FITTING),
+        ("vocabulary",),
+    ),
 }
 
+# What a network needs by the dimensions of its rows.
+_ROWS = {
+    1: ("texts", "(tokens,)"),
+    2: ("texts or sequences", "(steps, features)"),
+    3: ("images", "(channels, height, width)"),
+}
 _WIDEST = 65536
 _SCHEDULES = ("one_cycle", "cosine", "constant")
 _LOSSES = ("mse", "huber", "mae")
@@ -93,15 +113,19 @@ _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
         ("channels", "hidden", "categories"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")
     ),
     **dict.fromkeys(
-        ("dropout", "label_smoothing"), (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
+        ("dropout", "label_smoothing", "word_dropout"),
+        (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
     ),
     "lr": (lambda value: _is_number(value) and value > 0, "a number above 0"),
     "weight_decay": (lambda value: _is_number(value) and value >= 0, "a number from 0"),
     "schedule": _one_of(*_SCHEDULES),
     "loss": _one_of(*_LOSSES),
     "embedding": _one_of("none", *_EMBEDDINGS),
+    "cell": _one_of("gru", "lstm"),
+    "positions": _one_of("learned", "sinusoidal"),
+    "vocabulary": (lambda value: value == 0 or _is_whole(value, 2**20), "a whole number from 0 to 1048576"),
     "class_weights": (_are_weights, "balanced, or a list of numbers above 0, one for each class"),
-    **dict.fromkeys(("size", "bins"), (lambda value: _is_whole(value, 1024), "a whole number from 1 to 1024")),
+    **dict.fromkeys(("size", "bins", "width"), (lambda value: _is_whole(value, 1024), "a whole number from 1 to 1024")),
     **dict.fromkeys(("layers", "heads"), (lambda value: _is_whole(value, 64), "a whole number from 1 to 64")),
 }
 
@@ -111,7 +135,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('cnn', 'mlp', 'tab_transformer')
+        ('cnn', 'mlp', 'rnn', 'tab_transformer', 'transformer')
     """
     return tuple(sorted(_ZOO))
 
@@ -147,13 +171,25 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
             raise UsageError(f"{name}: {option} is not for {task}", expected=f"a task of {' or '.join(_TASKS[option])}")
         if option == "class_weights" and width and value not in (None, "balanced") and len(value) != width:
             raise UsageError(f"{name}: {len(value)} class weights", expected=f"{width}, one for each class")
-    if entry.dimensions not in (None, len(data_shape)):
+    _check_rows(name, data_shape, reads_texts=bool(options.get("vocabulary")))
+
+
+def _check_rows(name: str, data_shape: Sequence[int], *, reads_texts: bool) -> None:
+    dimensions = 1 if reads_texts else _ZOO[name].dimensions
+    if dimensions not in (None, len(data_shape)):
+        needs, shape = _ROWS[dimensions]
         raise UsageError(
-            f"{name} needs images",
-            expected="rows of shape (channels, height, width)",
+            f"{name} needs {needs}",
+            expected=f"rows of shape {shape}",
             got=f"rows of shape {tuple(data_shape)}",
             hint="use mlp for tables and flat vectors",
         )
+
+
+def smallest_row(net: Any) -> tuple[int, ...]:
+    """The shape of the smallest row that a network of that name takes, or one that is no name."""
+    dimensions = _ZOO[net].dimensions if isinstance(net, str) and net in _ZOO else None
+    return (1,) * (dimensions or 3)
 
 
 def told(name: str) -> tuple[str, ...]:

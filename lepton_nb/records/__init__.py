@@ -6,7 +6,7 @@ from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
-from .data import TASKS, Column, Data, Task
+from .data import TASKS, Column, Data, Task, Texts
 from .doctor import Diagnosis, Finding
 from .events import (
     Curve,
@@ -106,6 +106,7 @@ __all__ = [
     "StepStatus",
     "Table",
     "Task",
+    "Texts",
     "Traffic",
     "Usage",
     "UsageStep",

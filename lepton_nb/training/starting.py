@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import tracking
 from ..errors import DataError, UsageError
-from ..models import Spec, asks_for_shapes, has_loaders, specify, written
+from ..models import Spec, asks_for_shapes, has_loaders, smallest_row, specify, written
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
 from ..workspace import Workspace, check_name
@@ -23,10 +23,9 @@ from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
 
-__all__ = ["check", "train"]
+__all__ = ["about", "check", "train"]
 
-# The smallest image: what no network can be asked for with it, none can be asked for with any data.
-_ANY_SHAPE, _ANY_CLASSES = (1, 1, 1), 2
+_ANY_CLASSES = 2
 
 
 def check(
@@ -53,7 +52,8 @@ def check(
     check_trainer(fit.trainer)
     if name is not None:
         check_name(name, "run name")
-    specify(net, _ANY_SHAPE, _ANY_CLASSES, options or {}, lr)
+    # What no network can be asked for with the smallest rows, none can be asked for with any data.
+    specify(net, smallest_row(net), _ANY_CLASSES, options or {}, lr)
 
 
 def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a training
@@ -110,7 +110,7 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
     if isinstance(source, Data):
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
-        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=_about(source))
+        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=about(source))
     if source.kind == "own" and not has_loaders(net):
         raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
     if not asks_for_shapes(net) or source.kind == "own":
@@ -118,10 +118,11 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
     return specify(net, source.shape(), source.classes(), options, lr)
 
 
-def _about(data: Data) -> dict[str, Any]:
-    """What the data tells a network beyond shapes: how wide each category is that stands behind the numbers."""
+def about(data: Data) -> dict[str, Any]:
+    """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
     categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
-    return {"categories": categories} if categories else {}
+    told: dict[str, Any] = {"categories": categories} if categories else {}
+    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
 
 
 def _launch(
