@@ -88,7 +88,7 @@ class _Encoder(nn.Module):
 
     places: Tensor
 
-    def __init__(  # noqa: PLR0913 - the options of a network, by name
+    def __init__(
         self, steps: int, width: int, heads: int, layers: int, positions: Positions, *, dropout: float
     ) -> None:
         super().__init__()
