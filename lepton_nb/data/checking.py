@@ -16,7 +16,7 @@ from .fingerprints import column_codes, row_fingerprints
 from .kept import kept_parts
 from .opening import open_rows
 from .queries import Tables
-from .roles import choose_targets, is_text, refuse_unusable, target_names
+from .roles import choose_targets, column_name, is_text, refuse_unusable
 from .sources import Choices, Source
 from .splits import SplitPlan, split_rows
 from .targets import targets_of
@@ -29,7 +29,7 @@ _MOSTLY_MISSING, _RARE = 0.5, 0.2
 _FEW_TEST_ROWS = 30
 
 
-def check(ws: Workspace, source: Any, target: str | Sequence[str] | None = None, tables: Tables | None = None) -> Check:
+def check(ws: Workspace, source: Any, target: str | None = None, tables: Tables | None = None) -> Check:
     """Look for what would spoil a model.
 
     Looked for: labels that cannot be used, inputs that cannot be used, gaps, constant columns, columns that count
@@ -40,16 +40,16 @@ def check(ws: Workspace, source: Any, target: str | Sequence[str] | None = None,
     Args:
         ws: the workspace; nothing is written.
         source: what `load` takes, or a data set that is loaded already.
-        target: name of the target column, or names; without one only the columns are looked at.
+        target: name of the target column, or several as `a,b`; without one only the columns are looked at.
         tables: gives a query the DataFrame or Arrow table of a name, or None.
 
     Raises:
         DataError: the rows cannot be read at all.
         NotFoundError: there is no such file, name or target column.
     """
-    names = target_names(target)
-    rows, data = open_rows(ws, source, names[0] if len(names) == 1 else None, Choices(tables=tables))
-    chosen = choose_targets(rows, names) if names or rows.targets else ()
+    target = column_name(target, "target")
+    rows, data = open_rows(ws, source, target, Choices(tables=tables))
+    chosen = choose_targets(rows, target) if target or rows.targets else ()
     inputs = [column for column in rows.columns if column not in chosen]
     is_alone = rows.array is None and len(inputs) == 1 and (data.kind == "text" if data else is_text(inputs[0]))
     problems_of = _text_problems if is_alone else _column_problems

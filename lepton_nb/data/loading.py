@@ -16,7 +16,7 @@ from ..workspace import Workspace, check_name
 from .columns import TypedColumn
 from .kept import SIDES
 from .opening import open_rows
-from .roles import choose_targets, column_name, inputs_and_times, target_names
+from .roles import choose_targets, column_name, inputs_and_times
 from .sources import Choices, Source
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
@@ -32,7 +32,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     ws: Workspace,
     source: Any,
     *,
-    target: str | Sequence[str] | None = None,
+    target: str | None = None,
     task: str | None = None,
     name: str | None = None,
     test_size: float = 0.2,
@@ -51,7 +51,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         ws: the workspace.
         source: what `open_source` takes, or a data set that is loaded already, to split its rows anew.
         target: name of the column with the classes, numbers or labels; known for scikit-learn's names and for pairs.
-            Several names, or `a,b`, for several numbers or labels.
+            `a,b` names several columns of numbers or labels.
         task: `classification`, `regression` or `multilabel`; by default what the target holds, see `task_of`.
         name: what people call it.
         test_size: share of the rows that is held out to the end.
@@ -74,20 +74,20 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         UsageError: an option is not one of the legal values.
     """
     name = None if name is None else check_name(str(name), "data name")
-    time_column, names = column_name(time_column, "time column"), target_names(target)
+    time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     strategy = split or ("time" if series and time_column else "stratified")
     plan = SplitPlan(strategy, _plain(seed), _plain(test_size), _plain(validation_size), time_column)
     if _streams(source, split or ("time" if series else None), choices or Choices()):
         refuse_text(text, source)
-        return stream(ws, Path(source).expanduser(), names, name, replace(plan, strategy="random"), ignore, task)
-    opened, before = open_rows(ws, source, names[0] if len(names) == 1 else None, choices)
+        return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore, task)
+    opened, before = open_rows(ws, source, target, choices)
     if series:
-        check_split(split, names)
-        opened = windowed(opened, names[0] if names else None, time_column, ignore, series)
-        names, ignore, task = target_names(opened.target), (), "regression"
+        check_split(split)
+        opened = windowed(opened, target, time_column, ignore, series)
+        target, ignore, task = None, (), "regression"
         plan = replace(plan, strategy="time", time_column=time_column)
     text = text or text_options_of(before)
-    chosen = choose_targets(opened, names)
+    chosen = choose_targets(opened, target)
     inputs, times = inputs_and_times(opened, [one.name for one in chosen], time_column, ignore, text and text.column)
     if not inputs or inputs[0].kind != "text":
         refuse_text(text, opened.name)

@@ -14,7 +14,7 @@ from ..workspace import Workspace
 from .columns import TypedColumn
 from .opening import open_rows
 from .queries import Tables
-from .roles import choose_targets, target_names
+from .roles import choose_targets, column_name
 from .sources import Choices
 from .targets import targets_of
 
@@ -23,24 +23,22 @@ __all__ = ["profile"]
 _BINS, _SHOWN, _BARS = 12, 5, 10
 
 
-def profile(
-    ws: Workspace, source: Any, target: str | Sequence[str] | None = None, tables: Tables | None = None
-) -> Profile:
+def profile(ws: Workspace, source: Any, target: str | None = None, tables: Tables | None = None) -> Profile:
     """Describe every column: type, missing, unique, quantiles, frequent values; and the balance of the classes.
 
     Args:
         ws: the workspace; nothing is written.
         source: what `load` takes, or a data set that is loaded already.
-        target: name of the target column, or names; may be absent.
+        target: name of the target column, or several as `a,b`; may be absent.
         tables: gives a query the DataFrame or Arrow table of a name, or None.
 
     Raises:
         DataError: the rows cannot be read.
         NotFoundError: there is no such file, name or target column.
     """
-    names = target_names(target)
-    rows, _ = open_rows(ws, source, names[0] if len(names) == 1 else None, Choices(tables=tables))
-    chosen = choose_targets(rows, names) if names or rows.targets else ()
+    target = column_name(target, "target")
+    rows, _ = open_rows(ws, source, target, Choices(tables=tables))
+    chosen = choose_targets(rows, target) if target or rows.targets else ()
     classes = _balance(chosen) if chosen else ()
     named = ",".join(column.name for column in chosen) or None
     columns = [_column(column) for column in rows.columns]

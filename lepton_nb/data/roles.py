@@ -22,7 +22,6 @@ __all__ = [
     "others_and_times",
     "refuse_scattered",
     "refuse_unusable",
-    "target_names",
 ]
 
 # One-hot columns beyond this make a network that is all first layer.
@@ -51,42 +50,28 @@ def column_name(name: Any, what: str) -> str | None:
     raise UsageError(f"the {what} is a {type(name).__name__}", expected="the name of a column")
 
 
-def target_names(target: Any) -> tuple[str, ...]:
-    """The names of target columns as they were passed: None, one name, several as `a,b`, or a list of them.
-
-    Raises:
-        UsageError: one of them is no name, or stands there twice.
-
-    Example:
-        >>> target_names(["height", 2]), target_names(None)
-        (('height', '2'), ())
-    """
-    several = isinstance(target, (list, tuple))
-    names = tuple(filter(None, (column_name(one, "target") for one in (target if several else [target]))))
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"target {twice[0]!r} is named twice", expected="each target column once")
-    return names
-
-
-def choose_targets(source: Source, target: Any) -> tuple[TypedColumn, ...]:
+def choose_targets(source: Source, target: str | None) -> tuple[TypedColumn, ...]:
     """The target columns of a source.
 
     Args:
         source: opened rows.
-        target: as `target_names` takes it. A text with commas names several columns where none is called so.
+        target: the name of one; or several, with commas between, where none is called so.
 
     Raises:
         DataError: no target was named, and the source knows none.
         NotFoundError: there is no such column.
+        UsageError: one is named twice.
     """
     names = [column.name for column in source.columns]
-    wanted = target_names(target) or source.targets
+    wanted = (target,) if target else source.targets
     if not wanted:
         raise DataError(
             f"{source.name} needs a target", expected=f"one of its columns: {_listed(names)}", hint="pass --target NAME"
         )
-    if len(wanted) == 1 and wanted[0] not in names and "," in wanted[0]:
-        wanted = target_names([name.strip() for name in wanted[0].split(",")])
+    if target and target not in names and "," in target:
+        wanted = tuple(filter(None, map(str.strip, target.split(","))))
+        if twice := [name for name in wanted if wanted.count(name) > 1]:
+            raise UsageError(f"target {twice[0]!r} is named twice", expected="each target column once")
     return tuple(source.columns[_position(names, one, "target column")] for one in wanted)
 
 

@@ -70,7 +70,7 @@ def _size(path: Path) -> int:
 def stream(
     ws: Workspace,
     path: Path,
-    target: Sequence[str],
+    target: str | None,
     name: str | None,
     plan: SplitPlan,
     ignore: Sequence[str],
@@ -84,7 +84,7 @@ def stream(
     Args:
         ws: the workspace.
         path: the file.
-        target: name of the target; none where the file knows it.
+        target: name of the target.
         name: what people call the data.
         plan: seed and shares of a random split.
         ignore: columns that are no inputs.

@@ -46,7 +46,9 @@ def windowed(source: Source, target: str | None, time_column: str | None, ignore
     """
     if not time_column:
         raise UsageError("a forecast needs the column of the moments", hint="--time-column NAME")
-    (chosen,) = choose_targets(source, (target,) if target else ())
+    chosen, *more = choose_targets(source, target)
+    if more:
+        raise UsageError(f"{1 + len(more)} targets are forecast at once", expected="one target column")
     others, times = others_and_times(source, [chosen.name], time_column, ignore)
     moments: Any = np.asarray(times)
     order = np.argsort(moments, kind="stable")
@@ -63,7 +65,7 @@ def windowed(source: Source, target: str | None, time_column: str | None, ignore
     targets = {f"{chosen.name}_in_{step}": columns[0][starts + step] for step in ahead}
     table = [array_column(name, values) for name, values in (made | targets).items()]
     known = array_column(time_column, moments[starts].astype(np.float64))
-    return replace(source, columns=(*table, known), target=",".join(targets))
+    return replace(source, columns=(*table, known), target=tuple(targets))
 
 
 def _numbers(column: TypedColumn, order: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -167,7 +169,7 @@ def series_of(history: int | None, horizon: int | None) -> Series | None:
     return Series(history, horizon)
 
 
-def check_split(split: str | None, names: Sequence[str]) -> None:
+def check_split(split: str | None) -> None:
     """Refuse what a forecast cannot be split by.
 
     Raises:
@@ -175,5 +177,3 @@ def check_split(split: str | None, names: Sequence[str]) -> None:
     """
     if split not in (None, "time"):
         raise UsageError(f"a forecast is not split {split!r}", expected="--split time, which is its default")
-    if len(names) > 1:
-        raise UsageError(f"{len(names)} targets are forecast at once", expected="one target column")

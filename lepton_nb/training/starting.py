@@ -23,7 +23,7 @@ from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
 
-__all__ = ["check", "train"]
+__all__ = ["about", "check", "train"]
 
 _ANY_CLASSES = 2
 
@@ -112,7 +112,7 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
     if isinstance(source, Data):
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
-        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=_about(source))
+        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=about(source))
     if source.kind == "own" and not has_loaders(net):
         raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
     if not asks_for_shapes(net) or source.kind == "own":
@@ -120,7 +120,7 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
     return specify(net, source.shape(), source.classes(), options, lr)
 
 
-def _about(data: Data) -> dict[str, Any]:
+def about(data: Data) -> dict[str, Any]:
     """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
     categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
     told: dict[str, Any] = {"categories": categories} if categories else {}

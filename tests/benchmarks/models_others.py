@@ -54,7 +54,10 @@ def _forecast(seed: int) -> tuple[float, tuple[Any, Any], NDArray[Any], tuple[ND
         inputs = parts[part][0]
         return np.stack([inputs[f"Temp_lag_{lag}"] for lag in range(_BACK - 1, -1, -1)], axis=1)
 
-    known = [np.concatenate(found) for found in ((lags("train"), lags("validation")), (parts["train"][1], parts["validation"][1]))]
+    known = [
+        np.concatenate(found)
+        for found in ((lags("train"), lags("validation")), (parts["train"][1], parts["validation"][1]))
+    ]
     error = lepton_nb.evaluate(run).metrics["mae"]
     return 1 / error, parts["test"], lags("test"), (known[0], known[1])
 
