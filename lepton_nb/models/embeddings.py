@@ -130,8 +130,8 @@ class Periodic(nn.Module):
 class Piecewise(nn.Module):
     """How far each number is through each of its bins (arXiv:2203.05556, section 3.2: PLE), then a layer per column.
 
-    The bins lie between quantiles of the training part; the first and the last go on beyond it. Before `learn_from` they
-    are of equal width from -2 to 2 standard deviations.
+    The bins lie between quantiles of the training part; the first and the last go on beyond it. Before `learn_from`
+    they are of equal width from -2 to 2 standard deviations.
 
     Args:
         columns: numbers per row F.

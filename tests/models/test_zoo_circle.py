@@ -58,7 +58,9 @@ def table(ws: Workspace, target: str, **options: Any) -> Data:
         "class": np.where(frame["age"] > 50, "old", "young"),
         "cost": frame["age"] * 1000.5,
         "days": frame["height"] / 7,
-        "tags": [";".join(np.array(["warm", "old"])[[c == "rome", a > 50]]) for c, a in zip(city, frame["age"], strict=True)],
+        "tags": [
+            ";".join(np.array(["warm", "old"])[[c == "rome", a > 50]]) for c, a in zip(city, frame["age"], strict=True)
+        ],
     }
     frame.loc[::7, "age"] = np.nan
     for name in target.split(","):
@@ -79,7 +81,9 @@ CIRCLES = [
     Circle("mlp", lambda ws: table(ws, "tags", task="multilabel"), "f1", {"embedding": "periodic"}),
     Circle("tab_transformer", lambda ws: table(ws, "class"), "accuracy", {"embedding": "periodic"}),
     Circle("tab_transformer", lambda ws: table(ws, "cost,days"), "r2", {"embedding": "linear"}),
-    Circle("tab_transformer", lambda ws: table(ws, "tags", task="multilabel"), "exact_match", {"class_weights": [1, 2]}),
+    Circle(
+        "tab_transformer", lambda ws: table(ws, "tags", task="multilabel"), "exact_match", {"class_weights": [1, 2]}
+    ),
     Circle("cnn", lambda ws: pictures(ws, lambda light: (light > 0.5).astype(int)), "accuracy", {"channels": [4, 8]}),
     Circle("cnn", lambda ws: pictures(ws, lambda light: light), "mae", {"channels": [4, 8]}),
 ]
@@ -96,7 +100,9 @@ def test_a_network_goes_all_the_way_and_answers_as_torch_does(circle, tmp_path, 
     bento = package(ws, run, data)
 
     expected, inputs = network_probabilities(run, data, "test"), read(data, "test")[0]
-    assert np.abs(stacked(Model.load(bento.model).predict(inputs)) - expected).max() <= 1e-4 * max(1, abs(expected).max())
+    assert np.abs(stacked(Model.load(bento.model).predict(inputs)) - expected).max() <= 1e-4 * max(
+        1, abs(expected).max()
+    )
 
     answer = served(bento, rows_of(inputs, Model.load(bento.model).signature))
     if data.task == "classification":
