@@ -27,12 +27,13 @@ from ..records import Data, Run, plain
 from ..runtime import ModelError, Signature, read_object, read_signature
 from ..runtime.answers import Answers
 from ..runtime.onnxfile import stands_alone
-from ..runtime.tokens import Tokenizer
+from ..runtime.tokens import Tokenizer, tokenizers_of
 from ..scores import task_scores
 from ..workspace import mask, read_json, write_atomic, write_json
-from .folder import seal
+from .folder import TOKENIZER, seal
 from .golden import GOLDEN, check_answers, golden_of
 from .graph import alone
+from .loaded_texts import filled_up
 from .named import ask
 from .network import PROBABILITIES
 from .preparation import export_preparation
@@ -57,9 +58,10 @@ class Coded:
     Args:
         signature: what it takes and what it answers.
         network: the torch module, in evaluation mode.
-        preparation: the ONNX Runtime session of the preprocessing; None of a network on loaders of its own.
+        preparation: the ONNX Runtime session of the preprocessing; None of a network on loaders of its own, or on texts.
         head: what makes probabilities of what the network gives.
         tokenizers: of the inputs that are texts, by their names.
+        is_loaded: whether the network was trained on loaded data, and takes one prepared input.
     """
 
     signature: Signature
@@ -67,6 +69,7 @@ class Coded:
     preparation: Any
     head: Head = ""
     tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict)
+    is_loaded: bool = True
 
     @classmethod
     def load(cls, folder: Path) -> Coded:
@@ -87,8 +90,8 @@ class Coded:
             options = ast.literal_eval(str(stated["options"]))
             network = _run(folder / _SOURCE, str(stated["name"]))(**options)
             load_weights(folder / _WEIGHTS, network)
-            session = None
-            if stated.get("head") is None:
+            session, is_loaded = None, stated.get("head") is None
+            if is_loaded and not any(one.tokens for one in signature.inputs):
                 session = ort.InferenceSession(_alone(folder / _PREPARATION), providers=["CPUExecutionProvider"])
             tokenizers = {
                 one.name: Tokenizer(one.name, one.tokens, (folder / one.tokens.file).read_bytes())
@@ -104,7 +107,7 @@ class Coded:
                 hint="install what network.py imports, in the versions that sbom.json lists",
             ) from cause
         head = cast("Head", str(stated.get("head") or next((one for one in _HEADS if stated.get(one)), "")))
-        return cls(signature, network.cpu().eval(), session, head, tokenizers)
+        return cls(signature, network.cpu().eval(), session, head, tokenizers, is_loaded)
 
     def predict(self, inputs: Mapping[str, NDArray[Any]]) -> Answers:
         """Probabilities of N rows, float64 [N, C], or other outputs by their names.
@@ -112,13 +115,21 @@ class Coded:
         Args:
             inputs: as `runtime.Model.predict` takes them.
         """
-        if self.preparation is None:
+        if not self.is_loaded:
             return self._told(inputs)
-        feed = {one.name: _fed(inputs[one.name], one.kind, one.shape) for one in self.signature.inputs}
-        prepared = self.preparation.run(None, feed)[0]
+        prepared = self._prepared(inputs)
         names = tuple(one.name for one in self.signature.outputs)
         scores = outputs_of(self.network, prepared, len(names or self.signature.classes))
         return Form(self.head, names).of(scores)
+
+    def _prepared(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        if self.preparation is None:
+            ((name, tokenizer),) = self.tokenizers.items()
+            (ids,) = tokenizer.feed(np.asarray(inputs[name]).tolist()).values()
+            return ids
+        feed = {one.name: _fed(inputs[one.name], one.kind, one.shape) for one in self.signature.inputs}
+        prepared: NDArray[Any] = self.preparation.run(None, feed)[0]
+        return prepared
 
     def _told(self, inputs: Mapping[str, NDArray[Any]]) -> Answers:
         feed: dict[str, NDArray[Any]] = {}
@@ -176,11 +187,15 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     expected = form.of(outputs_of(network, features(data, "validation")[0], data.width))
     # Without a `head` it is known that a preparation stands in front.
     write_network(folder, run, stated, softmax=form.head == "softmax", sigmoids=form.head == "sigmoids")
-    front = alone(export_preparation(data, preprocessing(data)), [one.name for one in signature.inputs])
-    write_atomic(folder / _PREPARATION, front.SerializeToString(deterministic=True))
+    if data.kind == "text":
+        signature = filled_up(network, features(data, "validation")[0], data.width, signature)
+        write_atomic(folder / TOKENIZER, preprocessing(data).content)
+    else:
+        front = alone(export_preparation(data, preprocessing(data)), [one.name for one in signature.inputs])
+        write_atomic(folder / _PREPARATION, front.SerializeToString(deterministic=True))
     write_json(folder / "signature.json", signature.to_dict())
     seen = (sample_of if data.streamed else read)(data, "train")[0]
-    write_json(folder / "reference.json", reference_of(signature, seen, expected).to_dict())
+    write_json(folder / "reference.json", reference_of(signature, seen, expected, tokenizers_of(folder, signature)).to_dict())
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     coded = Coded.load(folder)
     coded.check_golden(folder)

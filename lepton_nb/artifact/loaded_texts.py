@@ -15,7 +15,7 @@ from .named import signed
 from .network import exported, sampled
 from .trained import Form, outputs_of
 
-__all__ = ["text_graph"]
+__all__ = ["filled_up", "text_graph"]
 
 _COMPARED = 8
 
@@ -39,15 +39,30 @@ def text_graph(
     Raises:
         InexpressibleError: ONNX cannot express the network.
     """
-    (text,) = signature.inputs
-    tokens = text.tokens
-    if tokens is None:
-        raise PackagingError(f"input {text.name!r} has no tokenizer", hint="load the data again")
-    is_free = _ignores_padding(network, prepared, width)
-    graph, program = exported(network, sampled(prepared), form, tokens.ids)
-    is_free = is_free and bool(graph.graph.input[0].type.tensor_type.shape.dim[1].dim_param)
-    made = replace(signature, inputs=(replace(text, tokens=replace(tokens, fixed=not is_free)),))
+    made = filled_up(network, prepared, width, signature)
+    (text,) = made.inputs
+    graph, program = exported(network, sampled(prepared), form, text.tokens.ids if text.tokens else "")
+    if not graph.graph.input[0].type.tensor_type.shape.dim[1].dim_param:
+        made = _filled_up(made, fixed=True)
     return signed(graph), program, made
+
+
+def filled_up(network: Any, prepared: NDArray[np.int64], width: int, signature: Signature) -> Signature:
+    """A signature that says how texts are filled up: where padding changes an answer, to one length.
+
+    Args:
+        network: as the rest, see `text_graph`.
+        prepared: some rows.
+        width: numbers of a row.
+        signature: of the model.
+    """
+    return _filled_up(signature, fixed=not _ignores_padding(network, prepared, width))
+
+
+def _filled_up(signature: Signature, *, fixed: bool) -> Signature:
+    (text,) = signature.inputs
+    tokens = replace(text.tokens, fixed=fixed) if text.tokens else None
+    return replace(signature, inputs=(replace(text, tokens=tokens),))
 
 
 def _ignores_padding(network: Any, prepared: NDArray[np.int64], width: int) -> bool:

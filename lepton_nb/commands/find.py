@@ -188,7 +188,8 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
     Args:
         ws: the workspace.
         value: a file, a DataFrame or an array, whose other columns (such as the target) are left aside; a loaded
-            data set; a list of row objects, or a .json file of them.
+            data set; a list of row objects, or a .json file of them; of a model of one text also a text, or several in
+            a list.
         part: which rows of a loaded data set.
         columns: what the model takes.
 
@@ -200,10 +201,22 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
 
     value = source_of(value)
     if isinstance(value, (str, Path)) and Path(value).suffix.lower() == ".json":
-        return _rows_of_json(Path(value))
+        value = _rows_of_json(Path(value))
+    if len(columns) == 1 and columns[0].kind == "text" and (texts := _texts(value)):
+        return [{columns[0].name: text} for text in texts]
     if isinstance(value, Data) or (isinstance(value, str) and not data.is_source(value)):
         return data.read(data_of(ws, value), part)[0]
     return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns)
+
+
+def _texts(value: object) -> list[str]:
+    """The texts that a value is; none where it is something else, such as the name of a data set."""
+    from .. import data
+
+    if isinstance(value, str):
+        # A single word may be the name of a data set, and says so when there is none.
+        return [value] if len(value.split()) > 1 and not data.is_source(value) else []
+    return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else []
 
 
 def _rows_of_json(path: Path) -> Any:

@@ -41,6 +41,7 @@ class Whole(torch.nn.Module):
             mean, std = preprocessing(data).broadcast(1 + len(data.columns[0].shape))
             self.register_buffer("mean", torch.from_numpy(mean))
             self.register_buffer("std", torch.from_numpy(std))
+        self.dtype = torch.int64 if data.kind == "text" else torch.float32
         self.shape = tuple(data.feature_shape if self.prepared else data.columns[0].shape)
         self.eval()
 
@@ -48,7 +49,7 @@ class Whole(torch.nn.Module):
         """Probabilities, or the numbers of a regression.
 
         Args:
-            rows: float32 [N, *shape], prepared features of a table or raw arrays.
+            rows: float32 [N, *shape], prepared features of a table or raw arrays; of texts token ids int64 [N, L].
 
         Returns:
             float32 [N, C].
@@ -58,7 +59,7 @@ class Whole(torch.nn.Module):
 
     def sample(self, rows: int) -> tuple[torch.Tensor, ...]:
         """What forward takes, of so many rows."""
-        return (torch.zeros(rows, *self.shape),)
+        return (torch.zeros(rows, *self.shape, dtype=self.dtype),)
 
     def lengths(self) -> Any:
         """The dimensions that may have any length, as `torch.export` takes them."""
@@ -72,6 +73,8 @@ class Whole(torch.nn.Module):
     def note(self) -> str:
         """What the file takes."""
         shape = ", ".join(map(str, ("N", *self.shape)))
+        if self.dtype == torch.int64:
+            return f"takes token ids int64 [{shape}], with 0 behind the last one"
         what = "features that were preprocessed before" if self.prepared else "raw values"
         return f"takes float32 [{shape}]: {what}"
 
@@ -81,7 +84,7 @@ class Whole(torch.nn.Module):
         def predict(inputs: Mapping[str, NDArray[Any]]) -> Answers:
             (rows,) = inputs.values()
             with torch.inference_mode(), one_thread():
-                given = torch.from_numpy(np.ascontiguousarray(rows, np.float32))
+                given = torch.from_numpy(np.ascontiguousarray(rows)).to(self.dtype)
                 answered: NDArray[np.floating[Any]] = answer(given).numpy()
             return answered
 
