@@ -43,7 +43,7 @@ class TabTransformer(Learner):
         ValueError: `size` is no multiple of `heads`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one argument per option
         self,
         feature_shape: Sequence[int],
         classes: int,
