@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ..errors import DataError
+
 # A column of a data set is what the model made from it takes, to the letter.
 from ..runtime import Input as Column
 from .shown import Result, Table
 
-__all__ = ["Column", "Data"]
+__all__ = ["Column", "Data", "refuse_duplicates"]
 
 
 @dataclass(frozen=True)
@@ -62,3 +64,16 @@ class Data(Result):
                 ("target", f"{self.target} ({len(self.classes)} classes)"),
             ),
         )
+
+
+def refuse_duplicates(names: list[str]) -> None:
+    """Raise when a column name occurs twice, or is empty."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"column names occur more than once: {', '.join(map(repr, twice))}",
+            expected="every column to have a name of its own",
+            hint="rename or remove one of them",
+        )
+    if "" in names:
+        raise DataError(f"column {names.index('') + 1} has no name", expected="a name for every column")
