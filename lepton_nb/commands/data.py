@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ..records import Check, Data, Drift, Profile
@@ -105,8 +107,19 @@ def data_drift(
     Columns that only one of them has are left aside. PSI and KS are of all rows; Parquet files are read a column at a
     time.
     """
-    from .. import data, drift
+    from .. import drift
 
-    ws = current_workspace()
-    now, before = (data.columns_of(ws, source_of(one), table_of) for one in (current, reference))
+    now, before = (_columns_of(source_of(one)) for one in (current, reference))
     return drift.compare_tables(now, before)
+
+
+def _columns_of(source: object) -> Mapping[str, Callable[[], Any]]:
+    """Per column of a table what reads it."""
+    from .. import drift
+
+    if isinstance(source, (str, Path)) and Path(source).suffix.lower() == ".parquet":
+        return drift.columns_of_file(Path(source).expanduser())
+    # Imported for whatever else rows come from.
+    from .. import data
+
+    return data.columns_of(current_workspace(), source, table_of)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 
 import click
@@ -147,6 +146,8 @@ def arguments_of(words: list[str]) -> tuple[str, ...]:
 def _version_option() -> click.Option:
     def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value:
+            from importlib import metadata
+
             click.echo(f"lepton_nb {metadata.version('lepton_nb')}")
             ctx.exit()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, NotFoundError, UsageError
+from ..records import refuse_duplicates
 from .arrays import finite, numbers_of
 from .columns import TypedColumn, typed
 from .folders import read_folder
@@ -24,7 +25,6 @@ __all__ = [
     "array_column",
     "is_builtin",
     "open_source",
-    "refuse_duplicates",
     "source_name",
 ]
 
@@ -235,19 +235,6 @@ def _series(name: str, series: Any) -> TypedColumn:
         # Numbers and text mixed: what remains is their text.
         text = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         return typed(name, pa.array(text, pa.string()))
-
-
-def refuse_duplicates(names: list[str]) -> None:
-    """Raise when a column name occurs twice, or is empty."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"column names occur more than once: {', '.join(map(repr, twice))}",
-            expected="every column to have a name of its own",
-            hint="rename or remove one of them",
-        )
-    if "" in names:
-        raise DataError(f"column {names.index('') + 1} has no name", expected="a name for every column")
 
 
 def _pair(x: Any, y: Any, target: str | None) -> Source:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..records import Data
+from ..records import Data, refuse_duplicates
 from ..workspace import Workspace
 from .buckets import bucket_count, write_buckets
 from .kept import batch_rows
@@ -17,7 +17,7 @@ from .labels import refuse_no_labels
 from .memory import available_memory
 from .roles import choose_targets, inputs_and_times
 from .scanning import Scanned, cells_of, scan
-from .sources import Source, refuse_duplicates, source_name
+from .sources import Source, source_name
 from .splits import SplitPlan
 from .store import content_hash, put
 

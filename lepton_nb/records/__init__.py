@@ -6,7 +6,7 @@ from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
-from .data import TASKS, Column, Data, Series, Task, Texts
+from .data import TASKS, Column, Data, Series, Task, Texts, refuse_duplicates
 from .doctor import Diagnosis, Finding
 from .events import (
     Curve,
@@ -124,6 +124,7 @@ __all__ = [
     "monitored",
     "plain",
     "printable",
+    "refuse_duplicates",
     "seconds_of",
     "silent",
 ]

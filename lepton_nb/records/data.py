@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from ..errors import DataError
+
 # A column of a data set is what the model made from it takes, to the letter.
 from ..runtime import Input as Column
 from .shown import Result, Table
 
-__all__ = ["TASKS", "Column", "Data", "Series", "Task", "Texts"]
+__all__ = ["TASKS", "Column", "Data", "Series", "Task", "Texts", "refuse_duplicates"]
 
 Task = Literal["classification", "regression", "multilabel"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -132,3 +134,16 @@ class Data(Result):
             if self.kind == "table"
             else f"array {' x '.join(map(str, self.feature_shape))}"
         )
+
+
+def refuse_duplicates(names: list[str]) -> None:
+    """Raise when a column name occurs twice, or is empty."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"column names occur more than once: {', '.join(map(repr, twice))}",
+            expected="every column to have a name of its own",
+            hint="rename or remove one of them",
+        )
+    if "" in names:
+        raise DataError(f"column {names.index('') + 1} has no name", expected="a name for every column")

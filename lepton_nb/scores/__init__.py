@@ -6,7 +6,7 @@ from .distance import chi_square, corrected, divergence, excess_distance, kolmog
 from .error_tally import ErrorTally
 from .estimate import Estimate, calibrated, expected_accuracy
 from .grid import count_grid
-from .histogram import count_category, count_number, edges_of
+from .histogram import count_category, count_number, distinct_of, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .multilabel import multilabel_scores, task_scores
 from .paired import difference_interval, mcnemar, share_fell
@@ -37,6 +37,7 @@ __all__ = [
     "count_grid",
     "count_number",
     "difference_interval",
+    "distinct_of",
     "divergence",
     "edges_of",
     "excess_distance",
