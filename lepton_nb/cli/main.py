@@ -39,12 +39,12 @@ def main(words: list[str] | None = None) -> None:
         words: the arguments (default: this process's).
     """
     if words is not None:
-        _main(words)
+        _main(words, forked=True)
         return
     gc.set_threshold(_YOUNG_OBJECTS)
     ending = _Ending()
     try:
-        _main(sys.argv[1:])
+        _main(sys.argv[1:], forked=False)
         ending.status = 0
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
@@ -78,12 +78,12 @@ class _Ending:
         os._exit(self.status)
 
 
-def _main(given: list[str]) -> None:
+def _main(given: list[str], *, forked: bool) -> None:
     behind = _OWN_STATUSES.get(given[0], 0) if given else 0
     try:
         _terminable()
         _interruptible()
-        if words is None:
+        if not forked:
             run_warm(given)
         _run(given, behind)
     except KeyboardInterrupt as cause:
