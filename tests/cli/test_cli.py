@@ -118,7 +118,7 @@ def test_what_is_to_be_done_at_exit_is_done_and_the_status_stays(tmp_path) -> No
     )
     for when, early in (("before", ["early"]), ("after", [])):
         for words, told, status in ((["output", "a=1"], ["a  1"], 0), (["trian"], [], 2)):
-            environment = {**os.environ, "LEPTON_HOME": str(tmp_path / ".lepton")}
+            environment = {**os.environ, "LEPTON_HOME": str(tmp_path / ".lepton"), "LEPTON_WARM_SHELL": "0"}
             command = [sys.executable, "-c", code, when, *words]
             done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
             assert done.returncode == status
