@@ -26,7 +26,7 @@ _READS = frozenset(
             "compare",
             "explain",
         ),
-        *("deployments", "monitor", "logs", "output", "doctor", "pipeline_status", "pipeline_graph"),
+        *("deployments", "monitor", "logs", "output", "doctor", "pipeline_status", "pipeline_graph", "tune_show"),
     }
 )
 

@@ -3,6 +3,7 @@
 from .curves import curves, is_loss, overlay
 from .drift import drift, heat, histograms
 from .events import Event
+from .studies import board
 from .traffic import latency, mix, requests
 from .trends import Track, bars, trends
 
@@ -10,6 +11,7 @@ __all__ = [
     "Event",
     "Track",
     "bars",
+    "board",
     "curves",
     "drift",
     "heat",

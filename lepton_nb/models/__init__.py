@@ -4,7 +4,17 @@ from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_
 from .hubs import fetch_weights, is_on_hub
 from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
 from .shipped import pack, ship, unpack
-from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
+from .spec import (
+    PICKLE,
+    Spec,
+    arguments,
+    asks_for_shapes,
+    has_loaders,
+    is_lightning,
+    require_callback,
+    require_lightning,
+    specify,
+)
 from .trained import load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written
@@ -19,6 +29,7 @@ __all__ = [
     "Spec",
     "Taken",
     "Written",
+    "arguments",
     "asks_for_shapes",
     "assigned",
     "backbone_of",

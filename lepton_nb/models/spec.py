@@ -12,11 +12,12 @@ from typing import Any, Literal
 from ..errors import UsageError
 from ..records import plain
 from .shipped import pack, unpack
-from .zoo import build, check, told
+from .zoo import build, check, options_of, told
 
 __all__ = [
     "PICKLE",
     "Spec",
+    "arguments",
     "asks_for_shapes",
     "has_loaders",
     "is_lightning",
@@ -150,6 +151,23 @@ def has_loaders(net: Any) -> bool:
 def asks_for_shapes(net: Any) -> bool:
     """Whether a network must know the shape of a row, or the number of classes, before it can be built."""
     return isinstance(net, str) or (isinstance(net, type) and not _SHAPES.isdisjoint(inspect.signature(net).parameters))
+
+
+def arguments(net: Any) -> tuple[str, ...] | None:
+    """The names of what a network can be built with.
+
+    Args:
+        net: a name of the zoo, or a LightningModule class or instance, which is built already.
+
+    Returns:
+        None for a class that takes any.
+    """
+    if not isinstance(net, type):
+        return options_of(net) if isinstance(net, str) else ()
+    parameters = inspect.signature(net).parameters.values()
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return None
+    return tuple(one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY))
 
 
 def specify(

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import UsageError
 
-__all__ = ["build", "check", "names", "smallest_row", "told"]
+__all__ = ["build", "check", "names", "options_of", "smallest_row", "told"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ _ROWS = {
     2: ("texts or sequences", "(steps, features)"),
     3: ("images", "(channels, height, width)"),
 }
+_LISTS = ("channels", "hidden")
 _WIDEST = 65536
 _SCHEDULES = ("one_cycle", "cosine", "constant")
 _LOSSES = ("mse", "huber", "mae")
@@ -115,6 +116,7 @@ def _is_number(value: object) -> bool:
 
 
 def _are_widths(value: object) -> bool:
+    value = _listed(value)
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         return False
     return all(not isinstance(w, bool) and isinstance(w, Integral) and 1 <= int(w) <= _WIDEST for w in value)
@@ -143,11 +145,15 @@ def _one_of(*legal: str) -> tuple[Callable[[Any], bool], str]:
     return (lambda value: isinstance(value, str) and value in legal), f"one of {', '.join(legal)}"
 
 
+def _listed(value: Any) -> Any:
+    """A width alone as the list of one layer."""
+    return [value] if isinstance(value, Integral) and not isinstance(value, bool) else value
+
+
 # What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
 _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(
-        ("channels", "hidden", "categories"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")
-    ),
+    **dict.fromkeys(_LISTS, (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}, or one of them")),
+    "categories": (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}"),
     **dict.fromkeys(
         ("dropout", "label_smoothing", "word_dropout"),
         (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
@@ -178,6 +184,11 @@ def names() -> tuple[str, ...]:
         ('cnn', 'mlp', 'rnn', 'tab_transformer', 'transformer')
     """
     return tuple(sorted(_ZOO))
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """The own arguments of a network of the zoo; none for a name that it does not know."""
+    return _ZOO[name].options if name in _ZOO else ()
 
 
 def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task: str = "", width: int = 0) -> None:
@@ -260,6 +271,7 @@ def build(name: str, data_shape: Sequence[int], classes: int, task: str = "class
     check(name, data_shape, options, task, classes)
     entry = _ZOO[name]
     kind = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.attribute)
+    options = {option: _listed(value) if option in _LISTS else value for option, value in options.items()}
     try:
         return kind(tuple(data_shape), classes, task, **options)
     except (TypeError, ValueError, RuntimeError) as cause:

@@ -38,6 +38,7 @@ from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Load, Logs, Predictions, Scored
 from .shown import Result, Table, cell, plain, printable
 from .starter import Starter
+from .tuning import Objective, Studies, Study, StudyStatus, Trial, TrialStatus, best_of
 from .written import Written
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "Metric",
     "Metrics",
     "Note",
+    "Objective",
     "Outputs",
     "PipelineRun",
     "Predictions",
@@ -105,16 +107,22 @@ __all__ = [
     "Starter",
     "Step",
     "StepStatus",
+    "Studies",
+    "Study",
+    "StudyStatus",
     "Table",
     "Task",
     "Texts",
     "Traffic",
+    "Trial",
+    "TrialStatus",
     "Usage",
     "UsageStep",
     "Watch",
     "Watches",
     "Written",
     "ago",
+    "best_of",
     "better",
     "cell",
     "decode",

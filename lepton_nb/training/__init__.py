@@ -9,6 +9,7 @@ from .resuming import resume
 from .sources import travels
 from .starting import check, train
 from .stopping import stop
+from .tuning import attach_study, delete_study, is_study, resume_study, stop_study, studies, study_of, tune
 
 __all__ = [
     "FIT_OPTIONS",
@@ -19,10 +20,18 @@ __all__ = [
     "Tail",
     "ask_to_stop",
     "attach",
+    "attach_study",
     "check",
+    "delete_study",
+    "is_study",
     "last_lines",
     "resume",
+    "resume_study",
     "stop",
+    "stop_study",
+    "studies",
+    "study_of",
     "train",
     "travels",
+    "tune",
 ]

@@ -23,7 +23,7 @@ from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
 
-__all__ = ["about", "check", "train"]
+__all__ = ["about", "begin", "check", "specified", "train"]
 
 _ANY_CLASSES = 2
 
@@ -101,47 +101,48 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     check_trainer(fit.trainer)
     name = None if name is None else check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
-    spec = _specified(net, source, options or {}, lr)
-    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), weights, callbacks, report)
+    spec = specified(net, source, options or {}, lr)
+    name = name or _new_name(spec.name)
+    run_id, trainer = begin(ws, spec, source, fit, name, weights=weights, callbacks=callbacks, report=report)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
 
 
-def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
-    if isinstance(source, Data):
-        if not source.rows.get("train"):
-            raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
-        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=about(source))
-    if source.kind == "own" and not has_loaders(net):
-        raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
-    if not asks_for_shapes(net) or source.kind == "own":
-        return specify(net, None, None, options, lr)
-    return specify(net, source.shape(), source.classes(), options, lr)
-
-
-def about(data: Data) -> dict[str, Any]:
-    """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
-    categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
-    told: dict[str, Any] = {"categories": categories} if categories else {}
-    told |= {"history": data.series.history} if data.series else {}
-    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
-
-
-def _launch(
+def begin(  # noqa: PLR0913 -- what a run is made of, by name
     ws: Workspace,
     spec: Spec,
     source: Data | Loaders,
     fit: Fit,
     name: str,
-    weights: Path | None,
-    callbacks: Sequence[Any],
-    report: Report,
+    *,
+    weights: Path | None = None,
+    callbacks: Sequence[Any] = (),
+    report: Report = silent,
+    tags: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[str, Identity]:
-    """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
+    """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed.
+
+    Args:
+        ws: the workspace.
+        spec: the network, as `specified` gives it.
+        source: what it is fitted to.
+        fit: how.
+        name: of the run.
+        weights: as the rest, see `train`.
+        callbacks: Lightning callbacks of the notebook's own.
+        report: told what happens.
+        tags: of the run.
+        variables: of the trainer's environment, beside this process's own.
+
+    Returns:
+        Id of the run, and its process.
+    """
     packed = spec.pack()
     known = source.id if isinstance(source, Data) else source.name
-    run_id = tracking.start_run(ws, name, _params(spec, source, fit), {"lepton.model": spec.name, "lepton.data": known})
+    about = {"lepton.model": spec.name, "lepton.data": known, **(tags or {})}
+    run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
         places = [place or str(Path.cwd()) for place in sys.path]
@@ -162,10 +163,42 @@ def _launch(
             write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
         # Later the cell may have been changed: what is packaged as source is what was trained.
         job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
-        return run_id, launch(ws, run_id, Path.cwd())
+        return run_id, launch(ws, run_id, Path.cwd(), variables)
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
+
+
+def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
+    """The network for this data.
+
+    Args:
+        net: a network's name, or a LightningModule class or instance.
+        source: what it is fitted to.
+        options: arguments of the network.
+        lr: learning rate; None leaves it to the network.
+
+    Raises:
+        UsageError: the network cannot take such data or arguments.
+        DataError: the data has no training rows.
+    """
+    if isinstance(source, Data):
+        if not source.rows.get("train"):
+            raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
+        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=about(source))
+    if source.kind == "own" and not has_loaders(net):
+        raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
+    if not asks_for_shapes(net) or source.kind == "own":
+        return specify(net, None, None, options, lr)
+    return specify(net, source.shape(), source.classes(), options, lr)
+
+
+def about(data: Data) -> dict[str, Any]:
+    """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
+    categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
+    told: dict[str, Any] = {"categories": categories} if categories else {}
+    told |= {"history": data.series.history} if data.series else {}
+    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
 
 
 def _new_name(model: str) -> str:

@@ -17,6 +17,7 @@ READS = (
         "runs",
         "runs show",
         "runs compare",
+        "tune show",
         "deployments",
         "monitor",
         "output",
