@@ -60,7 +60,7 @@ def train(
     training.check(kind, fit, **about)
     callbacks, report = _callbacks(callback), current_host().report
     return training.train(
-        ws, kind, _data(ws, data, target), fit, callbacks=callbacks, detach=detach, report=report, **about
+        ws, kind, _data(ws, kind, data, target), fit, callbacks=callbacks, detach=detach, report=report, **about
     )
 
 
@@ -99,11 +99,13 @@ def resume(run: Annotated[object, _RUN] = "last", *, detach: o.Detach = False) -
     return training.resume(ws, run_of(ws, run).id, detach=detach, report=current_host().report)
 
 
-def _data(ws: Workspace, data: object, target: str | None) -> Any:
-    """A loaded data set, or loaders of the notebook's own."""
-    from .. import training
+def _data(ws: Workspace, network: object, data: object, target: str | None) -> Any:
+    """A loaded data set, loaders of the notebook's own, or an environment."""
+    from .. import models, training
 
     value = source_of(data)
+    if models.is_environment(value) or models.is_agent(network):
+        return models.environment(value)
     return value if value is None or training.travels(value) else data_of(ws, value, target)
 
 

@@ -1,25 +1,43 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
+from .rl import PARTS, Environment, Episodes, environment, is_environment, write_seen
 from .shipped import pack, ship, unpack
-from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
-from .trained import load_trained
+from .spec import (
+    PICKLE,
+    Spec,
+    asks_for_shapes,
+    has_loaders,
+    is_lightning,
+    require_callback,
+    require_lightning,
+    specify,
+    specify_agent,
+)
+from .trained import environment_of, load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written
-from .zoo import build, names
+from .zoo import build, is_agent, names
 
 __all__ = [
     "EXAMPLES",
+    "PARTS",
     "PICKLE",
     "WRITTEN",
     "Batch",
+    "Environment",
+    "Episodes",
     "Examples",
     "Spec",
     "Written",
     "asks_for_shapes",
     "assigned",
     "build",
+    "environment",
+    "environment_of",
     "has_loaders",
+    "is_agent",
+    "is_environment",
     "is_lightning",
     "load_trained",
     "load_weights",
@@ -31,7 +49,9 @@ __all__ = [
     "save_weights",
     "ship",
     "specify",
+    "specify_agent",
     "unpack",
     "write_examples",
+    "write_seen",
     "written",
 ]

@@ -6,14 +6,15 @@ import importlib
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
 from ..errors import UsageError
+from .rl import AGENT_OPTIONS
 
-__all__ = ["build", "check", "names"]
+__all__ = ["build", "check", "is_agent", "names"]
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,20 @@ class _Entry:
         attribute: its class.
         dimensions: of one row; None when any number will do.
         options: its own arguments; a test holds them to the signature.
+        legal: what each may be, where that is not as for the others.
     """
 
     module: str
     attribute: str
     dimensions: int | None
     options: tuple[str, ...]
+    legal: Mapping[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
 
 
 _FITTING = ("lr", "weight_decay", "schedule", "label_smoothing")
 _ZOO = {
     "cnn": _Entry("cnn", "CNN", 3, ("channels", "dropout", *_FITTING)),
+    "dqn": _Entry("rl.dqn", "DQN", None, tuple(AGENT_OPTIONS), AGENT_OPTIONS),
     "mlp": _Entry("mlp", "MLP", None, ("hidden", "dropout", *_FITTING)),
 }
 
@@ -70,9 +74,19 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('cnn', 'mlp')
+        ('cnn', 'dqn', 'mlp')
     """
     return tuple(sorted(_ZOO))
+
+
+def is_agent(net: object) -> bool:
+    """Whether it learns from an environment.
+
+    Example:
+        >>> is_agent("dqn"), is_agent("mlp")
+        (True, False)
+    """
+    return isinstance(net, str) and net in _ZOO and "environment" in _ZOO[net].options
 
 
 def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any]) -> None:
@@ -97,7 +111,7 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any]) -> N
     for option, value in options.items():
         if option not in entry.options:
             raise UsageError(f"{name} has no option {option!r}", expected=f"one of {', '.join(entry.options)}")
-        is_legal, expected = _LEGAL[option]
+        is_legal, expected = entry.legal.get(option) or _LEGAL[option]
         if not is_legal(value):
             raise UsageError(f"{name}: {option} {reprlib.repr(value)} is not allowed", expected=expected)
     if entry.dimensions not in (None, len(data_shape)):

@@ -7,13 +7,23 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from .. import tracking
 from ..errors import DataError, UsageError
-from ..models import Spec, asks_for_shapes, has_loaders, specify, written
+from ..models import (
+    Environment,
+    Spec,
+    asks_for_shapes,
+    environment,
+    has_loaders,
+    is_agent,
+    specify,
+    specify_agent,
+    written,
+)
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
 from ..workspace import Workspace, check_name
@@ -26,7 +36,7 @@ from .sources import Loaders, loaders_of
 __all__ = ["check", "train"]
 
 # The smallest image: what no network can be asked for with it, none can be asked for with any data.
-_ANY_SHAPE, _ANY_CLASSES = (1, 1, 1), 2
+_ANY_SHAPE, _ANY_CLASSES, _ANY_ENVIRONMENT = (1, 1, 1), 2, "maze:2x2"
 
 
 def check(
@@ -53,7 +63,10 @@ def check(
     check_trainer(fit.trainer)
     if name is not None:
         check_name(name, "run name")
-    specify(net, _ANY_SHAPE, _ANY_CLASSES, options or {}, lr)
+    if is_agent(net):
+        specify_agent(net, environment(_ANY_ENVIRONMENT), options or {}, lr)
+    else:
+        specify(net, _ANY_SHAPE, _ANY_CLASSES, options or {}, lr)
 
 
 def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a training
@@ -100,6 +113,8 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name = None if name is None else check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = _specified(net, source, options or {}, lr)
+    if spec.kind == "zoo" and is_agent(spec.name):
+        fit = _of_agent(spec, fit)
     run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), callbacks, report)
     if spec.kind == "instance":
         trains(run_id, spec.source)
@@ -107,6 +122,8 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
 
 
 def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
+    if isinstance(source, Loaders) and isinstance(source.value, Environment):
+        return specify_agent(net, source.value, options, lr)
     if isinstance(source, Data):
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
@@ -152,6 +169,15 @@ def _launch(
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
+
+
+def _of_agent(spec: Spec, fit: Fit) -> Fit:
+    """The batch of an agent is one of its own options: it is what it remembers that it is drawn from."""
+    if fit.processes > 1:
+        raise UsageError(
+            f"{spec.name} trains in one process", expected="no --devices and no --on ray", got=f"{fit.processes}"
+        )
+    return replace(fit, batch_size=int(spec.options["batch"]))
 
 
 def _new_name(model: str) -> str:
