@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 Network = Annotated[
-    object, Arg("cnn, mlp, a LightningModule of this notebook, or package.module:Class.", "NET", completes="network")
+    object,
+    Arg("cnn, dqn, mlp, a LightningModule of this notebook, or package.module:Class.", "NET", completes="network"),
 ]
 Source = Annotated[
     object,

@@ -1,7 +1,7 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
-from .rl import PARTS, Environment, Episodes, environment, is_environment, write_seen
+from .rl import PARTS, Environment, Episodes, environment, is_environment, walked, write_seen
 from .shipped import pack, ship, unpack
 from .spec import (
     PICKLE,
@@ -51,6 +51,7 @@ __all__ = [
     "specify",
     "specify_agent",
     "unpack",
+    "walked",
     "write_examples",
     "write_seen",
     "written",

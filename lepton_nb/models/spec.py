@@ -223,7 +223,7 @@ def specify_agent(net: str, environment: Environment, options: Mapping[str, Any]
         raise UsageError(f"the environment of {net} is no argument of it", hint="--data maze:8x8")
     check(net, environment.feature_shape, given)
     given["environment"] = environment.name
-    given["batch"] = defaults(environment.feature_shape, given, maze=environment.maze is not None)["batch"]
+    given["batch"] = defaults(environment.feature_shape, given, environment.actions)["batch"]
     return Spec("zoo", net, environment.feature_shape, len(environment.actions), given, environment.source)
 
 

@@ -9,7 +9,8 @@ __all__ = ["better", "monitored"]
 
 _FALLING = ("loss", "error", "mse", "mae", "brier", "perplexity", "latency")
 _RISING = (
-    "accuracy", "acc", "f1", "precision", "recall", "auc", "auroc", "r2", "iou", "dice", "bleu", "return", "reward", "solved"
+    "accuracy", "acc", "f1", "precision", "recall", "auc", "auroc", "r2", "iou", "dice", "bleu", "return", "reward",
+    "solved",
 )  # fmt: skip
 
 
@@ -37,5 +38,12 @@ def monitored(metrics: Iterable[str]) -> str | None:
     """
     names = list(metrics)
     losses = [name for name in names if "loss" in name]
-    preferred = ("val_return", "val_loss", *(n for n in losses if "val" in n), "train_loss", "train_loss_epoch", *losses)
+    preferred = (
+        "val_return",
+        "val_loss",
+        *(n for n in losses if "val" in n),
+        "train_loss",
+        "train_loss_epoch",
+        *losses,
+    )
     return next((name for name in preferred if name in names), None)

@@ -30,9 +30,9 @@ class DQN(pl.LightningModule):
     their order says something and their size does not.
 
     A step is a gradient step; for each, `train_every` steps of environments are taken. An epoch is `epoch_steps` of
-    them, and then `episodes` episodes that were never trained on are played without exploring. Logs `train_loss` (Huber,
-    per transition), `train_return` (of the episodes that ended in the epoch, with exploring), `epsilon`, `env_steps`,
-    `val_return` and, where it can be told, `val_solved`.
+    them, and then `episodes` episodes that were never trained on are played without exploring. Logs `train_loss`
+    (Huber, per transition), `train_return` (of the episodes that ended in the epoch, with exploring), `epsilon`,
+    `env_steps`, `val_return` and, where it can be told, `val_solved`.
 
     A run that goes on has its weights, the target network, the optimizer, epsilon and its steps as they were; what it
     remembered is filled anew, so it does not draw the very same batches.
@@ -44,13 +44,13 @@ class DQN(pl.LightningModule):
         classes: number of actions.
         environment: name of the environment, or what `environment` makes one of.
         network: `mlp`, `planner` (for the planes of a grid), or `auto`: planner for a maze.
-        hidden: widths of the hidden layers; of a planner, of what it says of a room.
+        hidden: widths of the hidden layers; of a planner one, of what it says of a room.
         channels: values of a room, of a planner.
-        sweeps: steps that a planner sees ahead.
+        sweeps: of a planner; each looks one to four steps further ahead.
         lr: Adam's learning rate.
         gamma: what a reward of the next step counts.
         double: whether the network chooses the action whose value the target network tells.
-        duelling: whether the value of the state and the advantages of the actions are told apart.
+        duelling: whether an mlp tells the value of the state and the advantages of the actions apart.
         prioritised: whether what was wrong is drawn more often.
         n_step: rewards that are summed up before a value is asked for.
         batch: transitions of a gradient step.
@@ -98,14 +98,11 @@ class DQN(pl.LightningModule):
         super().__init__()
         self.environment = described(environment)
         shape = tuple(feature_shape)
-        self.settings = settings = defaults(shape, given, maze=self.environment.maze is not None)
-        duelling = bool(settings["duelling"])
+        self.settings = settings = defaults(shape, given, self.environment.actions)
         self.network: nn.Module = (
-            PlannerValues(
-                shape, classes, settings["channels"], settings["hidden"][0], settings["sweeps"], duelling=duelling
-            )
+            PlannerValues(shape[0], settings["channels"], settings["hidden"][0], settings["sweeps"])
             if settings["network"] == "planner"
-            else MLPValues(shape, classes, settings["hidden"], duelling=duelling)
+            else MLPValues(shape, classes, settings["hidden"], duelling=bool(settings["duelling"]))
         )
         self.lr = float(settings["lr"])
         self.learned = 0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .environments import PARTS, Environment, seeds_of
+from .environments import Environment, seeds_of
 
 __all__ = ["Episodes", "Policy"]
 
@@ -26,29 +26,39 @@ class Episodes:
         environment: which.
         part: whose seeds: `train`, `validation` or `test`.
         count: how many.
+        seed: of the first one, in place of that of the part; the others follow.
 
     Attributes:
         returns: sum of the rewards, float64 [count].
         lengths: steps, int64 [count].
         reached: whether the episode ended for good and not by a limit, bool [count].
         shortest: steps of the shortest ways, int64 [count]; None where nobody can say.
+        taken: actions of a single episode.
+        rewards: of a single episode.
     """
 
-    def __init__(self, environment: Environment, part: str, count: int) -> None:
-        self._environment, self._part, self.count = environment, part, count
+    def __init__(self, environment: Environment, part: str, count: int, *, seed: int | None = None) -> None:
+        self._environment, self.count = environment, count
+        self._seeds = seeds_of(part, count) if seed is None else list(range(seed, seed + count))
         self.returns, self.lengths = np.zeros(count), np.zeros(count, np.int64)
         self.reached = np.zeros(count, bool)
         self.shortest: NDArray[np.int64] | None = None
+        self.taken: list[int] = []
+        self.rewards: list[float] = []
 
     def play(self, policy: Policy) -> Iterator[NDArray[Any]]:
         """Play on as long as somebody asks for more: the observations of the episodes that still run, at each step."""
-        worlds = self._environment.worlds(self.count, PARTS[self._part], seeds_of(self._part, self.count))
+        worlds = self._environment.worlds(self.count, self._seeds[0], self._seeds)
         try:
             seen, runs = worlds.reset(), np.ones(self.count, bool)
             self.shortest = worlds.shortest()
             for _ in range(_LONGEST):
                 yield seen[runs]
-                stepped = worlds.step(policy(seen))
+                actions = policy(seen)
+                stepped = worlds.step(actions)
+                if self.count == 1:
+                    self.taken.append(int(actions[0]))
+                    self.rewards.append(float(stepped.rewards[0]))
                 self.returns += np.where(runs, stepped.rewards, 0)
                 self.lengths += runs
                 self.reached |= runs & stepped.terminated

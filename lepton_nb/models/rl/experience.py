@@ -54,18 +54,17 @@ class Experience:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         settings = self._agent.settings
-        if self._replay is None:
-            self._begin()
+        replay = self._begin() if self._replay is None else self._replay
         if self.position >= self._batches:
             # Nobody asks for more than the last batch of an epoch.
             self._epoch, self.position = self._epoch + 1, 0
         while self.position < self._batches:
             self._owed += settings["train_every"]
             while self._owed >= settings["envs"]:
-                self._act()
+                self._act(replay)
                 self._owed -= settings["envs"]
             self.position += 1
-            yield self._drawn(settings["batch"])
+            yield self._drawn(replay, settings["batch"])
 
     def judge(self, places: Tensor, errors: Tensor) -> None:
         """Say how wrong what was drawn is."""
@@ -78,25 +77,26 @@ class Experience:
             self._worlds.close()
             self._replay = None
 
-    def _begin(self) -> None:
+    def _begin(self) -> Replay:
         settings = self._agent.settings
         # As everything that is drawn in a training, it follows from the seed of the run.
         self._rng = np.random.default_rng(int(torch.randint(2**31, ())))
         self._worlds = self._agent.environment.worlds(settings["envs"], int(self._rng.integers(2**31)))
         self._seen, self._sums = self._worlds.reset(), np.zeros(settings["envs"])
-        self._replay = Replay(settings["buffer"], self._rng, prioritised=settings["prioritised"])
+        replay = self._replay = Replay(settings["buffer"], self._rng, prioritised=settings["prioritised"])
         self._returns = Returns(settings["n_step"], settings["gamma"])
         goes_on = self._agent.learned > 0
-        while len(self._replay) < min(settings["warmup"], settings["buffer"]):
-            self._act()
+        while len(replay) < min(settings["warmup"], settings["buffer"]):
+            self._act(replay)
         if goes_on:
             self.taken = int(self._agent.learned * settings["train_every"]) + settings["warmup"]
+        return replay
 
-    def _act(self) -> None:
+    def _act(self, replay: Replay) -> None:
         actions = self._chosen()
         stepped = self._worlds.step(actions)
-        if (made := self._returns.add(self._seen, actions, stepped)) is not None and self._replay is not None:
-            self._replay.add(made)
+        if (made := self._returns.add(self._seen, actions, stepped)) is not None:
+            replay.add(made)
         self._sums += np.where(stepped.valid, stepped.rewards, 0)
         if (ended := stepped.terminated | stepped.truncated).any():
             self.ended.extend(self._sums[ended].tolist())
@@ -113,9 +113,8 @@ class Experience:
             drawn[best] = self._agent.best(self._seen[best])
         return drawn
 
-    def _drawn(self, count: int) -> tuple[Tensor, ...]:
-        assert self._replay is not None, "it has begun"
-        found, weights, places = self._replay.draw(count, beta=self._agent.beta)
+    def _drawn(self, replay: Replay, count: int) -> tuple[Tensor, ...]:
+        found, weights, places = replay.draw(count, beta=self._agent.beta)
         seen, after = (torch.from_numpy(one).float() for one in (found.observations, found.after))
         rest = (found.actions, found.rewards, found.discounts, weights, places)
         actions, rewards, discounts, weighted, placed = map(torch.from_numpy, rest)

@@ -140,6 +140,4 @@ def _described(name: str, made: Any, source: Callable[[], Any] | None, threshold
         )
     names = getattr(made.unwrapped, "actions", None)
     named = isinstance(names, tuple) and len(names) == int(actions.n) and all(isinstance(one, str) for one in names)
-    return Environment(
-        name, shape, names if named else tuple(map(str, range(int(actions.n)))), None, source, threshold
-    )
+    return Environment(name, shape, names if named else tuple(map(str, range(int(actions.n)))), None, source, threshold)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ACTIONS", "Layouts", "distances", "layouts", "neighbours", "planes", "shortest_way"]
+__all__ = ["ACTIONS", "Layouts", "distances", "layouts", "neighbours", "planes", "shortest_way", "walked"]
 
 ACTIONS = ("up", "right", "down", "left")
 
@@ -114,6 +114,24 @@ def shortest_way(maze: Layouts) -> list[int]:
         ways = [int(beside[way[-1], one]) for one in np.flatnonzero(maze.passages[0, way[-1]])]
         way.append(min(ways, key=lambda room: int(steps[room])))
     return way
+
+
+def walked(maze: tuple[int, int, float], seed: int, actions: Sequence[int]) -> tuple[Any, list[int], list[int]]:
+    """A walk through a maze, to be drawn.
+
+    Args:
+        maze: height, width and share of the walls that are taken out.
+        seed: of the maze.
+        actions: what was done, by number.
+
+    Returns:
+        Walls, bool [2 H + 1, 2 W + 1]; the rooms of the walk; the rooms of a shortest way.
+    """
+    made, beside = layouts([seed], *maze), neighbours(*maze[:2])
+    way = [int(made.starts[0])]
+    for action in actions:
+        way.append(int(beside[way[-1], action]) if made.passages[0, way[-1], action] else way[-1])
+    return planes(made)[0, 0] > 0, way, shortest_way(made)
 
 
 def planes(mazes: Layouts) -> NDArray[np.float32]:

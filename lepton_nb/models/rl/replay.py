@@ -128,8 +128,12 @@ class Replay:
 
         Returns:
             The transitions, what the loss of each counts, float32 [count], and their places, int64 [count].
+
+        Raises:
+            LookupError: nothing was added yet.
         """
-        assert self._kept is not None, "nothing was added"
+        if self._kept is None:
+            raise LookupError("nothing was added yet")
         if self._priorities is None:
             places = self._rng.integers(self._size, size=count)
             weights = np.ones(count, np.float32)

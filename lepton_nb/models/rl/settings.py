@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
+
+from ...errors import UsageError
+from .layouts import ACTIONS
 
 __all__ = ["AGENT_OPTIONS", "NETWORKS", "defaults"]
 
@@ -36,7 +39,10 @@ _TRUTH = (lambda value: isinstance(value, bool), "true or false")
 
 # Each option with what it may be, and how that is told.
 AGENT_OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "environment": (lambda value: isinstance(value, str) or callable(value), "an environment's name, or what makes one"),
+    "environment": (
+        lambda value: isinstance(value, str) or callable(value),
+        "an environment's name, or what makes one",
+    ),
     "network": (lambda value: isinstance(value, str) and value in NETWORKS, f"one of {', '.join(NETWORKS)}"),
     "hidden": (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}"),
     "channels": _whole(1, 1024),
@@ -86,7 +92,7 @@ _MLP: dict[str, Any] = {
 }
 _PLANNER: dict[str, Any] = {
     "hidden": (32,),
-    "channels": 4,
+    "channels": 1,
     "lr": 3e-3,
     "n_step": 3,
     "batch": 128,
@@ -101,16 +107,27 @@ _PLANNER: dict[str, Any] = {
 }
 
 
-def defaults(feature_shape: tuple[int, ...], given: Mapping[str, Any], *, maze: bool) -> dict[str, Any]:
+def defaults(feature_shape: tuple[int, ...], given: Mapping[str, Any], actions: Sequence[str]) -> dict[str, Any]:
     """Every option, those that were given as they are.
 
     Args:
         feature_shape: shape of an observation.
         given: what was asked for; None where nothing was.
-        maze: whether observations are the planes of a maze.
+        actions: what may be done.
+
+    Raises:
+        UsageError: there is no planner for such observations or actions.
     """
     given = {name: value for name, value in given.items() if value is not None}
     kind = given.get("network", "auto")
-    kind = ("planner" if maze else "mlp") if kind == "auto" else kind
-    own = _MLP if kind == "mlp" else {**_PLANNER, "sweeps": feature_shape[-1] + feature_shape[-2] - 2}
+    is_grid = len(feature_shape) == 3 and tuple(actions) == ACTIONS and all(one % 2 for one in feature_shape[1:])
+    if kind == "planner" and not is_grid:
+        raise UsageError(
+            "a planner takes the planes of a grid",
+            expected=f"observations [planes, 2 H + 1, 2 W + 1] and the actions {', '.join(ACTIONS)}",
+            got=f"{feature_shape} and {', '.join(actions)}",
+            hint="--net network=mlp",
+        )
+    kind = ("planner" if is_grid else "mlp") if kind == "auto" else kind
+    own = _MLP if kind == "mlp" else {**_PLANNER, "sweeps": (feature_shape[-1] + feature_shape[-2]) * 5 // 8}
     return {**_ALL, **own, **given, "network": kind}
