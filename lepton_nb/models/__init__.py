@@ -1,6 +1,8 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
+from .hubs import fetch_weights, is_on_hub
+from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
 from .rl import PARTS, Environment, Episodes, environment, is_environment, walked, write_seen
 from .shipped import pack, ship, unpack
 from .spec import (
@@ -29,16 +31,22 @@ __all__ = [
     "Episodes",
     "Examples",
     "Spec",
+    "Taken",
     "Written",
     "asks_for_shapes",
     "assigned",
+    "backbone_of",
     "build",
     "environment",
     "environment_of",
+    "fetch_weights",
     "has_loaders",
+    "head_of",
     "is_agent",
     "is_environment",
     "is_lightning",
+    "is_on_hub",
+    "is_under",
     "load_trained",
     "load_weights",
     "names",
@@ -47,9 +55,11 @@ __all__ = [
     "require_callback",
     "require_lightning",
     "save_weights",
+    "shapes_in",
     "ship",
     "specify",
     "specify_agent",
+    "take",
     "unpack",
     "walked",
     "write_examples",

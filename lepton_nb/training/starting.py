@@ -26,9 +26,9 @@ from ..models import (
 )
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
-from ..workspace import Workspace, check_name
+from ..workspace import Workspace, check_name, write_atomic
 from .attending import attended, result, trains
-from .job import Fit, Job, ship_loaders
+from .job import PRETRAINED, Fit, Job, ship_loaders
 from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
@@ -78,6 +78,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name: str | None = None,
     lr: float | None = None,
     options: Mapping[str, Any] | None = None,
+    weights: Path | None = None,
     callbacks: Sequence[Any] = (),
     detach: bool = False,
     report: Report = silent,
@@ -95,6 +96,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
         name: of the run (default: the network's name and four characters).
         lr: learning rate; None leaves it to the network.
         options: arguments of the network.
+        weights: a safetensors file to begin with; None for random ones.
         callbacks: Lightning callbacks of the notebook's own.
         detach: return at once, with the run still running.
         report: told what happens.
@@ -115,7 +117,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     spec = _specified(net, source, options or {}, lr)
     if spec.kind == "zoo" and is_agent(spec.name):
         fit = _of_agent(spec, fit)
-    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), callbacks, report)
+    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), weights, callbacks, report)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
@@ -141,6 +143,7 @@ def _launch(
     source: Data | Loaders,
     fit: Fit,
     name: str,
+    weights: Path | None,
     callbacks: Sequence[Any],
     report: Report,
 ) -> tuple[str, Identity]:
@@ -163,6 +166,9 @@ def _launch(
             callbacks=bool(callbacks),
             cwd=str(Path.cwd()),
         )
+        if weights:
+            # The run that they come from may be removed before this one is resumed.
+            write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
         # Later the cell may have been changed: what is packaged as source is what was trained.
         job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
         return run_id, launch(ws, run_id, Path.cwd())
