@@ -127,11 +127,13 @@ def study_of(ws: Workspace, value: object) -> Study | None:
     return training.study_of(ws, str(value)) if training.is_study(ws, str(value)) else None
 
 
-def training_data_of(ws: Workspace, data: object, target: str | None) -> Any:
-    """What a network is fitted to: a loaded data set, or loaders of the notebook's own."""
-    from .. import training
+def training_data_of(ws: Workspace, network: object, data: object, target: str | None) -> Any:
+    """What a network is fitted to: a loaded data set, loaders of the notebook's own, or an environment."""
+    from .. import models, training
 
     value = source_of(data)
+    if models.is_environment(value) or models.is_agent(network):
+        return models.environment(value)
     return value if value is None or training.travels(value) else data_of(ws, value, target)
 
 

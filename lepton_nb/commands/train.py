@@ -111,5 +111,5 @@ def _trained(asked: dict[str, Any]) -> Run:
     training.check(kind, fit, **about)
     about |= {"weights": weights, "callbacks": callbacks_of(asked["callback"]), "detach": asked["detach"]}
     return training.train(
-        ws, kind, training_data_of(ws, asked["data"], asked["target"]), fit, report=current_host().report, **about
+        ws, kind, training_data_of(ws, kind, asked["data"], asked["target"]), fit, report=current_host().report, **about
     )

@@ -59,7 +59,12 @@ VERBS = {
 }
 
 # Functions for notebooks that are no verbs, and their modules.
-FUNCTIONS = {"read_data": "reading", "network_probabilities": "reading", "load_model": "reading"}
+FUNCTIONS = {
+    "read_data": "reading",
+    "network_probabilities": "reading",
+    "load_model": "reading",
+    "play": "playing",
+}
 
 _GROUP_HELP = {
     "data": "Load, check, profile and compare data sets.",

@@ -78,7 +78,7 @@ def tune(
     return training.tune(
         ws,
         kind,
-        training_data_of(ws, data, target),
+        training_data_of(ws, kind, data, target),
         fit,
         searched,
         trials=trials,

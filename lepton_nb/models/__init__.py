@@ -3,6 +3,7 @@
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
 from .hubs import fetch_weights, is_on_hub
 from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
+from .rl import PARTS, Environment, Episodes, environment, is_environment, walked, write_seen
 from .shipped import pack, ship, unpack
 from .spec import (
     PICKLE,
@@ -14,17 +15,21 @@ from .spec import (
     require_callback,
     require_lightning,
     specify,
+    specify_agent,
 )
-from .trained import load_trained
+from .trained import environment_of, load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written
-from .zoo import build, names, smallest_row
+from .zoo import build, is_agent, names, smallest_row
 
 __all__ = [
     "EXAMPLES",
+    "PARTS",
     "PICKLE",
     "WRITTEN",
     "Batch",
+    "Environment",
+    "Episodes",
     "Examples",
     "Spec",
     "Taken",
@@ -34,9 +39,13 @@ __all__ = [
     "assigned",
     "backbone_of",
     "build",
+    "environment",
+    "environment_of",
     "fetch_weights",
     "has_loaders",
     "head_of",
+    "is_agent",
+    "is_environment",
     "is_lightning",
     "is_on_hub",
     "is_under",
@@ -52,8 +61,11 @@ __all__ = [
     "ship",
     "smallest_row",
     "specify",
+    "specify_agent",
     "take",
     "unpack",
+    "walked",
     "write_examples",
+    "write_seen",
     "written",
 ]

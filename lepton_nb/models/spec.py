@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from ..records import plain
+from .rl import Environment, defaults
 from .shipped import pack, unpack
-from .zoo import build, check, options_of, told
+from .zoo import build, check, is_agent, options_of, told
 
 __all__ = [
     "PICKLE",
@@ -24,6 +25,7 @@ __all__ = [
     "require_callback",
     "require_lightning",
     "specify",
+    "specify_agent",
 ]
 
 PICKLE = "module.pkl"
@@ -50,7 +52,7 @@ class Spec:
         feature_shape: shape of one row as the network sees it.
         classes: number of classes, targets or labels.
         options: the arguments; for a class those filled in from the data too.
-        source: the class, or the instance; None for the zoo.
+        source: the class, or the instance; of an agent what makes its environment, where that has no name; else None.
         task: what a network of the zoo is asked for.
     """
 
@@ -65,7 +67,8 @@ class Spec:
     def build(self) -> Any:
         """The network: new for the zoo and a class, the very object for an instance."""
         if self.kind == "zoo":
-            return build(self.name, self.feature_shape, self.classes, self.task, **self.options)
+            made = {} if self.source is None else {"environment": self.source}
+            return build(self.name, self.feature_shape, self.classes, self.task, **{**self.options, **made})
         if self.kind == "instance":
             for name, value in self.options.items():
                 setattr(self.source, name, value)
@@ -77,12 +80,13 @@ class Spec:
             raise UsageError(f"{self.name} cannot be built", got=str(cause), hint=hint) from cause
 
     def pack(self) -> bytes | None:
-        """The class or the instance, for a process of this user; None for the zoo.
+        """The class or the instance, for a process of this user; None for what has a name.
 
         Raises:
             UsageError: it holds something that cannot be pickled.
         """
-        return None if self.kind == "zoo" else pack((self.source, dict(self.options)))
+        named = self.kind == "zoo" and self.source is None
+        return None if named else pack((self.source, dict(self.options)))
 
     def entry(self) -> dict[str, Any]:
         """What `job.json` says of it; what `pack` returned lies beside as `module.pkl`."""
@@ -102,7 +106,8 @@ class Spec:
         Raises:
             FormatError: the pickle may not be opened, or cannot be rebuilt here.
         """
-        source, options = (None, entry["options"]) if entry["kind"] == "zoo" else unpack(folder / PICKLE)
+        packed = entry["kind"] != "zoo" or (folder / PICKLE).is_file()
+        source, options = unpack(folder / PICKLE) if packed else (None, entry["options"])
         shape = tuple(entry["feature_shape"])
         task = entry.get("task", "classification")
         return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source, task)
@@ -206,6 +211,9 @@ def specify(
         known |= dict.fromkeys(_VOCABULARY, about["vocabulary"])
     shape, classes = tuple(feature_shape or ()), classes or 0
     if isinstance(net, str):
+        if is_agent(net):
+            hint = "--data maze:8x8, or --data gym:CartPole-v1"
+            raise UsageError(f"{net} learns from an environment, and not from rows", hint=hint)
         if not shape or not classes:
             raise UsageError(
                 f"{net} cannot be built for this data",
@@ -220,6 +228,35 @@ def specify(
     if isinstance(net, type):
         return Spec("class", net.__name__, shape, classes, _arguments(net, known, given, lr), net)
     return Spec("instance", type(net).__name__, shape, classes, _attributes(net, given, lr), net)
+
+
+def specify_agent(net: str, environment: Environment, options: Mapping[str, Any], lr: float | None = None) -> Spec:
+    """What to train in an environment.
+
+    Args:
+        net: a name of the zoo, of an agent.
+        environment: where it acts.
+        options: its own arguments.
+        lr: learning rate; None leaves it to the agent.
+
+    Raises:
+        UsageError: it is no agent, or cannot take such options.
+    """
+    if not is_agent(net):
+        told = net if isinstance(net, str) else getattr(net, "__name__", type(net).__name__)
+        raise UsageError(
+            f"{told} does not learn from an environment",
+            expected="a network that acts, dqn",
+            got=f"the environment {environment}",
+            hint=f"lepton train dqn --data {environment}",
+        )
+    given = {**options, **({} if lr is None else {"lr": lr})}
+    if "environment" in given:
+        raise UsageError(f"the environment of {net} is no argument of it", hint="--data maze:8x8")
+    check(net, environment.feature_shape, given)
+    given["environment"] = environment.name
+    given["batch"] = defaults(environment.feature_shape, given, environment.actions)["batch"]
+    return Spec("zoo", net, environment.feature_shape, len(environment.actions), given, environment.source)
 
 
 def _arguments(kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: float | None) -> dict[str, Any]:

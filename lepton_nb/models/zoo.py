@@ -6,15 +6,16 @@ import importlib
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
 
 from ..errors import UsageError
+from .rl import AGENT_OPTIONS
 
-__all__ = ["build", "check", "names", "options_of", "smallest_row", "told"]
+__all__ = ["build", "check", "is_agent", "names", "options_of", "smallest_row", "told"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class _Entry:
         told: those that the data tells, where the user does not.
         tasks: what it can do; empty for all tasks.
         needs: an option without which it cannot be built, and how the data comes to tell it.
+        legal: what each may be, where that is not as for the others.
     """
 
     module: str
@@ -38,6 +40,7 @@ class _Entry:
     told: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     needs: tuple[str, str] = ("", "")
+    legal: Mapping[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
 
 
 _FITTING = ("lr", "weight_decay", "schedule", "label_smoothing", "loss", "class_weights")
@@ -52,6 +55,7 @@ _ZOO = {
         tasks=("classification",),
     ),
     "cnn": _Entry("cnn", "CNN", 3, ("channels", "dropout", *_FITTING)),
+    "dqn": _Entry("rl.dqn", "DQN", None, tuple(AGENT_OPTIONS), legal=AGENT_OPTIONS),
     "forecaster": _Entry(
         "forecaster",
         "Forecaster",
@@ -181,7 +185,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('cnn', 'mlp', 'rnn', 'tab_transformer', 'transformer')
+        ('autoencoder', 'cnn', 'dqn', 'forecaster', 'mlp', 'rnn', 'tab_transformer', 'transformer', 'two_tower')
     """
     return tuple(sorted(_ZOO))
 
@@ -189,6 +193,16 @@ def names() -> tuple[str, ...]:
 def options_of(name: str) -> tuple[str, ...]:
     """The own arguments of a network of the zoo; none for a name that it does not know."""
     return _ZOO[name].options if name in _ZOO else ()
+
+
+def is_agent(net: object) -> bool:
+    """Whether it learns from an environment.
+
+    Example:
+        >>> is_agent("dqn"), is_agent("mlp")
+        (True, False)
+    """
+    return isinstance(net, str) and net in _ZOO and "environment" in _ZOO[net].options
 
 
 def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task: str = "", width: int = 0) -> None:
@@ -215,7 +229,7 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
     for option, value in options.items():
         if option not in entry.options:
             raise UsageError(f"{name} has no option {option!r}", expected=f"one of {', '.join(entry.options)}")
-        is_legal, expected = _LEGAL[option]
+        is_legal, expected = entry.legal.get(option) or _LEGAL[option]
         if not is_legal(value):
             raise UsageError(f"{name}: {option} {reprlib.repr(value)} is not allowed", expected=expected)
         if task and value is not None and task not in _TASKS.get(option, (task,)):
@@ -273,6 +287,6 @@ def build(name: str, data_shape: Sequence[int], classes: int, task: str = "class
     kind = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.attribute)
     options = {option: _listed(value) if option in _LISTS else value for option, value in options.items()}
     try:
-        return kind(tuple(data_shape), classes, task, **options)
+        return kind(tuple(data_shape), classes, *(() if is_agent(name) else (task,)), **options)
     except (TypeError, ValueError, RuntimeError) as cause:
         raise UsageError(f"{name} cannot be built with {options}", got=str(cause)) from cause

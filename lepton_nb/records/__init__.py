@@ -32,6 +32,7 @@ from .metrics import better, monitored
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, DriftStep, FeatureDrift, FeatureHistogram, Health, Traffic, UsageStep
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
+from .plays import Play
 from .profiles import Check, ColumnProfile, Problem, Profile
 from .quality import Feedback, Quality, QualityStep, Segment
 from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
@@ -85,6 +86,7 @@ __all__ = [
     "Objective",
     "Outputs",
     "PipelineRun",
+    "Play",
     "Predictions",
     "Problem",
     "Profile",

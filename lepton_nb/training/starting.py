@@ -7,13 +7,24 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from .. import tracking
 from ..errors import DataError, UsageError
-from ..models import Spec, asks_for_shapes, has_loaders, smallest_row, specify, written
+from ..models import (
+    Environment,
+    Spec,
+    asks_for_shapes,
+    environment,
+    has_loaders,
+    is_agent,
+    smallest_row,
+    specify,
+    specify_agent,
+    written,
+)
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
 from ..workspace import Workspace, check_name, write_atomic
@@ -25,7 +36,7 @@ from .sources import Loaders, loaders_of
 
 __all__ = ["about", "begin", "check", "specified", "train"]
 
-_ANY_CLASSES = 2
+_ANY_CLASSES, _ANY_ENVIRONMENT = 2, "maze:2x2"
 
 
 def check(
@@ -53,7 +64,10 @@ def check(
     if name is not None:
         check_name(name, "run name")
     # What no network can be asked for with the smallest rows, none can be asked for with any data.
-    specify(net, smallest_row(net), _ANY_CLASSES, options or {}, lr)
+    if is_agent(net):
+        specify_agent(net, environment(_ANY_ENVIRONMENT), options or {}, lr)
+    else:
+        specify(net, smallest_row(net), _ANY_CLASSES, options or {}, lr)
 
 
 def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a training
@@ -102,6 +116,8 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name = None if name is None else check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = specified(net, source, options or {}, lr)
+    if spec.kind == "zoo" and is_agent(spec.name):
+        fit = _of_agent(spec, fit)
     name = name or _new_name(spec.name)
     run_id, trainer = begin(ws, spec, source, fit, name, weights=weights, callbacks=callbacks, report=report)
     if spec.kind == "instance":
@@ -182,6 +198,8 @@ def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: 
         UsageError: the network cannot take such data or arguments.
         DataError: the data has no training rows.
     """
+    if isinstance(source, Loaders) and isinstance(source.value, Environment):
+        return specify_agent(net, source.value, options, lr)
     if isinstance(source, Data):
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
@@ -199,6 +217,15 @@ def about(data: Data) -> dict[str, Any]:
     told: dict[str, Any] = {"categories": categories} if categories else {}
     told |= {"history": data.series.history} if data.series else {}
     return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
+
+
+def _of_agent(spec: Spec, fit: Fit) -> Fit:
+    """The batch of an agent is one of its own options: it is what it remembers that it is drawn from."""
+    if fit.processes > 1:
+        raise UsageError(
+            f"{spec.name} trains in one process", expected="no --devices and no --on ray", got=f"{fit.processes}"
+        )
+    return replace(fit, batch_size=int(spec.options["batch"]))
 
 
 def _new_name(model: str) -> str:

@@ -39,7 +39,9 @@ def test_the_same_seed_builds_the_same_weights():
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
-    with pytest.raises(UsageError, match=r"no network is called 'cmn'; expected one of cnn, mlp.*did you mean cnn\?"):
+    with pytest.raises(
+        UsageError, match=r"no network is called 'cmn'; expected one of cnn, dqn, mlp.*did you mean cnn\?"
+    ):
         models.build("cmn", (1, 8, 8), 10)
 
 
