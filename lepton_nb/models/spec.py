@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 from ..records import plain
 from .shipped import pack, unpack
-from .zoo import build, check, told
+from .zoo import build, check, refuse_texts, told
 
 __all__ = [
     "PICKLE",
@@ -194,6 +194,8 @@ def specify(
                 expected="data whose rows have one shape and whose targets are classes",
                 hint="load it with lepton data load, or pass a LightningModule",
             )
+        if about and "vocabulary" in about:
+            refuse_texts(net)
         given = {name: value for name, value in (about or {}).items() if name in told(net)} | given
         given |= {} if lr is None else {"lr": lr}
         check(net, shape, given, task, classes if task else 0)

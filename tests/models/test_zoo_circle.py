@@ -14,7 +14,7 @@ import pytest
 
 from lepton_nb import models
 from lepton_nb.artifact import network_probabilities, stacked
-from lepton_nb.data import load, read
+from lepton_nb.data import TextOptions, load, read
 from lepton_nb.evaluation import evaluate
 from lepton_nb.packaging import package
 from lepton_nb.records import Data
@@ -58,7 +58,9 @@ def table(ws: Workspace, target: str, **options: Any) -> Data:
         "class": np.where(frame["age"] > 50, "old", "young"),
         "cost": frame["age"] * 1000.5,
         "days": frame["height"] / 7,
-        "tags": [";".join(np.array(["warm", "old"])[[c == "rome", a > 50]]) for c, a in zip(city, frame["age"], strict=True)],
+        "tags": [
+            ";".join(np.array(["warm", "old"])[[c == "rome", a > 50]]) for c, a in zip(city, frame["age"], strict=True)
+        ],
     }
     frame.loc[::7, "age"] = np.nan
     for name in target.split(","):
@@ -73,15 +75,37 @@ def pictures(ws: Workspace, target: Any) -> Data:
     return load(ws, (images.astype(np.float32), target(images.mean(axis=(1, 2, 3)))))
 
 
+def texts(ws: Workspace, target: str, **options: Any) -> Data:
+    """Messages of three to nine words; a class and a number that follow from them."""
+    rng = np.random.default_rng(0)
+    words = ["free", "prize", "call", "home", "dinner", "see"]
+    spoken = [" ".join(words[one] for one in rng.integers(0, 6, 3 + row % 7)) + f" {row}" for row in range(_ROWS)]
+    known = {"class": ["spam" if "free" in one else "ham" for one in spoken], "words": [len(one) / 7 for one in spoken]}
+    frame = pd.DataFrame({"text": spoken, target: known[target]})
+    return load(ws, frame, target=target, text=TextOptions(vocabulary=300, max_length=16), **options)
+
+
+def sequences(ws: Workspace, target: Any) -> Data:
+    """Seven steps of three numbers, whose last step says what they are."""
+    steps = np.random.default_rng(0).normal(0, 1, (_ROWS, 7, 3)).astype(np.float32)
+    return load(ws, (steps, target(steps[:, -1].sum(axis=1))))
+
+
 CIRCLES = [
     Circle("mlp", lambda ws: table(ws, "class"), "accuracy", {"class_weights": "balanced"}),
     Circle("mlp", lambda ws: table(ws, "cost"), "rmse", {"embedding": "piecewise", "loss": "huber"}),
     Circle("mlp", lambda ws: table(ws, "tags", task="multilabel"), "f1", {"embedding": "periodic"}),
     Circle("tab_transformer", lambda ws: table(ws, "class"), "accuracy", {"embedding": "periodic"}),
     Circle("tab_transformer", lambda ws: table(ws, "cost,days"), "r2", {"embedding": "linear"}),
-    Circle("tab_transformer", lambda ws: table(ws, "tags", task="multilabel"), "exact_match", {"class_weights": [1, 2]}),
+    Circle(
+        "tab_transformer", lambda ws: table(ws, "tags", task="multilabel"), "exact_match", {"class_weights": [1, 2]}
+    ),
     Circle("cnn", lambda ws: pictures(ws, lambda light: (light > 0.5).astype(int)), "accuracy", {"channels": [4, 8]}),
     Circle("cnn", lambda ws: pictures(ws, lambda light: light), "mae", {"channels": [4, 8]}),
+    Circle("rnn", lambda ws: texts(ws, "class"), "accuracy", {"width": 8, "class_weights": "balanced"}),
+    Circle("rnn", lambda ws: sequences(ws, lambda last: (last > 0).astype(int)), "f1", {"cell": "lstm", "layers": 2}),
+    Circle("transformer", lambda ws: texts(ws, "words", task="regression"), "rmse", {"width": 8, "heads": 2}),
+    Circle("transformer", lambda ws: sequences(ws, lambda last: last), "mae", {"positions": "sinusoidal"}),
 ]
 
 
@@ -96,7 +120,9 @@ def test_a_network_goes_all_the_way_and_answers_as_torch_does(circle, tmp_path, 
     bento = package(ws, run, data)
 
     expected, inputs = network_probabilities(run, data, "test"), read(data, "test")[0]
-    assert np.abs(stacked(Model.load(bento.model).predict(inputs)) - expected).max() <= 1e-4 * max(1, abs(expected).max())
+    assert np.abs(stacked(Model.load(bento.model).predict(inputs)) - expected).max() <= 1e-4 * max(
+        1, abs(expected).max()
+    )
 
     answer = served(bento, rows_of(inputs, Model.load(bento.model).signature))
     if data.task == "classification":
