@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 
-__all__ = ["Cell", "Recurrent", "translations"]
+__all__ = ["Cell", "Recurrent", "as_torch_has_it", "translations"]
 
 Cell = Literal["gru", "lstm"]
 
+# One layer with biases, one direction, rows first.
+_WORDS = (True, 1, 0.0, False, False, True)
 _LIBRARY = torch.library.Library("lepton_nb", "FRAGMENT")
 _LIBRARY.define("recurrent(str cell, Tensor values, Tensor state, Tensor[] weights) -> Tensor")
 
@@ -73,8 +76,8 @@ class _Line(nn.Module):
         self.layer: Any = (nn.GRU if cell == "gru" else nn.LSTM)(before, width, batch_first=True)
 
     def forward(self, values: Tensor) -> Tensor:
-        if torch.onnx.is_in_onnx_export():
-            # Traced as torch has it, it would be written out for one length of a row.
+        if torch.compiler.is_exporting():
+            # Traced as torch has it, it would be written out step by step for one length of a row.
             state = values.new_zeros(1, values.shape[0], self.width)
             exported: Tensor = torch.ops.lepton_nb.recurrent(self.cell, values, state, list(self.layer.parameters()))
             return exported
@@ -84,11 +87,10 @@ class _Line(nn.Module):
 
 @torch.library.impl(_LIBRARY, "recurrent", "CompositeExplicitAutograd")
 def _run(cell: str, values: Tensor, state: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    words = (True, 1, 0.0, False, False, True)
     states: Tensor = (
-        torch.gru(values, state, weights, *words)[0]
+        torch.gru(values, state, weights, *_WORDS)[0]
         if cell == "gru"
-        else torch.lstm(values, (state, state), weights, *words)[0]
+        else torch.lstm(values, (state, state), weights, *_WORDS)[0]
     )
     return states
 
@@ -103,10 +105,33 @@ def translations() -> dict[Any, Callable[..., Any]]:
     return {torch.ops.lepton_nb.recurrent.default: _translated}
 
 
+def as_torch_has_it(program: Any) -> None:
+    """Put torch's own operators for ours into an exported program, which then runs where this package is not.
+
+    Args:
+        program: of `torch.export`; it is changed.
+    """
+    graph = program.graph_module.graph
+    for node in graph.find_nodes(op="call_function", target=torch.ops.lepton_nb.recurrent.default):
+        cell, values, state, weights = node.args
+        shown, kept = node.meta["val"], state.meta["val"]
+        with graph.inserting_before(node):
+            if cell == "gru":
+                made = graph.call_function(torch.ops.aten.gru.input, (values, state, weights, *_WORDS))
+                made.meta["val"] = (shown, kept)
+            else:
+                made = graph.call_function(torch.ops.aten.lstm.input, (values, [state, state], weights, *_WORDS))
+                made.meta["val"] = (shown, kept, kept)
+            first = graph.call_function(operator.getitem, (made, 0))
+            first.meta["val"] = shown
+        node.replace_all_uses_with(first)
+        graph.erase_node(node)
+    program.graph_module.recompile()
+
+
 def _translated(cell: str, values: Any, state: Any, weights: Sequence[Any]) -> Any:
     from onnxscript.function_libs.torch_lib.ops import core
 
-    words = (True, 1, 0.0, False, False, True)
     if cell == "gru":
-        return core.aten_gru(values, state, weights, *words)[0]
-    return core.aten_lstm(values, [state, state], weights, *words)[0]
+        return core.aten_gru(values, state, weights, *_WORDS)[0]
+    return core.aten_lstm(values, [state, state], weights, *_WORDS)[0]

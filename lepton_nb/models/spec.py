@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..records import plain
 from .rl import Environment, defaults
 from .shipped import pack, unpack
-from .zoo import build, check, is_agent, options_of, told
+from .zoo import build, check, is_agent, options_of, refuse_texts, told
 
 __all__ = [
     "PICKLE",
@@ -220,6 +220,8 @@ def specify(
                 expected="data whose rows have one shape and whose targets are classes",
                 hint="load it with lepton data load, or pass a LightningModule",
             )
+        if about and "vocabulary" in about:
+            refuse_texts(net)
         given = {name: value for name, value in (about or {}).items() if name in told(net)} | given
         given |= {} if lr is None else {"lr": lr}
         check(net, shape, given, task, classes if task else 0)

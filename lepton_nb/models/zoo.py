@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import UsageError
 from .rl import AGENT_OPTIONS
 
-__all__ = ["build", "check", "is_agent", "names", "options_of", "smallest_row", "told"]
+__all__ = ["build", "check", "is_agent", "names", "options_of", "refuse_texts", "smallest_row", "told"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ _ZOO = {
 
 # What a network needs by the dimensions of its rows.
 _ROWS = {
+    0: ("numbers", "of any dimensions"),
     1: ("texts", "(tokens,)"),
     2: ("texts or sequences", "(steps, features)"),
     3: ("images", "(channels, height, width)"),
@@ -253,6 +254,18 @@ def _check_rows(name: str, data_shape: Sequence[int], *, reads_texts: bool) -> N
             got=f"rows of shape {tuple(data_shape)}",
             hint="use mlp for tables and flat vectors",
         )
+
+
+def refuse_texts(name: str) -> None:
+    """Raise when a network of the zoo takes no texts.
+
+    Raises:
+        UsageError: it takes something else.
+    """
+    if name in _ZOO and "vocabulary" not in _ZOO[name].options:
+        needs = _ROWS[_ZOO[name].dimensions or 0][0]
+        readers = [other for other, entry in _ZOO.items() if "vocabulary" in entry.options]
+        raise UsageError(f"{name} needs {needs}", got="texts", hint=f"use {' or '.join(readers)} for texts")
 
 
 def smallest_row(net: Any) -> tuple[int, ...]:

@@ -11,6 +11,8 @@ from lepton_nb.errors import UsageError
 from lepton_nb.models import zoo
 from lepton_nb.models.cnn import CNN
 from lepton_nb.models.mlp import MLP
+from lepton_nb.models.rnn import RNN
+from lepton_nb.models.transformer import Transformer
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (1, 5, 7), (1, 1, 1)])
@@ -87,12 +89,17 @@ def test_values_from_numpy_and_tuples_are_options_too():
 
 
 def test_every_option_has_a_rule_that_its_default_passes():
-    for name, kind in (("cnn", CNN), ("mlp", MLP)):
+    for name, kind, shape in (
+        ("cnn", CNN, (1, 8, 8)),
+        ("mlp", MLP, (1, 8, 8)),
+        ("rnn", RNN, (5, 3)),
+        ("transformer", Transformer, (5, 3)),
+    ):
         parameters = inspect.signature(kind).parameters
-        zoo.check(name, (1, 8, 8), {option: parameters[option].default for option in zoo._ZOO[name].options})
+        zoo.check(name, shape, {option: parameters[option].default for option in zoo._ZOO[name].options})
 
 
-@pytest.mark.parametrize(("name", "kind"), [("cnn", CNN), ("mlp", MLP)])
+@pytest.mark.parametrize(("name", "kind"), [("cnn", CNN), ("mlp", MLP), ("rnn", RNN), ("transformer", Transformer)])
 def test_the_options_told_without_torch_are_those_of_the_signature(name, kind):
     parameters = inspect.signature(kind).parameters.values()
     assert zoo._ZOO[name].options == tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)

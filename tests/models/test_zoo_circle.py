@@ -14,7 +14,7 @@ import pytest
 
 from lepton_nb import models
 from lepton_nb.artifact import network_probabilities, stacked
-from lepton_nb.data import load, read
+from lepton_nb.data import TextOptions, load, read
 from lepton_nb.evaluation import evaluate
 from lepton_nb.packaging import package
 from lepton_nb.records import Data
@@ -75,6 +75,22 @@ def pictures(ws: Workspace, target: Any) -> Data:
     return load(ws, (images.astype(np.float32), target(images.mean(axis=(1, 2, 3)))))
 
 
+def texts(ws: Workspace, target: str, **options: Any) -> Data:
+    """Messages of three to nine words; a class and a number that follow from them."""
+    rng = np.random.default_rng(0)
+    words = ["free", "prize", "call", "home", "dinner", "see"]
+    spoken = [" ".join(words[one] for one in rng.integers(0, 6, 3 + row % 7)) + f" {row}" for row in range(_ROWS)]
+    known = {"class": ["spam" if "free" in one else "ham" for one in spoken], "words": [len(one) / 7 for one in spoken]}
+    frame = pd.DataFrame({"text": spoken, target: known[target]})
+    return load(ws, frame, target=target, text=TextOptions(vocabulary=300, max_length=16), **options)
+
+
+def sequences(ws: Workspace, target: Any) -> Data:
+    """Seven steps of three numbers, whose last step says what they are."""
+    steps = np.random.default_rng(0).normal(0, 1, (_ROWS, 7, 3)).astype(np.float32)
+    return load(ws, (steps, target(steps[:, -1].sum(axis=1))))
+
+
 CIRCLES = [
     Circle("mlp", lambda ws: table(ws, "class"), "accuracy", {"class_weights": "balanced"}),
     Circle("mlp", lambda ws: table(ws, "cost"), "rmse", {"embedding": "piecewise", "loss": "huber"}),
@@ -86,6 +102,10 @@ CIRCLES = [
     ),
     Circle("cnn", lambda ws: pictures(ws, lambda light: (light > 0.5).astype(int)), "accuracy", {"channels": [4, 8]}),
     Circle("cnn", lambda ws: pictures(ws, lambda light: light), "mae", {"channels": [4, 8]}),
+    Circle("rnn", lambda ws: texts(ws, "class"), "accuracy", {"width": 8, "class_weights": "balanced"}),
+    Circle("rnn", lambda ws: sequences(ws, lambda last: (last > 0).astype(int)), "f1", {"cell": "lstm", "layers": 2}),
+    Circle("transformer", lambda ws: texts(ws, "words", task="regression"), "rmse", {"width": 8, "heads": 2}),
+    Circle("transformer", lambda ws: sequences(ws, lambda last: last), "mae", {"positions": "sinusoidal"}),
 ]
 
 

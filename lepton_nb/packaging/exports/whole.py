@@ -63,7 +63,8 @@ class Whole(torch.nn.Module):
 
     def lengths(self) -> Any:
         """The dimensions that may have any length, as `torch.export` takes them."""
-        return ({0: torch.export.Dim("rows", min=1)},)
+        lengths = {1: torch.export.Dim.AUTO} if self.dtype == torch.int64 else {}
+        return ({0: torch.export.Dim("rows", min=1), **lengths},)
 
     def of_one_length(self) -> Whole:
         """The same for a single row: no other length of a row may differ."""
@@ -74,7 +75,7 @@ class Whole(torch.nn.Module):
         """What the file takes."""
         shape = ", ".join(map(str, ("N", *self.shape)))
         if self.dtype == torch.int64:
-            return f"takes token ids int64 [{shape}], with 0 behind the last one"
+            return f"takes token ids int64 [{shape}], with 0 behind the last one of a shorter text"
         what = "features that were preprocessed before" if self.prepared else "raw values"
         return f"takes float32 [{shape}]: {what}"
 
