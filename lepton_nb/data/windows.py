@@ -16,7 +16,7 @@ from .roles import choose_targets, others_and_times
 from .sources import Source, array_column
 from .targets import Targets
 
-__all__ = ["check_split", "purged", "series_of", "windowed"]
+__all__ = ["purged", "series_of", "windowed"]
 
 _LONGEST = 2000
 _DAY, _YEAR = 86_400 * 1_000_000, 365.2425
@@ -167,13 +167,3 @@ def series_of(history: int | None, horizon: int | None) -> Series | None:
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST:
             raise UsageError(f"{name} {value!r} is not allowed", expected=f"a whole number from 1 to {_LONGEST}")
     return Series(history, horizon)
-
-
-def check_split(split: str | None) -> None:
-    """Refuse what a forecast cannot be split by.
-
-    Raises:
-        UsageError: rows would be drawn, so that what is to be forecast is known from rows beside them.
-    """
-    if split not in (None, "time"):
-        raise UsageError(f"a forecast is not split {split!r}", expected="--split time, which is its default")

@@ -47,7 +47,7 @@ class MLP(Learner):
         embedding: str = "none",
         categories: Sequence[int] = (),
         size: int = 16,
-        bins: int = 32,
+        bins: int = 64,
         lr: float = 5e-3,
         weight_decay: float = 0.01,
         schedule: Schedule = "one_cycle",

@@ -52,7 +52,7 @@ class TabTransformer(Learner):
         embedding: str = "piecewise",
         categories: Sequence[int] = (),
         size: int = 32,
-        bins: int = 32,
+        bins: int = 64,
         layers: int = 2,
         heads: int = 4,
         dropout: float = 0.1,

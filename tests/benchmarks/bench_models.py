@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 
 
@@ -46,9 +46,7 @@ def adult_vs_hgb(seed: int) -> tuple[float, float]:
         raise SkippedError(f"there is no Adult in {SHARED}")
     # The test part of the training file is as small as it can be: the test is another file.
     data = lepton_nb.data_load(str(files[0]), target="income", seed=seed, test_size=1e-4)
-    run = lepton_nb.train(
-        "mlp", data=data, seed=seed, epochs=10, batch_size=256, net=("embedding=piecewise", "hidden=[128,128]")
-    )
+    run = lepton_nb.train("mlp", data=data, seed=seed, epochs=15, batch_size=256, lr=2e-3, net=("embedding=piecewise",))
     train, test = (pd.read_csv(path, na_values="?", skipinitialspace=True) for path in files)
     truth = test.pop("income").str.strip(" .")
     told = lepton_nb.predict(lepton_nb.package(run), data=test).frame()["label"]

@@ -55,7 +55,7 @@ def test_other_columns_of_numbers_are_read_as_well(ws):
 @pytest.mark.parametrize(
     ("frame", "options", "error", "message"),
     [
-        (series(), {"time_column": None}, UsageError, "needs the column of the moments"),
+        (series(), {"time_column": None}, UsageError, "needs the column that orders the rows"),
         (series(), {"split": "random"}, UsageError, "does not fit split 'random'"),
         (series(kind=["a"] * 60), {}, DataError, "'kind' is no series of numbers"),
         (series(6), {}, DataError, "cannot be split"),
