@@ -27,6 +27,9 @@ _Split = Annotated[
     Opt("How rows are split (default: as a folder is, else stratified; numbers at random)."),
 ]
 
+_Horizon = Annotated[int | None, Opt("Forecast the target so many steps ahead; needs --time-column.", "STEPS")]
+_History = Annotated[int | None, Opt("Steps back that a forecast sees (default: 4 times the horizon).", "STEPS")]
+
 
 def data_load(
     source: Annotated[object, _SOURCE],
@@ -43,12 +46,8 @@ def data_load(
     image_size: Annotated[str | None, Opt("Scale pictures to this size (default: their own).", "HxW")] = None,
     grey: Annotated[bool, Opt("Pictures with one channel (default: when all are grey).")] = False,
     stream: Annotated[bool, Opt("Read a Parquet file in batches (default: when it is large for the memory).")] = False,
-    horizon: Annotated[
-        int | None, Opt("Forecast the target so many steps ahead; needs --time-column.", "STEPS")
-    ] = None,
-    history: Annotated[
-        int | None, Opt("Steps back that a forecast sees (default: 4 times the horizon).", "STEPS")
-    ] = None,
+    horizon: _Horizon = None,
+    history: _History = None,
     text: Annotated[str | None, Opt("The only input, which is text (default: seen by itself).", "COLUMN")] = None,
     tokenizer: Annotated[Literal["bpe", "wordpiece"] | None, Opt("Of a text (default: bpe).")] = None,
     vocabulary: Annotated[int | None, Opt("Tokens that a text's tokenizer knows (default: 4096).")] = None,

@@ -45,18 +45,17 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     text: TextOptions | None = None,
     series: Series | None = None,
 ) -> Data:
-    """Load rows, split them, and keep them under their hash: the same rows and options have the same one.
+    """Load rows, split them, and keep them under their hash, which the same rows and options have again.
 
     Args:
         ws: the workspace.
         source: what `open_source` takes, or a data set that is loaded already, to split its rows anew.
-        target: name of the column with the classes, numbers or labels; known for scikit-learn's names and for pairs.
-            `a,b` names several columns of numbers or labels.
+        target: name of the column to predict, `a,b` of several; known for scikit-learn's names and for pairs.
         task: `classification`, `regression` or `multilabel`; by default what the target holds, see `task_of`.
         name: what people call it.
         test_size: share of the rows that is held out to the end.
         validation_size: share of the rows that training is watched by.
-        seed: of the split.
+        seed: of the draw.
         split: as in `SplitPlan`; by default `folders` where the source has them, else `random` but for classes.
         time_column: column of numbers or ISO 8601 dates that orders the rows; it is no input.
         ignore: columns that are no inputs.
@@ -64,23 +63,19 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         text: how texts are read; a single column of text that hardly repeats is one without it, too.
         series: how far the target is forecast from its past, see `windowed`; the split is then by time.
 
-    Returns:
-        The data set; its text is its hash.
-
     Raises:
         DataError: the rows cannot be used as they are; nothing is written.
-        NotFoundError: there is no such file, name or column.
-        UsageError: an option is not one of the legal values.
+        NotFoundError, UsageError: there is no such file, name or column; an option is not one of the legal values.
     """
     name = None if name is None else check_name(str(name), "data name")
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     split = split or ("time" if series else None)
-    plan = SplitPlan(split or "stratified", _plain(seed), _plain(test_size), _plain(validation_size), time_column)
+    plan = SplitPlan(split or "stratified", *map(_plain, (seed, test_size, validation_size)), time_column)
     if _streams(source, split, choices or Choices()):
         refuse_text(text, source)
         return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore, task)
-    asked = _Asked(target, task, name, split, ignore, text, series)
-    return _loaded(ws, open_rows(ws, source, target, choices), asked, plan)
+    rows = open_rows(ws, source, target, choices)
+    return _loaded(ws, rows, _Asked(target, task, name, split, ignore, text, series), plan)
 
 
 @dataclass(frozen=True)

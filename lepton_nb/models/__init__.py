@@ -5,18 +5,8 @@ from .hubs import fetch_weights, is_on_hub
 from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
 from .rl import PARTS, Environment, Episodes, environment, is_environment, walked, write_seen
 from .shipped import pack, ship, unpack
-from .spec import (
-    PICKLE,
-    Spec,
-    arguments,
-    asks_for_shapes,
-    has_loaders,
-    is_lightning,
-    require_callback,
-    require_lightning,
-    specify,
-    specify_agent,
-)
+from .spec import PICKLE, Spec, has_loaders, is_lightning, require_callback, require_lightning
+from .specifying import arguments, asks_for_shapes, specify, specify_agent
 from .trained import environment_of, load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written

@@ -3,182 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import math
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from itertools import pairwise
-from numbers import Integral, Real
 from typing import Any
 
 from ..errors import UsageError
-from .rl import AGENT_OPTIONS
+from .catalog import LEGAL, LISTS, ROWS, TASKS, ZOO, listed
 
 __all__ = ["build", "check", "is_agent", "names", "options_of", "refuse_texts", "smallest_row", "told"]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """Where a network lies, and what can be said of it without importing torch.
-
-    Args:
-        module: its module, imported when it is built.
-        attribute: its class.
-        dimensions: of one row; None when any number will do. A network that reads tokens takes those of texts as well.
-        options: its own arguments; a test holds them to the signature.
-        told: those that the data tells, where the user does not.
-        tasks: what it can do; empty for all tasks.
-        needs: an option without which it cannot be built, and how the data comes to tell it.
-        legal: what each may be, where that is not as for the others.
-    """
-
-    module: str
-    attribute: str
-    dimensions: int | None
-    options: tuple[str, ...]
-    told: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    needs: tuple[str, str] = ("", "")
-    legal: Mapping[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
-
-
-_FITTING = ("lr", "weight_decay", "schedule", "label_smoothing", "loss", "class_weights")
-_COLUMNS = ("embedding", "categories", "size", "bins")
-_RATE = ("lr", "weight_decay", "schedule")
-_ZOO = {
-    "autoencoder": _Entry(
-        "autoencoder",
-        "Autoencoder",
-        None,
-        ("normal", "hidden", "noise", "threshold", "dropout", *_RATE),
-        tasks=("classification",),
-    ),
-    "cnn": _Entry("cnn", "CNN", 3, ("channels", "dropout", *_FITTING)),
-    "dqn": _Entry("rl.dqn", "DQN", None, tuple(AGENT_OPTIONS), legal=AGENT_OPTIONS),
-    "forecaster": _Entry(
-        "forecaster",
-        "Forecaster",
-        1,
-        ("history", "cell", "quantiles", "size", "dropout", *_RATE),
-        ("history",),
-        ("regression",),
-        ("history", "load the series with lepton data load SERIES --target NAME --time-column NAME --horizon STEPS"),
-    ),
-    "mlp": _Entry("mlp", "MLP", None, ("hidden", "dropout", *_COLUMNS, *_FITTING), ("categories",)),
-    "rnn": _Entry(
-        "rnn",
-        "RNN",
-        2,
-        ("vocabulary", "cell", "size", "width", "layers", "dropout", "word_dropout", *_FITTING),
-        ("vocabulary",),
-    ),
-    "tab_transformer": _Entry(
-        "tab_transformer",
-        "TabTransformer",
-        None,
-        (*_COLUMNS, "layers", "heads", "dropout", *_FITTING),
-        ("categories",),
-    ),
-    "transformer": _Entry(
-        "transformer",
-        "Transformer",
-        2,
-        ("vocabulary", "width", "heads", "layers", "positions", "dropout", "word_dropout", *_FITTING),
-        ("vocabulary",),
-    ),
-    "two_tower": _Entry(
-        "two_tower",
-        "TwoTower",
-        None,
-        ("hidden", "size", "dropout", *_RATE, "label_smoothing", "class_weights"),
-        tasks=("classification",),
-    ),
-}
-
-# What a network needs by the dimensions of its rows.
-_ROWS = {
-    0: ("numbers", "of any dimensions"),
-    1: ("texts", "(tokens,)"),
-    2: ("texts or sequences", "(steps, features)"),
-    3: ("images", "(channels, height, width)"),
-}
-_LISTS = ("channels", "hidden")
-_WIDEST = 65536
-_SCHEDULES = ("one_cycle", "cosine", "constant")
-_LOSSES = ("mse", "huber", "mae")
-_EMBEDDINGS = ("linear", "periodic", "piecewise")
-# Options that only some tasks have a use for.
-_TASKS = {
-    "label_smoothing": ("classification",),
-    "loss": ("regression",),
-    "class_weights": ("classification", "multilabel"),
-}
-
-
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
-
-
-def _are_widths(value: object) -> bool:
-    value = _listed(value)
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        return False
-    return all(not isinstance(w, bool) and isinstance(w, Integral) and 1 <= int(w) <= _WIDEST for w in value)
-
-
-def _are_weights(value: object) -> bool:
-    if value is None or (isinstance(value, str) and value == "balanced"):
-        return True
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        return False
-    return all(_is_number(one) and one > 0 for one in value)
-
-
-def _are_quantiles(value: object) -> bool:
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        return False
-    levels: list[Any] = list(value)
-    return bool(levels) and all(map(_is_number, levels)) and all(a < b for a, b in pairwise([0, *levels, 1]))
-
-
-def _is_whole(value: object, most: int) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Integral) and 1 <= int(value) <= most
-
-
-def _one_of(*legal: str) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: isinstance(value, str) and value in legal), f"one of {', '.join(legal)}"
-
-
-def _listed(value: Any) -> Any:
-    """A width alone as the list of one layer."""
-    return [value] if isinstance(value, Integral) and not isinstance(value, bool) else value
-
-
-# What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
-_LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(_LISTS, (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}, or one of them")),
-    "categories": (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}"),
-    **dict.fromkeys(
-        ("dropout", "label_smoothing", "word_dropout"),
-        (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
-    ),
-    "lr": (lambda value: _is_number(value) and value > 0, "a number above 0"),
-    "weight_decay": (lambda value: _is_number(value) and value >= 0, "a number from 0"),
-    "schedule": _one_of(*_SCHEDULES),
-    "loss": _one_of(*_LOSSES),
-    "embedding": _one_of("none", *_EMBEDDINGS),
-    "cell": _one_of("gru", "lstm", "transformer"),
-    "normal": (lambda value: value in (-1, 0, 1) and not isinstance(value, bool), "0, 1, or -1 for the larger class"),
-    "history": (lambda value: _is_whole(value, 2000), "a whole number from 1 to 2000"),
-    "quantiles": (_are_quantiles, "a list of numbers between 0 and 1 that grow, such as [0.1, 0.5, 0.9]"),
-    **dict.fromkeys(("noise", "threshold"), (lambda value: _is_number(value) and value >= 0, "a number from 0")),
-    "positions": _one_of("learned", "sinusoidal"),
-    "vocabulary": (lambda value: value == 0 or _is_whole(value, 2**20), "a whole number from 0 to 1048576"),
-    "class_weights": (_are_weights, "balanced, or a list of numbers above 0, one for each class"),
-    **dict.fromkeys(("size", "bins", "width"), (lambda value: _is_whole(value, 1024), "a whole number from 1 to 1024")),
-    **dict.fromkeys(("layers", "heads"), (lambda value: _is_whole(value, 64), "a whole number from 1 to 64")),
-}
 
 
 def names() -> tuple[str, ...]:
@@ -188,12 +21,12 @@ def names() -> tuple[str, ...]:
         >>> names()
         ('autoencoder', 'cnn', 'dqn', 'forecaster', 'mlp', 'rnn', 'tab_transformer', 'transformer', 'two_tower')
     """
-    return tuple(sorted(_ZOO))
+    return tuple(sorted(ZOO))
 
 
 def options_of(name: str) -> tuple[str, ...]:
     """The own arguments of a network of the zoo; none for a name that it does not know."""
-    return _ZOO[name].options if name in _ZOO else ()
+    return ZOO[name].options if name in ZOO else ()
 
 
 def is_agent(net: object) -> bool:
@@ -203,7 +36,7 @@ def is_agent(net: object) -> bool:
         >>> is_agent("dqn"), is_agent("mlp")
         (True, False)
     """
-    return isinstance(net, str) and net in _ZOO and "environment" in _ZOO[net].options
+    return isinstance(net, str) and net in ZOO and "environment" in ZOO[net].options
 
 
 def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task: str = "", width: int = 0) -> None:
@@ -219,22 +52,22 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
     Raises:
         UsageError: the name, an option or its value is wrong, or the network cannot take such rows.
     """
-    if name not in _ZOO:
-        near = get_close_matches(name, _ZOO, n=1)
+    if name not in ZOO:
+        near = get_close_matches(name, ZOO, n=1)
         raise UsageError(
             f"no network is called {name!r}",
             expected=f"one of {', '.join(names())}, or a LightningModule",
             hint=f"did you mean {near[0]}?" if near else "",
         )
-    entry = _ZOO[name]
+    entry = ZOO[name]
     for option, value in options.items():
         if option not in entry.options:
             raise UsageError(f"{name} has no option {option!r}", expected=f"one of {', '.join(entry.options)}")
-        is_legal, expected = entry.legal.get(option) or _LEGAL[option]
+        is_legal, expected = entry.legal.get(option) or LEGAL[option]
         if not is_legal(value):
             raise UsageError(f"{name}: {option} {reprlib.repr(value)} is not allowed", expected=expected)
-        if task and value is not None and task not in _TASKS.get(option, (task,)):
-            raise UsageError(f"{name}: {option} is not for {task}", expected=f"a task of {' or '.join(_TASKS[option])}")
+        if task and value is not None and task not in TASKS.get(option, (task,)):
+            raise UsageError(f"{name}: {option} is not for {task}", expected=f"a task of {' or '.join(TASKS[option])}")
         if option == "class_weights" and width and value not in (None, "balanced") and len(value) != width:
             raise UsageError(f"{name}: {len(value)} class weights", expected=f"{width}, one for each class")
     if task and entry.tasks and task not in entry.tasks:
@@ -245,9 +78,9 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
 
 
 def _check_rows(name: str, data_shape: Sequence[int], *, reads_texts: bool) -> None:
-    dimensions = 1 if reads_texts else _ZOO[name].dimensions
+    dimensions = 1 if reads_texts else ZOO[name].dimensions
     if dimensions not in (None, len(data_shape)):
-        needs, shape = _ROWS[dimensions]
+        needs, shape = ROWS[dimensions]
         raise UsageError(
             f"{name} needs {needs}",
             expected=f"rows of shape {shape}",
@@ -262,21 +95,21 @@ def refuse_texts(name: str) -> None:
     Raises:
         UsageError: it takes something else.
     """
-    if name in _ZOO and "vocabulary" not in _ZOO[name].options:
-        needs = _ROWS[_ZOO[name].dimensions or 0][0]
-        readers = [other for other, entry in _ZOO.items() if "vocabulary" in entry.options]
+    if name in ZOO and "vocabulary" not in ZOO[name].options:
+        needs = ROWS[ZOO[name].dimensions or 0][0]
+        readers = [other for other, entry in ZOO.items() if "vocabulary" in entry.options]
         raise UsageError(f"{name} needs {needs}", got="texts", hint=f"use {' or '.join(readers)} for texts")
 
 
 def smallest_row(net: Any) -> tuple[int, ...]:
     """The shape of the smallest row that a network of that name takes, or one that is no name."""
-    dimensions = _ZOO[net].dimensions if isinstance(net, str) and net in _ZOO else None
+    dimensions = ZOO[net].dimensions if isinstance(net, str) and net in ZOO else None
     return (1,) * (dimensions or 3)
 
 
 def told(name: str) -> tuple[str, ...]:
     """The options of a network that the data tells."""
-    return _ZOO[name].told if name in _ZOO else ()
+    return ZOO[name].told if name in ZOO else ()
 
 
 def build(name: str, data_shape: Sequence[int], classes: int, task: str = "classification", **options: Any) -> Any:
@@ -296,9 +129,9 @@ def build(name: str, data_shape: Sequence[int], classes: int, task: str = "class
         UsageError: the name, an option or its value is wrong, or the network cannot take such rows.
     """
     check(name, data_shape, options, task, classes)
-    entry = _ZOO[name]
+    entry = ZOO[name]
     kind = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.attribute)
-    options = {option: _listed(value) if option in _LISTS else value for option, value in options.items()}
+    options = {option: listed(value) if option in LISTS else value for option, value in options.items()}
     try:
         return kind(tuple(data_shape), classes, *(() if is_agent(name) else (task,)), **options)
     except (TypeError, ValueError, RuntimeError) as cause:

@@ -86,8 +86,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
 ) -> Run:
     """Fit a network in a process of its own, and keep its best weights.
 
-    The first Ctrl-C finishes the batch and keeps the best weights, the second one kills the trainer; this
-    process goes on in both cases.
+    The first Ctrl-C finishes the batch and keeps the best weights, the second one kills the trainer.
 
     Args:
         ws: the workspace.
@@ -106,20 +105,18 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
         The run, `finished` or `stopped` (or `running` when detached).
 
     Raises:
-        UsageError: an argument makes no sense; nothing was written.
-        DataError: the data has no training rows.
+        UsageError, DataError: an argument makes no sense, or the data has no training rows; nothing was written.
         TrainingError: the training failed; the run is recorded as failed with its cause.
         TrackingError: the tracking store refused.
     """
     check_rate(lr)
     check_trainer(fit.trainer)
-    name = None if name is None else check_name(name, "run name")
+    name = name and check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = specified(net, source, options or {}, lr)
-    if spec.kind == "zoo" and is_agent(spec.name):
-        fit = _of_agent(spec, fit)
-    name = name or _new_name(spec.name)
-    run_id, trainer = begin(ws, spec, source, fit, name, weights=weights, callbacks=callbacks, report=report)
+    fit = _of_agent(spec, fit) if spec.kind == "zoo" and is_agent(spec.name) else fit
+    name, made = name or _new_name(spec.name), {"weights": weights, "callbacks": callbacks, "report": report}
+    run_id, trainer = begin(ws, spec, source, fit, name, **made)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
@@ -155,34 +152,47 @@ def begin(  # noqa: PLR0913 -- what a run is made of, by name
     Returns:
         Id of the run, and its process.
     """
-    packed = spec.pack()
     known = source.id if isinstance(source, Data) else source.name
     about = {"lepton.model": spec.name, "lepton.data": known, **(tags or {})}
+    packed = spec.pack()
     run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
     try:
         report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
-        places = [place or str(Path.cwd()) for place in sys.path]
-        job = Job(
-            id=run_id,
-            name=name,
-            home=ws.home.absolute(),
-            data=ship_loaders(ws.run(run_id), source),
-            fit=fit,
-            net=spec.entry(),
-            sys_path=places,
-            loaders="" if isinstance(source, Data) else source.kind,
-            callbacks=bool(callbacks),
-            cwd=str(Path.cwd()),
-        )
-        if weights:
-            # The run that they come from may be removed before this one is resumed.
-            write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
-        # Later the cell may have been changed: what is packaged as source is what was trained.
-        job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
+        _write_job(ws, run_id, name, spec, source, fit, weights, callbacks, packed)
         return run_id, launch(ws, run_id, Path.cwd(), variables)
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
+
+
+def _write_job(
+    ws: Workspace,
+    run_id: str,
+    name: str,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    weights: Path | None,
+    callbacks: Sequence[Any],
+    packed: bytes | None,
+) -> None:
+    job = Job(
+        id=run_id,
+        name=name,
+        home=ws.home.absolute(),
+        data=ship_loaders(ws.run(run_id), source),
+        fit=fit,
+        net=spec.entry(),
+        sys_path=[place or str(Path.cwd()) for place in sys.path],
+        loaders="" if isinstance(source, Data) else source.kind,
+        callbacks=bool(callbacks),
+        cwd=str(Path.cwd()),
+    )
+    if weights:
+        # The run that they come from may be removed before this one is resumed.
+        write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
+    # Later the cell may have been changed: what is packaged as source is what was trained.
+    job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
 
 
 def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:

@@ -17,7 +17,7 @@ from lepton_nb.artifact import network_probabilities, stacked
 from lepton_nb.data import TextOptions, load, read
 from lepton_nb.evaluation import evaluate
 from lepton_nb.packaging import package
-from lepton_nb.records import Data
+from lepton_nb.records import Data, Series
 from lepton_nb.runtime.app import create_app
 from lepton_nb.runtime.model import Model
 from lepton_nb.runtime.settings import Settings
@@ -91,7 +91,30 @@ def sequences(ws: Workspace, target: Any) -> Data:
     return load(ws, (steps, target(steps[:, -1].sum(axis=1))))
 
 
+def series(ws: Workspace) -> Data:
+    """Sales of ten weeks, with a price; three days are forecast."""
+    days = np.arange(70)
+    sold = 20 + 5 * np.sin(2 * np.pi * days / 7) + np.random.default_rng(0).normal(0, 1, len(days))
+    moments = pd.date_range("2024-01-01", periods=len(days)).strftime("%Y-%m-%d")
+    frame = pd.DataFrame({"day": moments, "sold": sold, "price": days % 5})
+    return load(ws, frame, target="sold", time_column="day", series=Series(history=7, horizon=3))
+
+
+def taken(ws: Workspace) -> Data:
+    """Who took which of twelve items."""
+    rng = np.random.default_rng(0)
+    users = rng.integers(0, 6, 120)
+    items = 2 * users + rng.integers(0, 2, 120)
+    frame = pd.DataFrame({"user": [f"u{one}" for one in users], "item": [f"i{one}" for one in items]})
+    return load(ws, frame, target="item")
+
+
 CIRCLES = [
+    Circle("autoencoder", lambda ws: table(ws, "class"), "roc_auc", {"hidden": [8, 2]}),
+    Circle("autoencoder", lambda ws: pictures(ws, lambda light: (light > 0.5).astype(int)), "roc_auc", {"normal": 0}),
+    Circle("forecaster", series, "mae", {"cell": "gru", "size": 8}),
+    Circle("forecaster", series, "rmse", {"cell": "transformer", "quantiles": [0.5]}),
+    Circle("two_tower", taken, "accuracy", {"hidden": [8], "size": 4}),
     Circle("mlp", lambda ws: table(ws, "class"), "accuracy", {"class_weights": "balanced"}),
     Circle("mlp", lambda ws: table(ws, "cost"), "rmse", {"embedding": "piecewise", "loss": "huber"}),
     Circle("mlp", lambda ws: table(ws, "tags", task="multilabel"), "f1", {"embedding": "periodic"}),
