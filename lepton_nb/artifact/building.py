@@ -73,6 +73,7 @@ def build_examples(run: Run, examples: Examples, wanted: Wanted) -> Artifact:
             network, or the graph does not answer as the network does. Nothing is changed on disk.
     """
     weights_of(run)
+    wanted = wanted.named(examples.classes)
 
     def assembled(folder: Path) -> Assembled:
         from .tensors import assemble_tensors

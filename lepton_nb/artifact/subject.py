@@ -79,7 +79,7 @@ def subject_of(run: Run, examples: Examples, wanted: Wanted) -> Subject:
     Raises:
         PackagingError: it cannot be told what the network takes, or it fails.
     """
-    network = load_trained(run.path)
+    network, wanted = load_trained(run.path), wanted.named(examples.classes)
     name, held_out = type(network).__name__, examples.held_out
     if examples.fault or not held_out:
         raise PackagingError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +99,11 @@ class Wanted:
         names = tuple(map(str, value["classes"])), tuple(map(str, value["outputs"]))
         file = tokenizer if value["text"] else None
         return cls(str(value["task"]), *names, file, str(value["ids"]), int(value["most"]))
+
+    def named(self, classes: tuple[str, ...]) -> Wanted:
+        """The same with the names that the network has for its classes, where nobody asked for others."""
+        asked = self.classes or self.task not in ("", "classification")
+        return self if asked or not classes else replace(self, classes=classes)
 
     def key(self) -> list[object]:
         """What decides, with the run, what the artifact is."""

@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 Network = Annotated[
-    object, Arg("cnn, mlp, a LightningModule of this notebook, or package.module:Class.", "NET", completes="network")
+    object,
+    Arg("cnn, dqn, mlp, a LightningModule of this notebook, or package.module:Class.", "NET", completes="network"),
 ]
 Source = Annotated[
     object,

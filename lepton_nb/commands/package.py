@@ -95,9 +95,12 @@ def _filed(bento: Bento, out: Path) -> Bento:
 
 def _source_of(run: Run) -> Data | Examples:
     """What a run was trained on; one on loaded data is evaluated first, where it was not yet."""
-    from .. import artifact
+    from .. import artifact, models
 
     if (examples := artifact.examples_of(run)) is not None:
+        card = run.path / "artifact" / "card.json"
+        if models.environment_of(run.path) and not (card.is_file() and "return" in read_json(card)["metrics"]):
+            evaluate(run)
         return examples
     if not (run.path / "artifact" / "card.json").is_file():
         # A network that is shipped as source gets its card where it is packaged.

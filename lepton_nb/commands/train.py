@@ -55,28 +55,7 @@ def train(
     Returns:
         The run; a network given as an instance holds the best weights afterwards.
     """
-    from .. import training
-
-    words = {name: value for name, value in locals().items() if name in training.FIT_OPTIONS}
-    ws = current()
-    known, weights = weights_of(ws, start_from)
-    fit = training.Fit(**{**words, "monitor": monitor or "", "trainer": options_of(trainer), "pretrained": known})
-    kind = network_of(network)
-    about: dict[str, Any] = {"name": name, "lr": lr, "options": options_of(net)}
-    # Before data that is not loaded yet is written for a run that cannot be.
-    training.check(kind, fit, **about)
-    callbacks, report = callbacks_of(callback), current_host().report
-    return training.train(
-        ws,
-        kind,
-        training_data_of(ws, data, target),
-        fit,
-        weights=weights,
-        callbacks=callbacks,
-        detach=detach,
-        report=report,
-        **about,
-    )
+    return _trained(dict(locals()))
 
 
 def attach(
@@ -116,3 +95,21 @@ def resume(run: Annotated[object, _RUN] = "last", *, detach: o.Detach = False) -
     if (study := study_of(ws, run)) is not None:
         return training.resume_study(ws, study.name, detach=detach, report=current_host().report)
     return training.resume(ws, run_of(ws, run).id, detach=detach, report=current_host().report)
+
+
+def _trained(asked: dict[str, Any]) -> Run:
+    """The run of what `train` was asked for, by the names of its arguments."""
+    from .. import training
+
+    ws, kind = current(), network_of(asked["network"])
+    pretrained, weights = weights_of(ws, asked["start_from"])
+    words = {name: value for name, value in asked.items() if name in training.FIT_OPTIONS}
+    more = {"monitor": asked["monitor"] or "", "trainer": options_of(asked["trainer"]), "pretrained": pretrained}
+    fit = training.Fit(**words | more)
+    about: dict[str, Any] = {"name": asked["name"], "lr": asked["lr"], "options": options_of(asked["net"])}
+    # Before data that is not loaded yet is written for a run that cannot be.
+    training.check(kind, fit, **about)
+    about |= {"weights": weights, "callbacks": callbacks_of(asked["callback"]), "detach": asked["detach"]}
+    return training.train(
+        ws, kind, training_data_of(ws, kind, asked["data"], asked["target"]), fit, report=current_host().report, **about
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 
 import click
@@ -60,7 +59,12 @@ VERBS = {
 }
 
 # Functions for notebooks that are no verbs, and their modules.
-FUNCTIONS = {"read_data": "reading", "network_probabilities": "reading", "load_model": "reading"}
+FUNCTIONS = {
+    "read_data": "reading",
+    "network_probabilities": "reading",
+    "load_model": "reading",
+    "play": "playing",
+}
 
 _GROUP_HELP = {
     "data": "Load, check, profile and compare data sets.",
@@ -150,6 +154,8 @@ def arguments_of(words: list[str]) -> tuple[str, ...]:
 def _version_option() -> click.Option:
     def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value:
+            from importlib import metadata
+
             click.echo(f"lepton_nb {metadata.version('lepton_nb')}")
             ctx.exit()
 

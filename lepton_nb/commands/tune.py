@@ -73,7 +73,7 @@ def _tuned(given: dict[str, Any]) -> Study:
     return training.tune(
         ws,
         kind,
-        training_data_of(ws, given["data"], given["target"]),
+        training_data_of(ws, kind, given["data"], given["target"]),
         fit,
         space,
         method,

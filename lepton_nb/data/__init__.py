@@ -11,11 +11,14 @@ from .profiling import profile
 from .reading import read, sample, sides
 from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
+from .texts import TextOptions
+from .windows import series_of
 
 __all__ = [
     "SUFFIXES",
     "Choices",
     "Normaliser",
+    "TextOptions",
     "check",
     "columns_of",
     "features",
@@ -29,5 +32,6 @@ __all__ = [
     "profile",
     "read",
     "sample",
+    "series_of",
     "sides",
 ]

@@ -72,18 +72,18 @@ def kept_parts(data: Data) -> dict[str, NDArray[np.int64]]:
         return parts
 
 
-def kept_targets(data: Data) -> NDArray[np.int64]:
-    """The class of every row, int64 [N]."""
+def kept_targets(data: Data) -> NDArray[Any]:
+    """What is right for every row: int64 [N] for classes, float64 [N, K] for numbers, uint8 [N, L] for labels."""
     if data.streamed:
         chunks = _every_batch(data, [data.target])
         return np.concatenate([chunk.column(0).to_numpy().astype(np.int64) for chunk in chunks])
     with _whole(data.path / "targets.npy") as path:
-        targets: NDArray[np.int64] = np.asarray(np.load(path, allow_pickle=False))
-        _expect(
-            targets.dtype.kind == "i" and targets.shape == (sum(data.rows.values()),),
-            f"{targets.dtype} {targets.shape}",
-        )
-        _expect(not targets.size or (targets.min() >= 0 and targets.max() < len(data.classes)), "unknown classes")
+        targets: NDArray[Any] = np.asarray(np.load(path, allow_pickle=False))
+        kinds, highest = {"classification": ("i", data.width - 1), "multilabel": ("u", 1)}.get(data.task, ("f", np.inf))
+        shape = (sum(data.rows.values()), *(() if data.task == "classification" else (data.width,)))
+        _expect(targets.dtype.kind == kinds and targets.shape == shape, f"{targets.dtype} {targets.shape}")
+        lowest = -np.inf if data.task == "regression" else 0
+        _expect(not targets.size or (targets.min() >= lowest and targets.max() <= highest), "unknown classes")
         return targets
 
 

@@ -3,6 +3,7 @@
 from .curves import curves, is_loss, overlay
 from .drift import drift, heat, histograms
 from .events import Event
+from .maze import maze
 from .studies import board
 from .traffic import latency, mix, requests
 from .trends import Track, bars, trends
@@ -18,6 +19,7 @@ __all__ = [
     "histograms",
     "is_loss",
     "latency",
+    "maze",
     "mix",
     "overlay",
     "requests",

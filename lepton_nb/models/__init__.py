@@ -3,28 +3,23 @@
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
 from .hubs import fetch_weights, is_on_hub
 from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
+from .rl import PARTS, Environment, Episodes, environment, is_environment, walked, write_seen
 from .shipped import pack, ship, unpack
-from .spec import (
-    PICKLE,
-    Spec,
-    arguments,
-    asks_for_shapes,
-    has_loaders,
-    is_lightning,
-    require_callback,
-    require_lightning,
-    specify,
-)
-from .trained import load_trained
+from .spec import PICKLE, Spec, has_loaders, is_lightning, require_callback, require_lightning
+from .specifying import arguments, asks_for_shapes, specify, specify_agent
+from .trained import environment_of, load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written
-from .zoo import build, names
+from .zoo import build, is_agent, names, smallest_row
 
 __all__ = [
     "EXAMPLES",
+    "PARTS",
     "PICKLE",
     "WRITTEN",
     "Batch",
+    "Environment",
+    "Episodes",
     "Examples",
     "Spec",
     "Taken",
@@ -34,9 +29,13 @@ __all__ = [
     "assigned",
     "backbone_of",
     "build",
+    "environment",
+    "environment_of",
     "fetch_weights",
     "has_loaders",
     "head_of",
+    "is_agent",
+    "is_environment",
     "is_lightning",
     "is_on_hub",
     "is_under",
@@ -50,9 +49,13 @@ __all__ = [
     "save_weights",
     "shapes_in",
     "ship",
+    "smallest_row",
     "specify",
+    "specify_agent",
     "take",
     "unpack",
+    "walked",
     "write_examples",
+    "write_seen",
     "written",
 ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["EXAMPLES", "Batch", "Examples", "assigned", "read_examples", "write_examples"]
 
 EXAMPLES = "examples.npz"
-_FAULT, _LAYOUT = "fault", "layout"
+_FAULT, _LAYOUT, _CLASSES = "fault", "layout", "classes"
 _TAKEN = "a batch of (inputs, targets), or a mapping by the names of forward's arguments"
 
 
@@ -61,12 +61,14 @@ class Examples:
         train: batches of the training part.
         validation: batches that the network did not learn from.
         fault: why there are none; empty where there are some.
+        classes: names of what the network tells apart, where it says so.
     """
 
     id: str
     train: tuple[Batch, ...] = ()
     validation: tuple[Batch, ...] = ()
     fault: str = ""
+    classes: tuple[str, ...] = ()
 
     @property
     def held_out(self) -> tuple[Batch, ...]:
@@ -192,12 +194,16 @@ def _array(value: Any, name: str) -> NDArray[Any]:
 
 
 def write_examples(
-    folder: Path, train: Sequence[Batch] = (), validation: Sequence[Batch] = (), fault: str = ""
+    folder: Path,
+    train: Sequence[Batch] = (),
+    validation: Sequence[Batch] = (),
+    fault: str = "",
+    classes: Sequence[str] = (),
 ) -> None:
     """Write `examples.npz` into a job's folder, as a whole."""
     import numpy as np
 
-    arrays: dict[str, Any] = {_FAULT: np.array(fault)}
+    arrays: dict[str, Any] = {_FAULT: np.array(fault), _CLASSES: np.array(list(classes), dtype=str)}
     for part, batches in (("train", train), ("validation", validation)):
         for number, batch in enumerate(batches):
             for kind, values in (("inputs", batch.inputs), ("targets", batch.targets)):
@@ -223,8 +229,10 @@ def read_examples(folder: Path) -> Examples | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             fault = str(stored[_FAULT])
+            # Examples of before say nothing of them.
+            classes = tuple(map(str, stored[_CLASSES])) if _CLASSES in stored.files else ()
             for key in stored.files:
-                if key != _FAULT:
+                if key not in (_FAULT, _CLASSES):
                     part, number, kind, name = key.split("/", 3)
                     batch = parts[part].setdefault(int(number), {"inputs": {}, "targets": {}, _LAYOUT: ""})
                     if kind == _LAYOUT:
@@ -234,4 +242,4 @@ def read_examples(folder: Path) -> Examples | None:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as cause:
         raise FormatError(f"{path} is not readable", got=str(cause), hint="train again") from cause
     train, validation = (tuple(Batch(**one) for _, one in sorted(found.items())) for found in parts.values())
-    return Examples(file_sha256(path), train, validation, fault)
+    return Examples(file_sha256(path), train, validation, fault, classes)

@@ -6,7 +6,7 @@ from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
-from .data import Column, Data
+from .data import TASKS, Column, Data, Series, Task, Texts, refuse_duplicates
 from .doctor import Diagnosis, Finding
 from .events import (
     Curve,
@@ -32,6 +32,7 @@ from .metrics import better, monitored
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, DriftStep, FeatureDrift, FeatureHistogram, Health, Traffic, UsageStep
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
+from .plays import Play
 from .profiles import Check, ColumnProfile, Problem, Profile
 from .quality import Feedback, Quality, QualityStep, Segment
 from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
@@ -43,6 +44,7 @@ from .written import Written
 
 __all__ = [
     "FAILURES",
+    "TASKS",
     "Alert",
     "AlertStatus",
     "Artifact",
@@ -84,6 +86,7 @@ __all__ = [
     "Objective",
     "Outputs",
     "PipelineRun",
+    "Play",
     "Predictions",
     "Problem",
     "Profile",
@@ -99,6 +102,7 @@ __all__ = [
     "Runs",
     "Scored",
     "Segment",
+    "Series",
     "Severity",
     "Stage",
     "Started",
@@ -109,6 +113,8 @@ __all__ = [
     "Study",
     "StudyStatus",
     "Table",
+    "Task",
+    "Texts",
     "Traffic",
     "Trial",
     "TrialStatus",
@@ -128,6 +134,7 @@ __all__ = [
     "monitored",
     "plain",
     "printable",
+    "refuse_duplicates",
     "seconds_of",
     "silent",
 ]

@@ -9,7 +9,8 @@ __all__ = ["better", "monitored"]
 
 _FALLING = ("loss", "error", "mse", "mae", "brier", "perplexity", "latency")
 _RISING = (
-    "accuracy", "acc", "f1", "precision", "recall", "auc", "auroc", "r2", "iou", "dice", "bleu", "return", "reward"
+    "accuracy", "acc", "f1", "precision", "recall", "auc", "auroc", "r2", "iou", "dice", "bleu", "return", "reward",
+    "solved",
 )  # fmt: skip
 
 
@@ -27,13 +28,22 @@ def better(metric: str) -> Literal["lower", "higher", ""]:
 
 
 def monitored(metrics: Iterable[str]) -> str | None:
-    """The loss that says which epoch is the best: of validation where there is one, else of training.
+    """What says which epoch is the best: an agent's return, else a loss, of validation where there is one.
 
     Example:
         >>> monitored(["train_loss", "valid/loss"]), monitored(["loss"]), monitored(["f1"])
         ('valid/loss', 'loss', None)
+        >>> monitored(["train_loss", "val_return"])
+        'val_return'
     """
     names = list(metrics)
     losses = [name for name in names if "loss" in name]
-    preferred = ("val_loss", *(n for n in losses if "val" in n), "train_loss", "train_loss_epoch", *losses)
+    preferred = (
+        "val_return",
+        "val_loss",
+        *(n for n in losses if "val" in n),
+        "train_loss",
+        "train_loss_epoch",
+        *losses,
+    )
     return next((name for name in preferred if name in names), None)

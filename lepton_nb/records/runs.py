@@ -128,7 +128,8 @@ class Run(Result):
             ("id", self.id),
             ("status", self.status),
             ("model", self.model),
-            ("data", self.data[:12]),
+            # A hash is known by its beginning; the name of an environment is said in full.
+            ("data", self.data[:12] if len(self.data) == 64 else self.data),
             ("time", duration(seconds)),
         ]
         rows += [("cause", self.cause)] if self.cause else []

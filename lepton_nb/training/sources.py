@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError, UsageError
+from ..models import Environment
 from ..records import Data
 
 __all__ = ["Loaders", "loaders_of", "travels"]
@@ -22,7 +23,8 @@ class Loaders:
     """Data that is not kept in the workspace.
 
     Args:
-        kind: `module` (a LightningDataModule), `loaders`, `datasets`, or `own` (the network has loaders itself).
+        kind: `module` (a LightningDataModule), `loaders`, `datasets`, or `own` (the network has loaders itself, such
+            as an agent, whose value is its environment).
         name: for people.
         value: the data module, or the training part and the validation part (which may be None).
     """
@@ -62,7 +64,7 @@ def travels(value: object) -> bool:
         return bool(value) and all(_is_part(one) for one in value)
     if isinstance(value, Mapping):
         return bool(value) and set(value) <= {"train", "val"} and all(_is_part(one) for one in value.values())
-    return _is_part(value) or _is_data_module(value)
+    return isinstance(value, Environment) or _is_part(value) or _is_data_module(value)
 
 
 def loaders_of(value: Any) -> Data | Loaders:
@@ -70,7 +72,8 @@ def loaders_of(value: Any) -> Data | Loaders:
 
     Args:
         value: a LightningDataModule; a DataLoader or a Dataset for training, or a pair of them whose second one is
-            for validation, or `{"train": ..., "val": ...}`; None for a network that has loaders of its own.
+            for validation, or `{"train": ..., "val": ...}`; an environment of an agent; None for a network that has
+            loaders of its own.
 
     Raises:
         UsageError: it is something else.
@@ -78,6 +81,8 @@ def loaders_of(value: Any) -> Data | Loaders:
     """
     if value is None:
         return Loaders("own", "its own loaders")
+    if isinstance(value, Environment):
+        return Loaders("own", str(value), value)
     if _is_data_module(value):
         kept = getattr(value, "data", None)
         # Our own module is a loaded data set, which the trainer finds by its hash.

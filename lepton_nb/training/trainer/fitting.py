@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ... import tracking
-from ...models import save_weights
+from ...models import is_agent, load_weights, save_weights, write_seen
 from ...records import Curve, Epoch, Event, better
 from ...workspace import Workspace
 from ..checkpoints import checkpoint_folder, good_checkpoint
@@ -66,6 +66,9 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
         recorder.stopped = True
     else:
         _run(job, log, ranks, library, module, recorder, writer, moved)
+    if ranks.first and weights.exists() and is_agent(spec.name):
+        load_weights(weights, module)
+        write_seen(job.folder / "job", module.environment, module.cpu().best)
     if ranks.first and weights.exists():
         tracking.log_files(ws, job.id, [weights], send=False)
     if ranks.first and ranks.sends and not recorder.stopped:

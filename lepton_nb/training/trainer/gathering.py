@@ -29,7 +29,7 @@ class Gatherer:
         super().__init__()
         self._folder = job.folder / "job"
         self._parts: dict[str, list[Batch]] = {"train": [], "validation": []}
-        self._fault = ""
+        self._fault, self._classes = "", tuple[str, ...]()
         # A run that goes on has its examples already, but for those of a validation that was yet to come.
         self._is_done, self._is_seen = False, False
         with contextlib.suppress(LeptonError):
@@ -39,6 +39,7 @@ class Gatherer:
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Keep a batch of the training part."""
+        self._classes = tuple(getattr(pl_module, "action_names", ()))
         if not self._is_seen:
             self._keep("train", pl_module, batch)
 
@@ -90,7 +91,8 @@ class Gatherer:
             self._is_seen = True
             # A full disk says so where the weights are written.
             with contextlib.suppress(OSError, LeptonError):
-                write_examples(self._folder, self._parts["train"], self._parts["validation"], self._fault)
+                parts = self._parts["train"], self._parts["validation"]
+                write_examples(self._folder, *parts, self._fault, self._classes)
         if is_last:
             self._is_done, self._parts = True, {"train": [], "validation": []}
 

@@ -1,0 +1,221 @@
+"""An agent that learns what each action is worth. This module imports torch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .environments import environment as described
+from .experience import Experience, Greedy
+from .settings import AGENT_OPTIONS, defaults
+from .values import MLPValues, PlannerValues
+
+__all__ = ["DQN"]
+
+
+class DQN(pl.LightningModule):
+    """Deep Q-learning (Mnih et al., doi:10.1038/nature14236) from many environments that step together.
+
+    Double (arXiv:1509.06461), with a duelling head (arXiv:1511.06581), returns of n steps and replay by priority
+    (arXiv:1511.05952), each by an option. `forward` gives the values of the actions: what is packaged takes an
+    observation and answers with the action of the highest value; its probabilities are a softmax of the values, so that
+    their order says something and their size does not.
+
+    A step is a gradient step; for each, `train_every` steps of environments are taken. An epoch is `epoch_steps` of
+    them, and then `episodes` episodes that were never trained on are played without exploring. Logs `train_loss`
+    (Huber, per transition), `train_return` (of the episodes that ended in the epoch, with exploring), `epsilon`,
+    `env_steps`, `val_return` and, where it can be told, `val_solved`.
+
+    A run that goes on has its weights, the target network, the optimizer, epsilon and its steps as they were; what it
+    remembered is filled anew, so it does not draw the very same batches.
+
+    Options that are None have a value by the kind of the observations; `settings.defaults` tells them.
+
+    Args:
+        feature_shape: shape of an observation.
+        classes: number of actions.
+        environment: name of the environment, or what `environment` makes one of.
+        network: `mlp`, `planner` (for the planes of a grid), or `auto`: planner for a maze.
+        hidden: widths of the hidden layers; of a planner one, of what it says of a room.
+        channels: values of a room, of a planner.
+        sweeps: of a planner; each looks one to four steps further ahead.
+        lr: Adam's learning rate.
+        gamma: what a reward of the next step counts.
+        double: whether the network chooses the action whose value the target network tells.
+        duelling: whether an mlp tells the value of the state and the advantages of the actions apart.
+        prioritised: whether what was wrong is drawn more often.
+        n_step: rewards that are summed up before a value is asked for.
+        batch: transitions of a gradient step.
+        envs: environments that step together.
+        train_every: steps of environments, of all together, for each gradient step.
+        buffer: transitions that are remembered.
+        warmup: steps before the first gradient step.
+        target_every: gradient steps after which the target network becomes as the network is.
+        epsilon_end: share of actions that are drawn at random in the end; it falls from 1 on in a line.
+        epsilon_steps: gradient steps until then.
+        epoch_steps: gradient steps of an epoch.
+        episodes: episodes of a validation.
+        enough: a mean return of validation that ends the training; None for no such end.
+    """
+
+    def __init__(  # noqa: PLR0913 -- one argument for each thing that a person may ask of an agent
+        self,
+        feature_shape: Sequence[int],
+        classes: int,
+        *,
+        environment: Any,
+        network: str = "auto",
+        hidden: Sequence[int] | None = None,
+        channels: int | None = None,
+        sweeps: int | None = None,
+        lr: float | None = None,
+        gamma: float | None = None,
+        double: bool | None = None,
+        duelling: bool | None = None,
+        prioritised: bool | None = None,
+        n_step: int | None = None,
+        batch: int | None = None,
+        envs: int | None = None,
+        train_every: float | None = None,
+        buffer: int | None = None,
+        warmup: int | None = None,
+        target_every: int | None = None,
+        epsilon_end: float | None = None,
+        epsilon_steps: int | None = None,
+        epoch_steps: int | None = None,
+        episodes: int | None = None,
+        enough: float | None = None,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name in AGENT_OPTIONS and name != "environment"}
+        super().__init__()
+        self.environment = described(environment)
+        shape = tuple(feature_shape)
+        self.settings = settings = defaults(shape, given, self.environment.actions)
+        self.network: nn.Module = (
+            PlannerValues(shape[0], settings["channels"], settings["hidden"][0], settings["sweeps"])
+            if settings["network"] == "planner"
+            else MLPValues(shape, classes, settings["hidden"], duelling=bool(settings["duelling"]))
+        )
+        self.lr = float(settings["lr"])
+        self.learned = 0
+        # Not as a part of the network: it is not shipped, and nothing of it is learned.
+        self._target = [copy.deepcopy(self.network).requires_grad_(False)]
+        self._experience: Experience | None = None
+        self._greedy = Greedy(self)
+        self._loss, self._losses = torch.zeros(()), 0
+
+    # ---- what it says
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """The value of each action: float32 `[N, *feature_shape]` to float32 `[N, actions]`."""
+        values: Tensor = self.network(observation)
+        return values
+
+    def best(self, observations: NDArray[Any]) -> NDArray[np.int64]:
+        """The actions that it thinks best, int64 [N]."""
+        with torch.no_grad():
+            seen = torch.from_numpy(np.ascontiguousarray(observations)).to(self.device, torch.float32)
+            chosen: NDArray[np.int64] = self.network(seen).argmax(dim=1).cpu().numpy()
+        return chosen
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """What its answers stand for."""
+        return self.environment.actions
+
+    @property
+    def epsilon(self) -> float:
+        """Share of the actions that are drawn at random now."""
+        share = min(1.0, self.learned / self.settings["epsilon_steps"])
+        return float(1 + share * (self.settings["epsilon_end"] - 1))
+
+    @property
+    def beta(self) -> float:
+        """How far weights make up for drawing by priority now: from 0.4 to 1 as epsilon falls."""
+        return 0.4 + 0.6 * min(1.0, self.learned / self.settings["epsilon_steps"])
+
+    # ---- what it is fed with
+
+    def train_dataloader(self) -> Experience:
+        """Batches of what it has seen."""
+        most = self.trainer.max_steps
+        per_epoch = int(self.settings["epoch_steps"])
+        self._experience = Experience(self, min(per_epoch, most) if most > 0 else per_epoch)
+        return self._experience
+
+    def val_dataloader(self) -> Greedy:
+        """Episodes that it was never trained on."""
+        return self._greedy
+
+    # ---- how it learns
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        """The Huber loss of a batch, against what the target network says of what came after."""
+        seen, actions, rewards, after, discounts, weights, places = batch
+        if self.learned % self.settings["target_every"] == 0:
+            self._target[0].load_state_dict(self.network.state_dict())
+        self.learned += 1
+        with torch.no_grad():
+            told = self._target[0].to(self.device)(after)
+            chosen = (self.network(after) if self.settings["double"] else told).argmax(dim=1, keepdim=True)
+            aims = rewards + discounts * told.gather(1, chosen).squeeze(1)
+        values = self(seen).gather(1, actions.unsqueeze(1)).squeeze(1)
+        if self._experience is not None:
+            self._experience.judge(places, values - aims)
+        loss = (weights * functional.smooth_l1_loss(values, aims, reduction="none")).mean()
+        self._loss = self._loss + loss.detach()
+        self._losses += 1
+        return loss
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """Nothing: the loader plays the episodes."""
+
+    def on_validation_epoch_start(self) -> None:
+        """Log what the epoch of training has come to."""
+        if self._losses:
+            self.log("train_loss", self._loss / self._losses)
+        self._loss, self._losses = torch.zeros((), device=self.device), 0
+        self.log("epsilon", self.epsilon)
+        if (experience := self._experience) is not None:
+            self.log("env_steps", float(experience.taken))
+            if experience.ended:
+                self.log("train_return", float(np.mean(experience.ended)))
+            experience.ended.clear()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what the episodes have come to, and end when that is enough."""
+        if (episodes := self._greedy.episodes) is None:
+            return
+        found = episodes.metrics()
+        for name in ("return", "solved", "solved_within_twice"):
+            if name in found:
+                self.log(f"val_{name}", found[name])
+        enough = self.settings["enough"]
+        if enough is not None and found["return"] >= enough:
+            self.trainer.should_stop = True
+
+    def on_fit_end(self) -> None:
+        """Let go of the environments."""
+        if self._experience is not None:
+            self._experience.close()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add how far it is, and the target network."""
+        checkpoint["dqn"] = {"learned": self.learned, "target": self._target[0].state_dict()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back."""
+        self.learned = int(checkpoint["dqn"]["learned"])
+        self._target[0].load_state_dict(checkpoint["dqn"]["target"])
