@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -224,6 +225,11 @@ class _Tuner:
                     self._over(one)
             self._ledger.write()
             time.sleep(_LOOK_S)
+        for trial in self._ledger.trials:
+            # Whoever looks when the study has ended finds no run that still seems to go on.
+            if trial.run and self._ws.run(trial.run).is_dir():
+                with contextlib.suppress(LeptonError):
+                    tracking.flush(self._ws, trial.run, wait=10.0)
         self._ledger.registered = register(self._ws, self._plan, self._ledger.trials)
         self._ledger.write(sync=True)
         return "stopped" if stopped and self._left() > 0 else "finished"
