@@ -28,6 +28,8 @@ VERBS = {
     "tune delete": "tune",
     "attach": "train",
     "resume": "train",
+    "models": "models",
+    "models show": "models",
     "runs": "runs",
     "runs show": "runs",
     "runs compare": "runs",
@@ -64,6 +66,8 @@ FUNCTIONS = {
     "network_probabilities": "reading",
     "load_model": "reading",
     "play": "playing",
+    # The verb `models`: that name is a room of the package.
+    "list_models": "models",
 }
 
 _GROUP_HELP = {

@@ -14,6 +14,8 @@ READS = (
         "data check",
         "data profile",
         "data drift",
+        "models",
+        "models show",
         "runs",
         "runs show",
         "runs compare",
