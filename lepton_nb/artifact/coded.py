@@ -58,7 +58,7 @@ class Coded:
     Args:
         signature: what it takes and what it answers.
         network: the torch module, in evaluation mode.
-        preparation: the ONNX Runtime session of the preprocessing; None of a network on loaders of its own, or on texts.
+        preparation: the ONNX Runtime session of the preprocessing; None of a network on texts, or on loaders.
         head: what makes probabilities of what the network gives.
         tokenizers: of the inputs that are texts, by their names.
         is_loaded: whether the network was trained on loaded data, and takes one prepared input.

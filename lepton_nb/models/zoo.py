@@ -44,7 +44,7 @@ _ZOO = {
         "rnn",
         "RNN",
         2,
-        ("vocabulary", "cell", "size", "width", "layers", "dropout", "word_dropout", *_FITTING),
+        ("vocabulary", "cell", "size", "width", "layers", "kernels", "dropout", "word_dropout", *_FITTING),
         ("vocabulary",),
     ),
     "tab_transformer": _Entry(
@@ -111,7 +111,7 @@ def _one_of(*legal: str) -> tuple[Callable[[Any], bool], str]:
 # What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
 _LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(
-        ("channels", "hidden", "categories"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")
+        ("channels", "hidden", "categories", "kernels"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")
     ),
     **dict.fromkeys(
         ("dropout", "label_smoothing", "word_dropout"),
