@@ -196,7 +196,8 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     write_json(folder / "signature.json", signature.to_dict())
     seen = (sample_of if data.streamed else read)(data, "train")[0]
     write_json(
-        folder / "reference.json", reference_of(signature, seen, expected, tokenizers_of(folder, signature)).to_dict()
+        folder / "reference.json",
+        reference_of(signature, seen, expected, tokenizers=tokenizers_of(folder, signature)).to_dict(),
     )
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     coded = Coded.load(folder)

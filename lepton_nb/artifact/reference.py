@@ -12,7 +12,7 @@ from ..records import Data
 from ..runtime import Distribution, Output, Reference, Signature
 from ..runtime.answers import Answers
 from ..runtime.embedding import answer_features
-from ..runtime.summary import feature_kinds, features_of
+from ..runtime.summary import feature_kinds, features_of, sides_names
 from ..runtime.tokens import Tokenizer
 from ..scores import count_category, count_number, edges_of
 
@@ -35,6 +35,7 @@ def reference_of(
     signature: Signature,
     training: Mapping[str, NDArray[Any]],
     held_out: Answers,
+    sides: NDArray[np.int32] | None = None,
     tokenizers: Mapping[str, Tokenizer] | None = None,
 ) -> Reference:
     """What ordinary traffic looks like.
@@ -47,6 +48,8 @@ def reference_of(
         signature: of the model.
         training: raw inputs of the training part.
         held_out: probabilities [N, C] of rows outside the training part, or numbers [N] by their names.
+        sides: [N, 2], width and height of the training part's pictures before they were scaled; None where they are
+            not known.
         tokenizers: of the inputs that are texts.
     """
     kinds = feature_kinds(signature)
@@ -55,6 +58,9 @@ def reference_of(
         name: categories_of(values, categories[name]) if kinds.get(name) == "category" else numbers_of(values)
         for name, values in features_of(training, signature, tokenizers).items()
     }
+    if sides is not None:
+        lengths = dict(zip(sides_names(signature.inputs[0].name), sides.T, strict=True))
+        features |= {name: numbers_of(values.astype(np.float64)) for name, values in lengths.items()}
     rows = len(next(iter(training.values())))
     if not isinstance(held_out, np.ndarray):
         told = [numbers_of(values) for values in held_out.values()]

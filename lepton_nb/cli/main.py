@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 
+from .warm import run_warm
+
 __all__ = ["main"]
 
 _INTERRUPTED, _TERMINATED = 130, 143
@@ -35,6 +37,9 @@ def main(words: list[str] | None = None) -> None:
     behind = _OWN_STATUSES.get(given[0], 0) if given else 0
     try:
         _terminable()
+        _interruptible()
+        if words is None:
+            run_warm(given)
         _run(given, behind)
     except KeyboardInterrupt as cause:
         terminated = isinstance(cause, _Terminated)
@@ -66,6 +71,12 @@ def _terminable() -> None:
     except ValueError:
         # Only the main thread may.
         return
+
+
+def _interruptible() -> None:
+    """Let the signals come that a forked process has had to wait until it can answer them as it should."""
+    if sys.platform == "linux":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
 def _run(words: list[str], behind: int) -> None:

@@ -15,7 +15,18 @@ from ..runtime import Input
 from ..workspace import Workspace
 from .host import current_host
 
-__all__ = ["bento_of", "data_of", "named", "network_of", "options_of", "rows_of", "run_of", "source_of", "table_of"]
+__all__ = [
+    "bento_of",
+    "data_of",
+    "named",
+    "network_of",
+    "options_of",
+    "rows_of",
+    "run_of",
+    "source_of",
+    "table_of",
+    "weights_of",
+]
 
 
 def source_of(value: object) -> object:
@@ -71,6 +82,29 @@ def run_of(ws: Workspace, value: object) -> Run:
     from .. import tracking
 
     return tracking.get(ws, str(value))
+
+
+def weights_of(ws: Workspace, value: object) -> tuple[str, Path | None]:
+    """Pretrained weights from a run, a safetensors file or a hub: how people call them, and where they lie.
+
+    Raises:
+        NotFoundError: there are none of that name.
+        FormatError: they are no safetensors.
+    """
+    from .. import models
+
+    value = named(value, Run)
+    if value is None or value == "":
+        return "", None
+    if isinstance(value, str) and models.is_on_hub(value):
+        name, path = value, models.fetch_weights(value)
+    elif isinstance(value, Path) or (isinstance(value, str) and (Path(value).suffix or Path(value).is_file())):
+        name, path = Path(str(value)).name, Path(str(value)).expanduser()
+    else:
+        run = run_of(ws, value)
+        name, path = f"run {run.name}", run.path / "weights.safetensors"
+    models.shapes_in(path)
+    return name, path
 
 
 def bento_of(ws: Workspace, value: object) -> Bento:

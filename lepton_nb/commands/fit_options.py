@@ -17,6 +17,9 @@ __all__ = [
     "Detach",
     "Devices",
     "Epochs",
+    "Freeze",
+    "Head",
+    "LayerDecay",
     "Monitor",
     "Network",
     "NetworkArguments",
@@ -26,9 +29,11 @@ __all__ = [
     "Rate",
     "Seed",
     "Source",
+    "StartFrom",
     "Steps",
     "Target",
     "TrainerArguments",
+    "UnfreezeAt",
     "Workers",
 ]
 
@@ -59,6 +64,19 @@ Clip = Annotated[float, Opt("Largest norm of the gradients; 0 leaves them.")]
 Accumulate = Annotated[int, Opt("Batches per step.")]
 CheckpointEvery = Annotated[float, Opt("Seconds between two checkpoints.", "SECONDS")]
 AllowNan = Annotated[bool, Opt("Go on when the loss is not finite.")]
+StartFrom = Annotated[
+    object,
+    Opt(
+        "Weights to begin with: a run, a .safetensors file, hf:OWNER/NAME or timm:NAME.",
+        "RUN|FILE|HUB",
+        "--from",
+        "run",
+    ),
+]
+Head = Annotated[str, Opt("The part that begins anew with --from (default: the last layer).", "MODULE")]
+Freeze = Annotated[str, Opt("Parts that do not learn: backbone (all but the head), or modules, with commas.", "PARTS")]
+UnfreezeAt = Annotated[int, Opt("Epoch at whose start they begin to learn, counted from 1; 0 for never.", "EPOCH")]
+LayerDecay = Annotated[float, Opt("Factor of the learning rate from each layer to the one before it.", "FACTOR")]
 Callbacks = Annotated[
     tuple[object, ...], Opt("A Lightning callback of this notebook; repeatable.", "NAME", completes="callback")
 ]

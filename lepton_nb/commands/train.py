@@ -8,7 +8,7 @@ from ..records import Run
 from ..workspace import Workspace, current
 from . import fit_options as o
 from .declare import Arg
-from .find import data_of, network_of, options_of, run_of, source_of
+from .find import data_of, network_of, options_of, run_of, source_of, weights_of
 from .host import current_host
 from .live import watch_beside
 
@@ -37,6 +37,11 @@ def train(
     accumulate: o.Accumulate = 1,
     checkpoint_every: o.CheckpointEvery = 30.0,
     allow_nan: o.AllowNan = False,
+    start_from: o.StartFrom = None,
+    head: o.Head = "",
+    freeze: o.Freeze = "",
+    unfreeze_at: o.UnfreezeAt = 0,
+    layer_decay: o.LayerDecay = 1.0,
     callback: o.Callbacks = (),
     net: o.NetworkArguments = (),
     trainer: o.TrainerArguments = (),
@@ -53,14 +58,24 @@ def train(
     from .. import training
 
     words = {name: value for name, value in locals().items() if name in training.FIT_OPTIONS}
-    fit = training.Fit(**{**words, "monitor": monitor or "", "trainer": options_of(trainer)})
-    ws, kind = current(), network_of(network)
+    ws = current()
+    known, weights = weights_of(ws, start_from)
+    fit = training.Fit(**{**words, "monitor": monitor or "", "trainer": options_of(trainer), "pretrained": known})
+    kind = network_of(network)
     about: dict[str, Any] = {"name": name, "lr": lr, "options": options_of(net)}
     # Before data that is not loaded yet is written for a run that cannot be.
     training.check(kind, fit, **about)
     callbacks, report = _callbacks(callback), current_host().report
     return training.train(
-        ws, kind, _data(ws, data, target), fit, callbacks=callbacks, detach=detach, report=report, **about
+        ws,
+        kind,
+        _data(ws, data, target),
+        fit,
+        weights=weights,
+        callbacks=callbacks,
+        detach=detach,
+        report=report,
+        **about,
     )
 
 

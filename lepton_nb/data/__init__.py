@@ -8,7 +8,7 @@ from .loading import load
 from .opening import is_source
 from .preprocessing import Normaliser, features, preprocessing
 from .profiling import profile
-from .reading import read, sample
+from .reading import read, sample, sides
 from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
 from .texts import TextOptions
@@ -31,4 +31,5 @@ __all__ = [
     "profile",
     "read",
     "sample",
+    "sides",
 ]

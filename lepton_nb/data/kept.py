@@ -18,10 +18,12 @@ from .memory import available_memory
 
 __all__ = [
     "LOAD_AGAIN",
+    "SIDES",
     "kept_batches",
     "kept_buckets",
     "kept_inputs",
     "kept_parts",
+    "kept_sides",
     "kept_table",
     "kept_targets",
     "refuse_broken",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 LOAD_AGAIN = "load the data again, which puts the file right: lepton data load SOURCE"
+SIDES = "sides.npy"
 # Rows that are handled at a time are about as many bytes; the preprocessing makes several copies of them.
 _BATCH = 4 << 20
 # What NumPy, zipfile and Arrow raise for a file that is missing, cut off, or something else altogether.
@@ -91,6 +94,16 @@ def kept_inputs(data: Data) -> NDArray[np.float32]:
         shape = (sum(data.rows.values()), *data.columns[0].shape)
         _expect(array.dtype == np.float32 and array.shape == shape, f"{array.dtype} {array.shape}")
         return array
+
+
+def kept_sides(data: Data) -> NDArray[np.int32] | None:
+    """Width and height of every picture before it was scaled, int32 [N, 2]; None where they were never known."""
+    if not (data.path / SIDES).exists():
+        return None
+    with _whole(data.path / SIDES) as path:
+        sides: NDArray[np.int32] = np.asarray(np.load(path, allow_pickle=False))
+        _expect(sides.dtype.kind == "i" and sides.shape == (sum(data.rows.values()), 2), f"{sides.dtype} {sides.shape}")
+        return sides
 
 
 def kept_table(data: Data) -> Any:

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..records import Column, Data
 from ..workspace import Workspace, check_name
 from .columns import TypedColumn
+from .kept import SIDES
 from .opening import open_rows
 from .roles import choose_targets, column_name, inputs_and_times
 from .sources import Choices, Source
@@ -139,6 +140,8 @@ def _keep(
         rows.write(folder)
         np.save(folder / "targets.npy", targets)
         np.savez(folder / "split.npz", allow_pickle=False, **parts)
+        if opened.sides is not None:
+            np.save(folder / SIDES, opened.sides)
 
     return put(ws, sha, meta, name, write)
 

@@ -11,7 +11,7 @@ from ..errors import NotFoundError, UsageError
 from ..records import Data
 from ..workspace import Workspace
 from .columns import TypedColumn, typed
-from .kept import kept_inputs, kept_table, kept_targets
+from .kept import kept_inputs, kept_sides, kept_table, kept_targets
 from .multilabel import as_lists
 from .pictures import PICTURES
 from .queries import is_query
@@ -80,7 +80,7 @@ def _rows(data: Data) -> Source:
     known: dict[str, Any] = {"target": tuple(column.name for column in targets), "task": data.task}
     if data.kind == "array":
         array, pictures = np.array(kept_inputs(data)), data.columns[0].picture
-        return Source(data.name, targets, array, pictures=pictures, **known)
+        return Source(data.name, targets, array, pictures=pictures, sides=kept_sides(data), **known)
     table = kept_table(data)
     if data.kind == "text":
         texts = table.column(data.columns[0].name).combine_chunks()

@@ -15,13 +15,14 @@ from .kept import (
     kept_buckets,
     kept_inputs,
     kept_parts,
+    kept_sides,
     kept_table,
     kept_targets,
     refuse_too_large,
 )
 from .splits import PARTS
 
-__all__ = ["Part", "raw_inputs", "read", "sample"]
+__all__ = ["Part", "raw_inputs", "read", "sample", "sides"]
 
 Part = Literal["train", "validation", "test"]
 
@@ -72,6 +73,19 @@ def sample(data: Data, part: Part | str, most: int = 100_000) -> tuple[dict[str,
         return inputs, targets
     rows = np.sort(np.random.default_rng(0).choice(len(targets), most, replace=False))
     return {name: values[rows] for name, values in inputs.items()}, targets[rows]
+
+
+def sides(data: Data, part: Part | str) -> NDArray[np.int32] | None:
+    """Width and height that the pictures of one part had before they were scaled.
+
+    Returns:
+        int32 [N, 2]; None where they were never known, as of arrays.
+
+    Raises:
+        FormatError: a file of the data set is broken.
+    """
+    found = None if data.streamed else kept_sides(data)
+    return None if found is None else found[kept_parts(data)[part]]
 
 
 def _streamed(data: Data, part: str, most: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:

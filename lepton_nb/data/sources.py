@@ -46,6 +46,7 @@ class Source:
         parts: row numbers of the parts that the source has split off itself.
         pictures: whether the rows of the array are pictures, whose values go from 0 to 255.
         task: what the target asks for, where the source knows that.
+        sides: int32 [N, 2], width and height of the pictures before they were scaled; None where they are not known.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Source:
     parts: Mapping[str, Any] = field(default_factory=dict)
     pictures: bool = False
     task: str | None = None
+    sides: Any = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -190,7 +192,9 @@ def _folder(path: Path, target: str | None, choices: Choices) -> Source:
     found = read_folder(path, size_of(choices.image_size), grey=choices.grey)
     target = target or "class"
     labels = typed(target, _categorical(found.labels, found.classes))
-    return Source(source_name(path.resolve().name), (labels,), found.array, target, found.parts, pictures=True)
+    return Source(
+        source_name(path.resolve().name), (labels,), found.array, target, found.parts, pictures=True, sides=found.sides
+    )
 
 
 def _parquet(path: Path) -> tuple[TypedColumn, ...]:

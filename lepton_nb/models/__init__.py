@@ -1,6 +1,8 @@
 """Which network is trained, and how is a trained one kept and loaded?"""
 
 from .examples import EXAMPLES, Batch, Examples, assigned, read_examples, write_examples
+from .hubs import fetch_weights, is_on_hub
+from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
 from .shipped import pack, ship, unpack
 from .spec import PICKLE, Spec, asks_for_shapes, has_loaders, is_lightning, require_callback, require_lightning, specify
 from .trained import load_trained
@@ -15,12 +17,18 @@ __all__ = [
     "Batch",
     "Examples",
     "Spec",
+    "Taken",
     "Written",
     "asks_for_shapes",
     "assigned",
+    "backbone_of",
     "build",
+    "fetch_weights",
     "has_loaders",
+    "head_of",
     "is_lightning",
+    "is_on_hub",
+    "is_under",
     "load_trained",
     "load_weights",
     "names",
@@ -29,9 +37,11 @@ __all__ = [
     "require_callback",
     "require_lightning",
     "save_weights",
+    "shapes_in",
     "ship",
     "smallest_row",
     "specify",
+    "take",
     "unpack",
     "write_examples",
     "written",

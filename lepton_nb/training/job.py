@@ -16,9 +16,19 @@ from ..workspace import Workspace, discard, file_sha256, read_json, write_atomic
 from .options import Fit
 from .sources import Loaders
 
-__all__ = ["Fit", "Job", "ask_to_stop", "forget_request", "forget_shipped", "is_asked_to_stop", "ship_loaders"]
+__all__ = [
+    "PRETRAINED",
+    "Fit",
+    "Job",
+    "ask_to_stop",
+    "forget_request",
+    "forget_shipped",
+    "is_asked_to_stop",
+    "ship_loaders",
+]
 
 # Beside the job and not in it: an artifact is known by what lies there.
+PRETRAINED = "pretrained.safetensors"
 _SHIPPED, _LOADERS, _CALLBACKS = "data", "loaders.pkl", "callbacks.pkl"
 
 

@@ -99,6 +99,11 @@ class Fit:
         accumulate: batches per step.
         checkpoint_every: seconds between two checkpoints; at each end of an epoch and at a stop there is one, too.
         allow_nan: go on when the loss is not finite.
+        pretrained: where the weights to begin with come from, for people; empty for random ones.
+        head: the part of the network that begins anew; empty for its last layer.
+        freeze: parts that do not learn, with commas: `backbone` (all but the head), or names of modules.
+        unfreeze_at: the epoch, counted from 1, at whose start they begin to learn; 0 for never.
+        layer_decay: factor of the learning rate from each layer to the one before it.
         trainer: further arguments of Lightning's Trainer.
 
     Raises:
@@ -120,6 +125,11 @@ class Fit:
     accumulate: int = 1
     checkpoint_every: float = 30.0
     allow_nan: bool = False
+    pretrained: str = ""
+    head: str = ""
+    freeze: str = ""
+    unfreeze_at: int = 0
+    layer_decay: float = 1.0
     trainer: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -132,6 +142,7 @@ class Fit:
             ("devices", 1, 1024),
             ("workers", 0, 10**4),
             ("accumulate", 1, 10**6),
+            ("unfreeze_at", 0, 10**6),
         ):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
@@ -146,6 +157,13 @@ class Fit:
             value = getattr(self, name)
             if not _is_number(value) or value < 0:
                 raise UsageError(f"{name} {value!r} is not allowed", expected="a number from 0")
+        if not _is_number(self.layer_decay) or not 0 < self.layer_decay <= 1:
+            raise UsageError(f"layer_decay {self.layer_decay!r} is not allowed", expected="a number above 0, at most 1")
+        if self.unfreeze_at and not self.freeze:
+            raise UsageError("nothing is frozen that could learn later", hint="--freeze backbone")
+        self._check_processes()
+
+    def _check_processes(self) -> None:
         if self.batch_size < self.processes:
             raise UsageError(
                 f"{self.processes} processes cannot share a batch of {self.batch_size}",

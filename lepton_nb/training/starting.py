@@ -16,9 +16,9 @@ from ..errors import DataError, UsageError
 from ..models import Spec, asks_for_shapes, has_loaders, smallest_row, specify, written
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
-from ..workspace import Workspace, check_name
+from ..workspace import Workspace, check_name, write_atomic
 from .attending import attended, result, trains
-from .job import Fit, Job, ship_loaders
+from .job import PRETRAINED, Fit, Job, ship_loaders
 from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
@@ -65,6 +65,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name: str | None = None,
     lr: float | None = None,
     options: Mapping[str, Any] | None = None,
+    weights: Path | None = None,
     callbacks: Sequence[Any] = (),
     detach: bool = False,
     report: Report = silent,
@@ -82,6 +83,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
         name: of the run (default: the network's name and four characters).
         lr: learning rate; None leaves it to the network.
         options: arguments of the network.
+        weights: a safetensors file to begin with; None for random ones.
         callbacks: Lightning callbacks of the notebook's own.
         detach: return at once, with the run still running.
         report: told what happens.
@@ -100,7 +102,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name = None if name is None else check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = _specified(net, source, options or {}, lr)
-    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), callbacks, report)
+    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), weights, callbacks, report)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
@@ -131,6 +133,7 @@ def _launch(
     source: Data | Loaders,
     fit: Fit,
     name: str,
+    weights: Path | None,
     callbacks: Sequence[Any],
     report: Report,
 ) -> tuple[str, Identity]:
@@ -153,6 +156,9 @@ def _launch(
             callbacks=bool(callbacks),
             cwd=str(Path.cwd()),
         )
+        if weights:
+            # The run that they come from may be removed before this one is resumed.
+            write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
         # Later the cell may have been changed: what is packaged as source is what was trained.
         job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
         return run_id, launch(ws, run_id, Path.cwd())

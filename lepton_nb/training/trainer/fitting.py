@@ -28,6 +28,7 @@ from .recorder import Recorder
 from .sender import Sender
 from .shortage import is_shortage, told
 from .threads import cpu_count, threads
+from .transferring import Moved, Transfer, transfer
 
 __all__ = ["fit"]
 
@@ -55,6 +56,7 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
     logging.getLogger(library.__name__).setLevel(logging.WARNING)
     library.seed_everything(job.fit.seed, workers=True, verbose=False)
     module = spec.build()
+    moved = transfer(job, module, log)
     writer: Any = _joined(MetricsWriter, _logger_base(library))(job, log, said := _told(ws, job), ranks)
     recorder: Any = _joined(Recorder, library.callbacks.Checkpoint)(job, log, said, writer, ranks)
     weights = job.folder / "weights.safetensors"
@@ -63,7 +65,7 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
             save_weights(weights, module)
         recorder.stopped = True
     else:
-        _run(job, log, ranks, library, module, recorder, writer)
+        _run(job, log, ranks, library, module, recorder, writer, moved)
     if ranks.first and weights.exists():
         tracking.log_files(ws, job.id, [weights], send=False)
     if ranks.first and ranks.sends and not recorder.stopped:
@@ -71,7 +73,9 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
     return ("stopped" if recorder.stopped else "finished"), _closing_line(recorder)
 
 
-def _run(job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recorder: Any, writer: Any) -> None:
+def _run(
+    job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recorder: Any, writer: Any, moved: Moved | None
+) -> None:
     ws = Workspace(job.home)
     feeding = feed(job, library, module, recorder, ranks)
     if "OMP_NUM_THREADS" not in os.environ:
@@ -87,6 +91,9 @@ def _run(job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recor
     callbacks = [recorder, *own]
     if job.loaders and ranks.first:
         callbacks.append(_joined(Gatherer, library.Callback)(job))
+    if moved:
+        moved.apply(module)
+        callbacks.append(_joined(Transfer, library.Callback)(moved))
     if not job.fit.allow_nan:
         callbacks.append(_joined(Finite, library.Callback)(feeding.current, lambda: recorder.done))
     trainer = library.Trainer(callbacks=callbacks, logger=writer, **_arguments(job, ranks, library))
