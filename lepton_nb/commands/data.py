@@ -16,23 +16,26 @@ _SOURCE = Arg(
     completes="data",
 )
 
+_Task = Annotated[
+    Literal["classification", "regression", "multilabel"] | None,
+    Opt("What is predicted (default: numbers where the target is fractional, else classes)."),
+]
+_Split = Annotated[
+    Literal["stratified", "random", "time", "folders"] | None,
+    Opt("How rows are split (default: as a folder is, else stratified; numbers at random)."),
+]
+
 
 def data_load(
     source: Annotated[object, _SOURCE],
     *,
     target: Annotated[str | None, Opt("Column to predict; A,B for several.", "COLUMN")] = None,
-    task: Annotated[
-        Literal["classification", "regression", "multilabel"] | None,
-        Opt("What is predicted (default: numbers where the target is fractional, else classes)."),
-    ] = None,
+    task: _Task = None,
     name: Annotated[str | None, Opt("A name for people.")] = None,
     test_size: Annotated[float, Opt("Share of the rows kept for the test.")] = 0.2,
     validation_size: Annotated[float, Opt("Share of the rows kept for validation.")] = 0.1,
     seed: Annotated[int, Opt("Seed of the split.")] = 0,
-    split: Annotated[
-        Literal["stratified", "random", "time", "folders"] | None,
-        Opt("How rows are split (default: as a folder is, else stratified; numbers at random)."),
-    ] = None,
+    split: _Split = None,
     time_column: Annotated[str | None, Opt("Column to sort by, for a split by time.", "COLUMN")] = None,
     ignore: Annotated[tuple[str, ...], Opt("A column to leave out; repeatable.", "COLUMN")] = (),
     image_size: Annotated[str | None, Opt("Scale pictures to this size (default: their own).", "HxW")] = None,

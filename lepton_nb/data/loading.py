@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .sources import Choices, Source
 from .splits import SplitPlan, Strategy, split_rows
 from .store import content_hash, put
 from .streaming import must_stream, stream
-from .targets import refuse_flat, targets_of
+from .targets import Targets, refuse_flat, targets_of
 from .texts import TextOptions, refuse_text, text_options_of, text_rows
 
 __all__ = ["load"]
@@ -55,8 +55,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         test_size: share of the rows that is held out to the end.
         validation_size: share of the rows that training is watched by.
         seed: of the split.
-        split: as in `SplitPlan`; by default `folders` where the source has such parts, else `stratified` for
-            classes and `random` for numbers and labels.
+        split: as in `SplitPlan`; by default `folders` where the source has them, else `random` but for classes.
         time_column: column of numbers or ISO 8601 dates that orders the rows; it is no input.
         ignore: columns that are no inputs.
         choices: how the source is read: the size of pictures, the tables of a query, whether it is streamed.
@@ -76,23 +75,47 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     if _streams(source, split, choices or Choices()):
         refuse_text(text, source)
         return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore, task)
-    opened, before = open_rows(ws, source, target, choices)
-    text = text or text_options_of(before)
-    chosen = choose_targets(opened, target)
-    inputs, times = inputs_and_times(opened, [one.name for one in chosen], time_column, ignore, text and text.column)
+    asked = _Asked(target, task, name, split, ignore, text)
+    return _loaded(ws, open_rows(ws, source, target, choices), asked, plan)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What `load` was asked for of rows that are in memory; its words are those of `load`."""
+
+    target: str | None
+    task: str | None
+    name: str | None
+    split: Strategy | None
+    ignore: Sequence[str]
+    text: TextOptions | None
+
+
+def _loaded(ws: Workspace, rows: tuple[Source, Data | None], asked: _Asked, plan: SplitPlan) -> Data:
+    opened, before = rows
+    text = asked.text or text_options_of(before)
+    chosen = choose_targets(opened, asked.target)
+    names, column = [one.name for one in chosen], text and text.column
+    inputs, times = inputs_and_times(opened, names, plan.time_column, asked.ignore, column)
     if not inputs or inputs[0].kind != "text":
         refuse_text(text, opened.name)
     # What a loaded data set was loaded for, it is for; but not where its rows get another target.
-    known = opened.task if tuple(one.name for one in chosen) == opened.targets else None
-    targets = targets_of(chosen, task or known)
-    has_classes = targets.task == "classification"
-    if split is None:
-        plan = replace(plan, strategy="folders" if opened.parts else "stratified" if has_classes else "random")
-    parts = split_rows(targets.values, targets.classes if has_classes else (), times, plan, opened.parts)
-    if not has_classes:
-        refuse_flat(targets, parts["train"])
+    known = opened.task if tuple(names) == opened.targets else None
+    targets = targets_of(chosen, asked.task or known)
+    if asked.split is None:
+        whole = "stratified" if targets.task == "classification" else "random"
+        plan = replace(plan, strategy="folders" if opened.parts else whole)
+    parts = _parts(targets, times, plan, opened)
     meta = targets.meta() | {"split": asdict(plan)}
-    return _keep(ws, name or opened.name, meta, opened, inputs, targets.values, parts, text or TextOptions())
+    return _keep(ws, asked.name or opened.name, meta, opened, inputs, targets.values, parts, text or TextOptions())
+
+
+def _parts(targets: Targets, times: Any, plan: SplitPlan, opened: Source) -> dict[str, NDArray[np.int64]]:
+    if targets.task == "classification":
+        return split_rows(targets.values, targets.classes, times, plan, opened.parts)
+    parts = split_rows(targets.values, (), times, plan, opened.parts)
+    refuse_flat(targets, parts["train"])
+    return parts
 
 
 def _streams(source: Any, split: Strategy | None, choices: Choices) -> bool:

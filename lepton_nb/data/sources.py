@@ -96,9 +96,9 @@ def open_source(source: Any, target: str | None = None, choices: Choices | None 
     """Read a source.
 
     Args:
-        source: `digits`, `breast_cancer`, `diabetes`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
-            file; a folder of pictures, one folder per class, below `train`, `validation` and `test` or not, whose
-            rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a pandas DataFrame
+        source: `digits`, `breast_cancer`, `diabetes`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or
+            .parquet file; a folder of pictures, one folder per class, below `train`, `validation` and `test` or not,
+            whose rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a pandas DataFrame
             or an Arrow table; or a pair of arrays: X [N, F] becomes a table of F numbers `x0`, `x1`, ..., X with
             more dimensions stays one float32 array per row; y [N].
         target: name of the target column, when it is known.

@@ -100,19 +100,6 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
         raise FormatError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
     try:
         names = _checked(meta, folder.name)
-        columns = tuple(
-            Column(
-                c["name"],
-                c["kind"],
-                tuple(c["shape"]),
-                tuple(c["categories"]),
-                c.get("low"),
-                c.get("high"),
-                picture=bool(c.get("picture")),
-                tokens=Tokens.from_dict(c["tokens"]) if c["kind"] == "text" else None,
-            )
-            for c in meta["columns"]
-        )
         return Data(
             id=meta["id"],
             name=name or max(names, key=names.__getitem__, default=""),
@@ -121,7 +108,7 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
             task=meta["task"],
             target=meta["target"],
             classes=tuple(meta["classes"]),
-            columns=columns,
+            columns=tuple(map(_column, meta["columns"])),
             rows=meta["rows"],
             feature_shape=tuple(meta["feature_shape"]),
             split=meta["split"],
@@ -131,6 +118,19 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise FormatError(f"{path} is broken", got=f"{type(cause).__name__} {cause}", hint=LOAD_AGAIN) from cause
+
+
+def _column(c: dict[str, Any]) -> Column:
+    return Column(
+        c["name"],
+        c["kind"],
+        tuple(c["shape"]),
+        tuple(c["categories"]),
+        c.get("low"),
+        c.get("high"),
+        picture=bool(c.get("picture")),
+        tokens=Tokens.from_dict(c["tokens"]) if c["kind"] == "text" else None,
+    )
 
 
 def _checked(meta: dict[str, Any], sha: str) -> dict[str, float]:

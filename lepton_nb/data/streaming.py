@@ -12,6 +12,7 @@ from ..errors import DataError, UsageError
 from ..records import Data
 from ..workspace import Workspace
 from .buckets import bucket_count, write_buckets
+from .columns import TypedColumn
 from .kept import batch_rows
 from .labels import refuse_no_labels
 from .memory import available_memory
@@ -97,15 +98,7 @@ def stream(
     import pyarrow as pa
 
     opened = _opened(path)
-    chosen, *others = choose_targets(opened, target)
-    if others or task not in {None, "classification"}:
-        raise UsageError(
-            f"{path.name} is streamed, which knows one column of classes",
-            expected="a task of classification",
-            got=task or f"{1 + len(others)} target columns",
-            hint="load fewer rows, or fewer columns, which fit into the memory",
-        )
-    refuse_no_labels(chosen)
+    chosen = _only(choose_targets(opened, target), task, path)
     inputs = [column.name for column in inputs_and_times(opened, [chosen.name], None, ignore)[0]]
     before = _stamp(path)
     scanned = scan(_batches(path, [*inputs, chosen.name]), inputs, chosen.name, plan)
@@ -125,6 +118,19 @@ def stream(
             raise DataError(f"{path} has changed while it was read", hint="load it again when it is complete")
 
     return put(ws, sha, meta, name or opened.name, write)
+
+
+def _only(columns: Sequence[TypedColumn], task: str | None, path: Path) -> TypedColumn:
+    """The one target column, which holds classes."""
+    if len(columns) > 1 or task not in {None, "classification"}:
+        raise UsageError(
+            f"{path.name} is streamed, which knows one column of classes",
+            expected="a task of classification",
+            got=task or f"{len(columns)} target columns",
+            hint="load fewer rows, or fewer columns, which fit into the memory",
+        )
+    refuse_no_labels(columns[0])
+    return columns[0]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

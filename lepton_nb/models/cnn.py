@@ -28,7 +28,7 @@ class CNN(Learner):
         class_weights: of classes or labels.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one argument per option
         self,
         feature_shape: Sequence[int],
         classes: int,

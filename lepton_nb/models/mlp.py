@@ -36,7 +36,7 @@ class MLP(Learner):
         class_weights: of classes or labels.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one argument per option
         self,
         feature_shape: Sequence[int],
         classes: int,
@@ -47,7 +47,7 @@ class MLP(Learner):
         embedding: str = "none",
         categories: Sequence[int] = (),
         size: int = 16,
-        bins: int = 32,
+        bins: int = 64,
         lr: float = 5e-3,
         weight_decay: float = 0.01,
         schedule: Schedule = "one_cycle",

@@ -43,7 +43,7 @@ class TabTransformer(Learner):
         ValueError: `size` is no multiple of `heads`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- one argument per option
         self,
         feature_shape: Sequence[int],
         classes: int,
@@ -52,7 +52,7 @@ class TabTransformer(Learner):
         embedding: str = "piecewise",
         categories: Sequence[int] = (),
         size: int = 32,
-        bins: int = 32,
+        bins: int = 64,
         layers: int = 2,
         heads: int = 4,
         dropout: float = 0.1,
