@@ -1,8 +1,8 @@
 """Texts: `rnn` on a column of text beside TF-IDF with a logistic regression, scikit-learn's, on the same split.
 
-`sms_vs_tfidf`: F1 of spam on the test part, a fifth of the UCI SMS Spam Collection, mean over seeds of the split. Both are
-given the other rows: the peer all of them, with its regularisation and class weights chosen by cross-validation among
-them; ours keeps one in twenty to choose its epoch by. What was chosen for ours otherwise was chosen on training rows.
+`sms_vs_tfidf`: F1 of spam on the test part, a fifth of the UCI SMS Spam Collection, mean over seeds of the split. Both
+are given the other rows: the peer all of them, with its regularisation and class weights chosen by cross-validation
+among them; ours keeps one in twenty of all to choose its epoch by. What else was chosen was chosen on training rows.
 """
 
 from __future__ import annotations
