@@ -183,9 +183,8 @@ def specify(
     Raises:
         UsageError: it is none of these, or cannot take such options.
     """
-    known, given = _known(feature_shape, classes), dict(options)
-    if about and "vocabulary" in about:
-        known |= dict.fromkeys(_VOCABULARY, about["vocabulary"])
+    about = about or {}
+    known, given = _known(feature_shape, classes, about.get("vocabulary")), dict(options)
     shape, classes = tuple(feature_shape or ()), classes or 0
     if isinstance(net, str):
         if not shape or not classes:
@@ -194,9 +193,9 @@ def specify(
                 expected="data whose rows have one shape and whose targets are classes",
                 hint="load it with lepton data load, or pass a LightningModule",
             )
-        if about and "vocabulary" in about:
+        if "vocabulary" in about:
             refuse_texts(net)
-        given = {name: value for name, value in (about or {}).items() if name in told(net)} | given
+        given = {name: value for name, value in about.items() if name in told(net)} | given
         given |= {} if lr is None else {"lr": lr}
         check(net, shape, given, task, classes if task else 0)
         return Spec("zoo", net, shape, classes, given, task=task or "classification")
@@ -243,8 +242,8 @@ def _rate_of(names: Sequence[str], where: str) -> str:
     return found[0]
 
 
-def _known(shape: Sequence[int] | None, classes: int | None) -> dict[str, Any]:
-    known: dict[str, Any] = {}
+def _known(shape: Sequence[int] | None, classes: int | None, vocabulary: int | None) -> dict[str, Any]:
+    known: dict[str, Any] = dict.fromkeys(_VOCABULARY, vocabulary) if vocabulary else {}
     if shape is not None:
         known |= dict.fromkeys(_FEATURES, math.prod(shape)) | dict.fromkeys(_ROW, tuple(shape))
         known |= dict.fromkeys(_CHANNELS, shape[0]) if len(shape) > 1 else {}
