@@ -114,7 +114,7 @@ ZOO = {
         "rnn",
         "RNN",
         2,
-        ("vocabulary", "cell", "size", "width", "layers", "dropout", "word_dropout", *_FITTING),
+        ("vocabulary", "cell", "size", "width", "layers", "kernels", "dropout", "word_dropout", *_FITTING),
         ("vocabulary",),
         about="GRU or LSTM, for texts and sequences",
         usual=Usual((256,), 2, told={"vocabulary": 4096}),
@@ -216,7 +216,7 @@ def listed(value: Any) -> Any:
 # What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
 LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(LISTS, (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}, or one of them")),
-    "categories": (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}"),
+    **dict.fromkeys(("categories", "kernels"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")),
     **dict.fromkeys(
         ("dropout", "label_smoothing", "word_dropout"),
         (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),

@@ -38,7 +38,7 @@ class Networks(Result):
     def table(self) -> Table:
         """A row per network."""
         rows = [(one.name, one.about, ", ".join(one.tasks), one.inputs) for one in self.networks]
-        note = "lepton models show NET tells its options and draws its layers; lepton train NET --data DATA --net NAME=VALUE trains it"
+        note = "lepton models show NET: its options and layers; lepton train NET --data DATA --net NAME=VALUE"
         return Table(f"{len(rows)} networks", ("network", "what it is", "tasks", "inputs"), rows, note)
 
 

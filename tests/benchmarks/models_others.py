@@ -1,4 +1,4 @@
-"""Cases of bench_models: forecasts, anomalies, and transfer learning. Each gives the scores of both sides for a seed."""
+"""Cases of bench_models: forecasts, anomalies, transfer learning. Each gives the scores of both sides for a seed."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def anomaly_vs_iforest(seed: int) -> tuple[float, float]:
 def transfer_20(seed: int) -> tuple[float, float]:
     """Digits 5 to 9 with 20 labels a class: accuracy on all their other images after 20 steps.
 
-    Ours begins with the weights of a network that learned the digits 0 to 4, with a new last layer; the peer is the same
-    network from scratch, with as many steps. With ever more steps both come together: after 120 both read 97 of 100.
+    Ours begins with the weights of a network that learned the digits 0 to 4, with a new last layer; the peer is the
+    same network from scratch, with as many steps. With ever more steps both come together: after 120 both read 97 of 100.
     """
     import torch
 
