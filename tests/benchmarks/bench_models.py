@@ -83,7 +83,11 @@ CASES: dict[str, tuple[Callable[[int], tuple[float, float]], str]] = {
 def compared(case: str, seeds: int) -> dict[str, Any]:
     """Both scores of a case over its seeds."""
     score, unit = CASES[case]
-    mine, theirs = zip(*(score(seed) for seed in range(seeds)), strict=True)
+    scores_by_seed = []
+    for seed in range(seeds):
+        scores_by_seed.append(score(seed))
+        print(f"{case} seed {seed}: ours {scores_by_seed[-1][0]:.4f}, peer {scores_by_seed[-1][1]:.4f}", flush=True)
+    mine, theirs = zip(*scores_by_seed, strict=True)
     found: list[tuple[float, float]] = []
     for name, scores in (("ours", mine), ("peer", theirs)):
         spread = statistics.stdev(scores) if seeds > 1 else 0.0

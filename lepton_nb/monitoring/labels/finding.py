@@ -213,10 +213,10 @@ def _parsed(chunk: bytes, wanted: set[bytes]) -> Iterator[Predicted]:
             if "error" in entry or entry.get("shadow"):
                 continue
             given, masked = entry["inputs"], entry.get("masked", ())
-            label, probabilities, *numbers = _answer(entry["outputs"])
+            label, probabilities, value, values = _answer(entry["outputs"])
             yield Predicted(
                 *(str(entry["id"]), float(entry["time"]), str(entry["version"]), label),
-                *(probabilities, given, masked, *numbers),
+                *(probabilities, given, masked, value, values),
             )
         except (ValueError, TypeError, KeyError):
             # Whoever counts lines counts it as broken.
@@ -272,9 +272,9 @@ def _of_record(
     inputs = _inputs(head, given, known, signature)
     masked = list(head.get("masked") or ())
     for row, one in zip(inputs, answers.take(known).to_pylist(), strict=True):
-        label, probabilities, *numbers = _answer(one)
+        label, probabilities, value, values = _answer(one)
         yield Predicted(
-            *(one["id"], float(head["time"]), str(head["version"]), label), *(probabilities, row, masked, *numbers)
+            *(one["id"], float(head["time"]), str(head["version"]), label), *(probabilities, row, masked, value, values)
         )
 
 
