@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from ..errors import UsageError
 from ..records import Studies, Study
 from ..workspace import current
 from . import fit_options as o
-from .declare import Arg, Opt
+from . import tune_options as t
+from .declare import Arg
 from .find import callbacks_of, network_of, options_of, training_data_of
 from .host import current_host
 
-_SPACE = Opt('What is searched, such as "lr=log(1e-4,1e-1) hidden=[32,64,128]", or a function of this notebook.')
 _STUDY = Arg("name of a study, or last; all studies without one.", "[STUDY]", completes="study")
 
 
@@ -21,19 +21,14 @@ def tune(
     *,
     data: o.Source = None,
     target: o.Target = None,
-    space: Annotated[object, _SPACE] = None,
-    trials: Annotated[int, Opt("Trials in all.")] = 40,
-    objective: Annotated[tuple[str, ...], Opt("NAME, NAME:min or NAME:max; repeatable.", "NAME")] = (),
-    sampler: Annotated[
-        Literal["tpe", "random", "cmaes", "gp", "qmc", "nsga2"], Opt("Optuna's, chooses what is tried.")
-    ] = "tpe",
-    pruner: Annotated[
-        Literal["median", "hyperband", "halving", "none"] | None,
-        Opt("Optuna's, stops early what is worse (default: median, with one objective)."),
-    ] = None,
-    jobs: Annotated[int, Opt("Trials at a time; 0: one per processor, or per GPU.")] = 0,
-    storage: Annotated[str, Opt("Of Optuna, shared with others; default: a file of the study.", "URL")] = "",
-    name: Annotated[str | None, Opt("A name for the study.")] = None,
+    space: t.Space = None,
+    trials: t.Trials = 40,
+    objective: t.Objectives = (),
+    sampler: t.Sampler = "tpe",
+    pruner: t.Pruner = None,
+    jobs: t.Jobs = 0,
+    storage: t.Storage = "",
+    name: t.Name = None,
     epochs: o.Epochs = 30,
     steps: o.Steps = 0,
     lr: o.Rate = None,
@@ -59,41 +54,44 @@ def tune(
     what --objective names: a metric of the training, latency_ms, parameters, size_mb or seconds.
 
     The same command goes on with a study that was stopped or killed. The first Ctrl-C stops the trials.
-
-    Returns:
-        The study, whose best run is registered.
     """
+    return _tuned(dict(locals()))
+
+
+def _tuned(given: dict[str, Any]) -> Study:
+    """What the words of the verb come to."""
     from .. import training
 
-    words = {name: value for name, value in locals().items() if name in training.FIT_OPTIONS and name != "on"}
-    fit = training.Fit(**{**words, "monitor": monitor or "", "trainer": options_of(trainer)})
-    ws, host, kind = current(), current_host(), network_of(network)
-    searched: Any = space
-    if isinstance(space, str) and (host.knows(space) or (":" in space and "=" not in space)):
-        searched = host.resolve(space)
-    if searched is None:
-        raise UsageError("there is nothing to search", expected="--space", hint='--space "lr=log(1e-4,1e-1)"')
-    about: dict[str, Any] = {"lr": lr, "options": options_of(net)}
+    words = {name: value for name, value in given.items() if name in training.FIT_OPTIONS and name != "on"}
+    fit = training.Fit(**{**words, "monitor": given["monitor"] or "", "trainer": options_of(given["trainer"])})
+    named = ("trials", "sampler", "pruner", "jobs", "storage", "on")
+    method = training.Method(objectives=given["objective"], **{name: given[name] for name in named})
+    about: dict[str, Any] = {"lr": given["lr"], "options": options_of(given["net"])}
+    ws, kind, space = current(), network_of(given["network"]), _space(given["space"])
+    # Before data that is not loaded yet is written for a study that cannot be.
     training.check(kind, fit, **about)
     return training.tune(
         ws,
         kind,
-        training_data_of(ws, kind, data, target),
+        training_data_of(ws, kind, given["data"], given["target"]),
         fit,
-        searched,
-        trials=trials,
-        objectives=objective,
-        sampler=sampler,
-        pruner=pruner,
-        jobs=jobs,
-        storage=storage,
-        name=name,
-        callbacks=callbacks_of(callback),
-        on=on,
-        detach=detach,
-        report=host.report,
+        space,
+        method,
+        name=given["name"],
+        callbacks=callbacks_of(given["callback"]),
+        detach=given["detach"],
+        report=current_host().report,
         **about,
     )
+
+
+def _space(space: object) -> Any:
+    """The text of a search space, or the function of the notebook that a name means."""
+    if space is None:
+        raise UsageError("there is nothing to search", expected="--space", hint='--space "lr=log(1e-4,1e-1)"')
+    host = current_host()
+    is_name = isinstance(space, str) and (host.knows(space) or (":" in space and "=" not in space))
+    return host.resolve(str(space)) if is_name else space
 
 
 def tune_show(study: Annotated[object, _STUDY] = None) -> Study | Studies:

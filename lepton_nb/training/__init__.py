@@ -9,13 +9,14 @@ from .resuming import resume
 from .sources import loaders_of, travels
 from .starting import check, specified, train
 from .stopping import stop
-from .tuning import attach_study, delete_study, is_study, resume_study, stop_study, studies, study_of, tune
+from .tuning import Method, attach_study, delete_study, is_study, resume_study, stop_study, studies, study_of, tune
 
 __all__ = [
     "FIT_OPTIONS",
     "Accelerator",
     "Fit",
     "Job",
+    "Method",
     "Place",
     "Precision",
     "Tail",

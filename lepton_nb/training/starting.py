@@ -34,7 +34,7 @@ from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
 
-__all__ = ["about", "begin", "check", "specified", "train"]
+__all__ = ["about", "begin", "check", "enter", "specified", "train"]
 
 _ANY_CLASSES, _ANY_ENVIRONMENT = 2, "maze:2x2"
 
@@ -114,7 +114,6 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name = name and check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = specified(net, source, options or {}, lr)
-    fit = _of_agent(spec, fit) if spec.kind == "zoo" and is_agent(spec.name) else fit
     name, made = name or _new_name(spec.name), {"weights": weights, "callbacks": callbacks, "report": report}
     run_id, trainer = begin(ws, spec, source, fit, name, **made)
     if spec.kind == "instance":
@@ -152,17 +151,42 @@ def begin(  # noqa: PLR0913 -- what a run is made of, by name
     Returns:
         Id of the run, and its process.
     """
+    run_id = enter(ws, spec, source, fit, name, weights=weights, callbacks=callbacks, tags=tags)
+    try:
+        report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
+        return run_id, launch(ws, run_id, Path.cwd(), variables)
+    except BaseException as cause:
+        tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
+        raise
+
+
+def enter(
+    ws: Workspace,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    name: str,
+    *,
+    weights: Path | None = None,
+    callbacks: Sequence[Any] = (),
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Enter the run and write its job folder; whoever calls this sees to its trainer. Arguments as in `begin`.
+
+    Returns:
+        Id of the run.
+    """
+    fit = _of_agent(spec, fit) if spec.kind == "zoo" and is_agent(spec.name) else fit
     known = source.id if isinstance(source, Data) else source.name
     about = {"lepton.model": spec.name, "lepton.data": known, **(tags or {})}
     packed = spec.pack()
     run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
     try:
-        report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
         _write_job(ws, run_id, name, spec, source, fit, weights, callbacks, packed)
-        return run_id, launch(ws, run_id, Path.cwd(), variables)
     except BaseException as cause:
         tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
         raise
+    return run_id
 
 
 def _write_job(

@@ -1,8 +1,11 @@
 """A network that a study can tune, wait for and break, and a search space that is a function."""
 
+import dataclasses
 import time
 
 from networks import Plain
+
+from lepton_nb import training
 
 
 class Tried(Plain):
@@ -31,3 +34,9 @@ def nothing(trial):
 
 def unknown(trial):
     return {"dropuot": trial.suggest_float("dropuot", 0.0, 1.0)}
+
+
+def tune(ws, net, rows, fit, space, **words):
+    """A study from words, as the verb has them."""
+    method = {one.name: words.pop(one.name) for one in dataclasses.fields(training.Method) if one.name in words}
+    return training.tune(ws, net, rows, fit, space, training.Method(**method), **words)

@@ -1,9 +1,9 @@
 """A search space, an objective and a method are read, or refused by one message before anything is written."""
 
 import pytest
-from searched import Tried, halves, nothing, unknown
+from searched import Tried, halves, nothing, tune, unknown
 
-from lepton_nb import data, training
+from lepton_nb import data
 from lepton_nb.errors import MissingError, UsageError
 from lepton_nb.records import Objective
 from lepton_nb.training import Fit
@@ -100,7 +100,7 @@ def test_a_space_asks_for_its_ranges_and_choices_in_their_own_types() -> None:
 )
 def test_a_text_that_is_no_space_names_the_place_and_what_was_expected(ws, table, text, words) -> None:
     with pytest.raises(UsageError) as refusal:
-        training.tune(ws, "mlp", table, FIT, text)
+        tune(ws, "mlp", table, FIT, text)
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
     assert not (ws.home / "tunes").exists()
 
@@ -138,7 +138,7 @@ def test_a_text_that_is_no_space_names_the_place_and_what_was_expected(ws, table
 )
 def test_what_no_trial_could_be_made_of_is_refused_before_anything_is_written(ws, table, net, space, given, words):
     with pytest.raises(UsageError) as refusal:
-        training.tune(ws, net, table, FIT, space, **given)
+        tune(ws, net, table, FIT, space, **given)
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
     assert not (ws.home / "tunes").exists()
 

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import psutil
 import pytest
-from searched import Tried, halves
+from searched import Tried, halves, tune
 
 from lepton_nb import data, tracking, training
 from lepton_nb.errors import ConflictError, NotFoundError, TrainingError
@@ -41,7 +41,7 @@ def table(ws):
 def found(ws, table):
     """A study of four trials, two at a time, and what it told."""
     told = []
-    return training.tune(ws, "mlp", table, FIT, SPACE, trials=4, jobs=2, report=told.append), told
+    return tune(ws, "mlp", table, FIT, SPACE, trials=4, jobs=2, report=told.append), told
 
 
 def wait_for(look, seconds=60):
@@ -120,22 +120,22 @@ def test_what_was_tried_rests_in_a_file_of_optuna_and_only_its_owner_may_look(ws
 
 def test_the_same_words_find_the_study_again_and_more_trials_go_on_with_it(ws, table, found) -> None:
     study, _ = found
-    again = training.tune(ws, "mlp", table, FIT, SPACE, trials=4, jobs=2)
+    again = tune(ws, "mlp", table, FIT, SPACE, trials=4, jobs=2)
     assert (again.name, again.trials) == (study.name, study.trials)
     with pytest.raises(ConflictError, match="has its 4 trials"):
         training.resume_study(ws, study.name)
-    more = training.tune(ws, "mlp", table, FIT, SPACE, trials=5, jobs=2)
+    more = tune(ws, "mlp", table, FIT, SPACE, trials=5, jobs=2)
     assert more.trials[:4] == study.trials
     assert [one.number for one in more.trials] == [0, 1, 2, 3, 4]
     # A sampler that began anew would try the first settings once more.
     assert more.trials[4].params != study.trials[0].params
     with pytest.raises(ConflictError, match="is there and was asked for otherwise; got another space"):
-        training.tune(ws, "mlp", table, FIT, "lr=log(1e-3,1)", name=study.name)
+        tune(ws, "mlp", table, FIT, "lr=log(1e-3,1)", name=study.name)
 
 
 def test_a_killed_tuner_loses_no_trial_that_had_ended_and_those_under_way_go_on(ws, table) -> None:
     space = "lr=log(1e-3,1e-1) wait=[0.04]"
-    begun = training.tune(ws, Tried, table, FIT, space, trials=4, jobs=2, pruner="none", name="killed", detach=True)
+    begun = tune(ws, Tried, table, FIT, space, trials=4, jobs=2, pruner="none", name="killed", detach=True)
     assert begun.status == "running"
     with pytest.raises(ConflictError, match="is running"):
         training.resume_study(ws, "killed")
@@ -165,7 +165,7 @@ def test_a_stopped_study_keeps_what_its_trials_have_and_they_go_on_with_it(ws, t
     told = []
     thread = threading.Timer(0, lambda: told.append(stopped(ws)))
     thread.start()
-    study = training.tune(ws, Tried, table, FIT, space, trials=3, jobs=2, pruner="none", name="stopped")
+    study = tune(ws, Tried, table, FIT, space, trials=3, jobs=2, pruner="none", name="stopped")
     thread.join()
     assert study.status == "stopped"
     assert {one.status for one in study.trials} <= {"stopped", "finished"}
@@ -173,7 +173,7 @@ def test_a_stopped_study_keeps_what_its_trials_have_and_they_go_on_with_it(ws, t
     assert "next: lepton resume stopped" in study.as_text()
     with pytest.raises(ConflictError, match="is not running"):
         training.stop_study(ws, "stopped")
-    done = training.tune(ws, Tried, table, FIT, space, trials=3, jobs=2, pruner="none", name="stopped")
+    done = tune(ws, Tried, table, FIT, space, trials=3, jobs=2, pruner="none", name="stopped")
     assert [one.status for one in done.trials] == ["finished"] * 3
     assert [one.run for one in done.trials[: len(study.trials)]] == [one.run for one in study.trials]
 
@@ -184,7 +184,7 @@ def stopped(ws):
 
 
 def test_a_trial_that_fails_is_recorded_and_the_study_goes_on(ws, table) -> None:
-    study = training.tune(
+    study = tune(
         ws, Tried, table, FIT, "breaks=[true,false]", trials=4, jobs=2, sampler="random", pruner="none", name="broken"
     )
     assert {one.status for one in study.trials} == {"finished", "failed"}
@@ -197,13 +197,13 @@ def test_a_trial_that_fails_is_recorded_and_the_study_goes_on(ws, table) -> None
 
 def test_when_all_trials_fail_the_first_cause_is_told(ws, table) -> None:
     with pytest.raises(TrainingError, match=r"all 2 trials of study lost failed; got trial \d: RuntimeError: broken"):
-        training.tune(ws, Tried, table, FIT, "breaks=[true]", trials=2, jobs=2, name="lost")
+        tune(ws, Tried, table, FIT, "breaks=[true]", trials=2, jobs=2, name="lost")
     with pytest.raises(TrainingError, match=r"cannot go on; got objective 'val_los' is not measured.*val_loss"):
-        training.tune(ws, Tried, table, FIT, "lr=log(1e-3,1)", objectives=["val_los:min"], trials=3, name="unheard")
+        tune(ws, Tried, table, FIT, "lr=log(1e-3,1)", objectives=["val_los:min"], trials=3, name="unheard")
 
 
 def test_several_objectives_have_a_front_and_are_measured_on_the_trained_network(ws, table) -> None:
-    study = training.tune(
+    study = tune(
         ws,
         "mlp",
         table,
@@ -231,7 +231,7 @@ def test_several_objectives_have_a_front_and_are_measured_on_the_trained_network
 
 
 def test_a_function_of_the_notebook_is_a_space_too(ws, table) -> None:
-    study = training.tune(ws, "mlp", table, FIT, halves, trials=2, jobs=2, sampler="random", name="function")
+    study = tune(ws, "mlp", table, FIT, halves, trials=2, jobs=2, sampler="random", name="function")
     assert [set(one.params) for one in study.trials] == [{"rate", "half"}] * 2
     run = tracking.get(ws, study.trials[0].run)
     assert int(run.params["batch_size"]) == 2 * study.trials[0].params["half"]
@@ -240,7 +240,7 @@ def test_a_function_of_the_notebook_is_a_space_too(ws, table) -> None:
 def test_a_trial_that_is_worse_than_others_is_stopped_early_and_its_run_says_so(ws, table) -> None:
     fit = Fit(epochs=20, batch_size=16, seed=0, patience=0, accelerator="cpu")
     # Hyperband's first rung is the first epoch; what learns nothing ends there.
-    study = training.tune(
+    study = tune(
         ws, Tried, table, fit, "lr=[1e-9,0.05] wait=[0.01]", trials=7, jobs=2, pruner="halving", name="early",
         sampler="random",
     )  # fmt: skip
@@ -281,7 +281,7 @@ def test_a_plan_is_another_one_by_what_is_tried_and_not_by_how_many(ws, found) -
 
 
 def test_a_study_is_deleted_with_its_runs_and_nothing_else(ws, table, found) -> None:
-    study = training.tune(ws, "mlp", table, FIT, "lr=[0.01]", trials=1, name="gone")
+    study = tune(ws, "mlp", table, FIT, "lr=[0.01]", trials=1, name="gone")
     training.delete_study(ws, "gone")
     assert not study.path.exists()
     assert not ws.run(study.run).exists()
@@ -289,4 +289,22 @@ def test_a_study_is_deleted_with_its_runs_and_nothing_else(ws, table, found) -> 
     with pytest.raises(NotFoundError):
         tracking.get(ws, study.run)
     # What is left of the name does not stand in the way of another study.
-    assert training.tune(ws, "mlp", table, FIT, "lr=[0.02]", trials=1, name="gone").registered == "gone@best"
+    assert tune(ws, "mlp", table, FIT, "lr=[0.02]", trials=1, name="gone").registered == "gone@best"
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(900)
+def test_ray_tune_makes_the_same_study_on_a_cluster_of_its_own(ws, table) -> None:
+    study = tune(ws, "mlp", table, FIT, SPACE, trials=4, jobs=2, on="ray", name="rayed")
+    assert (study.status, len(study.trials)) == ("finished", 4)
+    assert {one.status for one in study.trials} <= {"finished", "pruned"}
+    for one in study.trials:
+        run = tracking.get(ws, one.run)
+        assert (run.tags["study"], run.tags["trial"]) == ("rayed", str(one.number))
+        assert run.status == ("stopped" if one.status == "pruned" else "finished")
+        if one.status == "finished":
+            assert one.values[0] == pytest.approx(min(run.metrics()["val_loss"].dropna()), rel=1e-4)
+    assert study.registered == "rayed@best"
+    more = tune(ws, "mlp", table, FIT, SPACE, trials=5, jobs=2, on="ray", name="rayed")
+    assert more.trials[:4] == study.trials
+    assert len(more.trials) == 5

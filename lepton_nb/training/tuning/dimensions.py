@@ -71,6 +71,12 @@ class Space:
         """The values that an Optuna trial takes, by name."""
         return {one.name: one.suggest(trial) for one in self.dimensions}
 
+    def asked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a trial as its sampler has them."""
+        return {
+            one.name: _label(values[one.name]) if one.kind == "choice" else values[one.name] for one in self.dimensions
+        }
+
     def corners(self) -> Iterator[dict[str, Any]]:
         """Settings that hold every extreme and every choice at least once."""
         ends = {one.name: one.ends() for one in self.dimensions}

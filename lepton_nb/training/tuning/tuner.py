@@ -18,6 +18,7 @@ from ...workspace import Workspace, locked
 from ..resuming import resume
 from ..starting import begin, specified
 from .attempt import Attempt
+from .dimensions import Space
 from .ledger import Ledger
 from .place import DATABASE, Place, place_of
 from .plan import Asked, Plan
@@ -62,11 +63,19 @@ def _recorded(ws: Workspace, place: Place) -> None:
         plan = Plan.read(place.folder)
         os.chdir(plan.cwd if Path(plan.cwd).is_dir() else ws.root)
         sys.path.extend(one for one in plan.sys_path if one not in sys.path)
-        status = _Tuner(ws, place, plan).run()
+        status = _worked(ws, place, plan)
     except BaseException as cause:
         place.record(me, "failed", str(cause) or type(cause).__name__)
         raise
     place.record(me, status)
+
+
+def _worked(ws: Workspace, place: Place, plan: Plan) -> str:
+    if plan.on != "ray":
+        return _Tuner(ws, place, plan).run()
+    from .cluster import drive_on_cluster
+
+    return drive_on_cluster(ws, place, plan)
 
 
 class _Tuner:
@@ -127,7 +136,9 @@ class _Tuner:
         self._learn()
         asked = self._search.ask(params)
         values = self._asked.space(asked)
-        trial = Trial(number, "running", dict(asked.params), began=time.time())
+        # What a function of the notebook makes of what it was given is in the parameters of the run.
+        shown = asked.params if self._plan.space is None else values
+        trial = Trial(number, "running", dict(shown), began=time.time())
         try:
             if self._plan.space is None:
                 check_names(named_values(values), self._asked.net, self._asked.base)
@@ -154,18 +165,23 @@ class _Tuner:
         process = tracking.process_of(self._ws, trial.run) if trial.run else None
         run = tracking.recorded(self._ws, trial.run) if process is not None else None
         if process is None or run is None:
-            self._begin(slot, dict(trial.params), trial.number)
+            self._begin(slot, self._params(trial), trial.number)
             return
         if run.status in ("stopped", "failed"):
             try:
                 resume(self._ws, trial.run, detach=True, variables=self._shares.variables(slot))
                 process = tracking.process_of(self._ws, trial.run) or process
             except LeptonError:
-                self._begin(slot, dict(trial.params), trial.number)
+                self._begin(slot, self._params(trial), trial.number)
                 return
-        asked = self._search.ask(trial.params)
+        asked = self._search.ask(self._params(trial))
         self._asked.space(asked)
         self._follow(dataclasses.replace(trial, status="running"), asked, process, slot)
+
+    def _params(self, trial: Trial) -> dict[str, Any]:
+        """What was tried, as the sampler has it."""
+        space = self._asked.space
+        return space.asked(trial.params) if isinstance(space, Space) else dict(trial.params)
 
     def _follow(self, trial: Trial, asked: Any, process: Any, slot: int) -> None:
         self._running.append(Attempt(self._ws, self._plan, trial, asked, process, slot, self._search.report))
