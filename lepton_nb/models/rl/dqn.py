@@ -135,12 +135,12 @@ class DQN(pl.LightningModule):
     def epsilon(self) -> float:
         """Share of the actions that are drawn at random now."""
         share = min(1.0, self.learned / self.settings["epsilon_steps"])
-        return float(1 + share * (self.settings["epsilon_end"] - 1))
+        return 1 + share * (float(self.settings["epsilon_end"]) - 1)
 
     @property
     def beta(self) -> float:
         """How far weights make up for drawing by priority now: from 0.4 to 1 as epsilon falls."""
-        return 0.4 + 0.6 * min(1.0, self.learned / self.settings["epsilon_steps"])
+        return 0.4 + 0.6 * float(min(1.0, self.learned / self.settings["epsilon_steps"]))
 
     # ---- what it is fed with
 
@@ -209,7 +209,7 @@ class DQN(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.lr)
+        return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add how far it is, and the target network."""
