@@ -1,4 +1,4 @@
-"""Stable-Baselines3's DQN on CartPole-v1 with rl-zoo's tuned settings, in an environment of its own: run by bench_rl.py.
+"""Stable-Baselines3's DQN on CartPole-v1 with rl-zoo's tuned settings: run by bench_rl.py in an environment of its own.
 
 python rl_peer.py learn SEED: train until the mean return of 100 episodes is 475; {"seconds": x, "steps": n,
 "reached": bool}, without the time that the episodes of evaluation took.
