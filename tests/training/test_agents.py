@@ -10,6 +10,7 @@ from walks import Walk
 import lepton_nb
 from lepton_nb import models, training
 from lepton_nb.errors import UsageError
+from lepton_nb.records import Epoch, Failed
 from lepton_nb.runtime.model import Model
 from lepton_nb.training import Fit
 from lepton_nb.workspace import Workspace
@@ -102,8 +103,9 @@ def test_an_episode_can_be_looked_at(run):
 def test_an_environment_of_a_notebook_travels_to_the_trainer(home):
     ws = Workspace(home)
     source = models.environment(Walk)
-    fit = Fit(epochs=3, batch_size=64, seed=0, patience=0)
-    run = training.train(ws, "dqn", source, fit, options={**QUICK, "epsilon_steps": 15, "lr": 0.01})
+    fit = Fit(epochs=2, batch_size=64, seed=0, patience=0)
+    learning = {**QUICK, "epoch_steps": 80, "epsilon_steps": 80, "target_every": 10}
+    run = training.train(ws, "dqn", source, fit, options=learning)
     assert (run.status, run.metrics["val_return"]) == ("finished", 1.0)
     assert models.environment_of(run.path).actions == ("back", "on")
     assert lepton_nb.play(run).actions == ("on",) * 4
@@ -121,23 +123,21 @@ def test_a_run_that_was_stopped_goes_on_with_its_steps_and_its_epsilon(home):
     training.resume(ws, run.id, detach=True)
     measured(ws, run, max(before) + 20)
     lepton_nb.stop(run)
-    told = lepton_nb.attach(run).metrics()
-    epsilon = told[told["metric"] == "epsilon"] if "metric" in told else told["epsilon"].dropna()
-    values = dict(zip(epsilon["step"], epsilon["value"], strict=True)) if "metric" in told else epsilon.to_dict()
-    assert len(values) > 3
+    lepton_nb.attach(run)
+    told = {one.step: one.metrics["epsilon"] for one in training.Tail(run.path).read() if isinstance(one, Epoch)}
+    assert len(told) > 3
     # Each step of learning takes the same from epsilon, across the interruption too.
-    for step, value in values.items():
-        assert value == pytest.approx(1 - 0.95 * (step + 1) / 10_000, abs=2e-4)
+    assert list(told.values()) == pytest.approx([1 - 0.95 * step / 10_000 for step in told], abs=1e-6)
 
 
 def measured(ws, run, least):
     """Wait until so many steps were told of."""
     while True:
-        found = [json.loads(line) for line in (run.path / "events.jsonl").read_text().splitlines()]
-        steps = [one["step"] for one in found if one["kind"] == "epoch"]
+        found = training.Tail(run.path).read()
+        steps = [one.step for one in found if isinstance(one, Epoch)]
         if steps and max(steps) >= least:
             return steps
-        assert not [one for one in found if one["kind"] == "failed"]
+        assert not [one for one in found if isinstance(one, Failed)]
         time.sleep(0.05)
 
 
