@@ -87,7 +87,8 @@ def transfer_20(seed: int) -> tuple[float, float]:
     """Digits 5 to 9 with 20 labels a class: accuracy on all their other images after 20 steps.
 
     Ours begins with the weights of a network that learned the digits 0 to 4, with a new last layer; the peer is the
-    same network from scratch, with as many steps. With ever more steps both come together: after 120 both read 97 of 100.
+    same network from scratch, with as many steps. With ever more steps both come together: after 120 both
+    read 97 of 100.
     """
     import torch
 

@@ -68,7 +68,7 @@ class Experience:
 
     def judge(self, places: Tensor, errors: Tensor) -> None:
         """Say how wrong what was drawn is."""
-        if self._agent.settings["prioritised"] and self._replay is not None:
+        if self._replay is not None:
             self._replay.judge(places.cpu().numpy(), errors.detach().cpu().numpy())
 
     def close(self) -> None:

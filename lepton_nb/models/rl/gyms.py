@@ -138,6 +138,7 @@ def _described(name: str, made: Any, source: Callable[[], Any] | None, threshold
             got=str(seen),
             hint="gymnasium.wrappers.FlattenObservation makes a Box of them",
         )
-    names = getattr(made.unwrapped, "actions", None)
-    named = isinstance(names, tuple) and len(names) == int(actions.n) and all(isinstance(one, str) for one in names)
-    return Environment(name, shape, names if named else tuple(map(str, range(int(actions.n)))), None, source, threshold)
+    names: Any = getattr(made.unwrapped, "actions", None)
+    if not (isinstance(names, tuple) and len(names) == int(actions.n) and all(isinstance(one, str) for one in names)):
+        names = tuple(map(str, range(int(actions.n))))
+    return Environment(name, shape, names, None, source, threshold)
