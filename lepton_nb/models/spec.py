@@ -195,8 +195,7 @@ def specify(
             )
         if "vocabulary" in about:
             refuse_texts(net)
-        given = {name: value for name, value in about.items() if name in told(net)} | given
-        given |= {} if lr is None else {"lr": lr}
+        given = {key: about[key] for key in about if key in told(net)} | given | ({} if lr is None else {"lr": lr})
         check(net, shape, given, task, classes if task else 0)
         return Spec("zoo", net, shape, classes, given, task=task or "classification")
     require_lightning(net)
