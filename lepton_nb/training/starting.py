@@ -242,7 +242,16 @@ def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: 
         raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
     if not asks_for_shapes(net) or source.kind == "own":
         return specify(net, None, None, options, lr)
-    return specify(net, source.shape(), source.classes(), options, lr)
+    spec = specify(net, source.shape(), source.classes(), options, lr)
+    for option, value in _FROM_ROWS.items():
+        if spec.kind == "zoo" and isinstance(given := spec.options.get(option), str) and given == value:
+            raise UsageError(
+                f"{option}={value} is taken from the rows of a loaded data set, and these are loaders",
+                hint="load the data with lepton data load, or give the numbers themselves"
+                if option == "class_weights"
+                else "load the data with lepton data load, or choose another embedding",
+            )
+    return spec
 
 
 def about(data: Data) -> dict[str, Any]:
