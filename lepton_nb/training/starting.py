@@ -37,6 +37,8 @@ from .sources import Loaders, loaders_of
 __all__ = ["about", "begin", "check", "enter", "specified", "train"]
 
 _ANY_CLASSES, _ANY_ENVIRONMENT = 2, "maze:2x2"
+# Options whose values are found in the rows before the training; a loader is not read through for that.
+_FROM_ROWS = {"class_weights": "balanced", "embedding": "piecewise"}
 
 
 def check(
@@ -247,9 +249,7 @@ def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: 
         if spec.kind == "zoo" and isinstance(given := spec.options.get(option), str) and given == value:
             raise UsageError(
                 f"{option}={value} is taken from the rows of a loaded data set, and these are loaders",
-                hint="load the data with lepton data load, or give the numbers themselves"
-                if option == "class_weights"
-                else "load the data with lepton data load, or choose another embedding",
+                hint=f"load the data with lepton data load, or give another {option}",
             )
     return spec
 
