@@ -20,7 +20,10 @@ def load_ipython_extension(shell: Any) -> None:
 
 def __getattr__(name: str) -> Any:
     """A verb as a function, imported on first use."""
-    if name.startswith("_"):
+    from pathlib import Path
+
+    # `from .. import ROOM` asks here before it imports the room: the verbs must not be imported for that.
+    if name.startswith("_") or (Path(__file__).parent / name).is_dir():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .commands import face
 

@@ -179,25 +179,34 @@ class Trained:
     data: Data
 
 
-def train_quickly(ws: Workspace, data: Data, net: Any, *, run_id: str = "run1", epochs: int = 6) -> Run:
-    """Train a network of the zoo, or a LightningModule, and leave it as the trainer would: in a job folder."""
+def train_quickly(ws: Workspace, data: Data, net: Any, *, run_id: str = "run1", epochs: int = 6, **options: Any) -> Run:
+    """Train a network of the zoo, or a LightningModule, and leave it as the trainer would: in a job folder.
+
+    A network of the zoo is trained for the data's own task, another one to tell classes.
+    """
     import torch
+    from torch.nn.functional import cross_entropy
 
     from lepton_nb.data import features
     from lepton_nb.models import save_weights, specify
     from lepton_nb.training.job import Fit, Job
+    from lepton_nb.training.starting import about
 
     # Threads that wait for each other are slow where other tests hold the cores.
     torch.set_num_threads(1)
-    spec = specify(net, data.feature_shape, len(data.classes), {})
+    spec = specify(net, data.feature_shape, data.width, options, task=data.task, about=about(data))
     torch.manual_seed(0)
     module = spec.build()
     rows, targets = map(torch.from_numpy, features(data, "train"))
+    if getattr(module, "needs_rows", False):
+        module.learn_from(rows, targets)
     optimizer = torch.optim.Adam(module.parameters(), 4e-3)
     for _ in range(epochs):
         for chosen in torch.randperm(len(rows)).split(64):
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(module(rows[chosen]), targets[chosen]).backward()
+            batch = rows[chosen], targets[chosen]
+            loss = module.training_step(batch, 0) if spec.kind == "zoo" else cross_entropy(module(batch[0]), batch[1])
+            loss.backward()
             optimizer.step()
     path, name = ws.run(run_id), f"{data.name}-{spec.name}"
     path.mkdir(parents=True, mode=0o700)

@@ -2,7 +2,7 @@
 
 from .building import build, build_examples, data_of, examples_of, wanted_of
 from .folder import add_file
-from .trained import network_probabilities
+from .trained import network_probabilities, stacked
 from .wanted import TASKS, Wanted
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "data_of",
     "examples_of",
     "network_probabilities",
+    "stacked",
     "wanted_of",
 ]

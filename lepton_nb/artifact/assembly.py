@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import features, preprocessing, read
+from ..data import features, preprocessing, read, sides
 from ..data import sample as sample_of
 from ..errors import PackagingError
 from ..models import load_trained
 from ..records import Data, Run
 from ..runtime import ModelError
 from ..runtime.model import Model
+from ..runtime.tokens import tokenizers_of
 from ..workspace import write_atomic, write_json
-from .folder import MODEL, seal
+from .folder import MODEL, TOKENIZER, seal
 from .golden import GOLDEN, TOLERANCE, golden_of, is_close
 from .graph import join
-from .network import exported
+from .loaded_texts import text_graph
+from .network import PROBABILITIES, exported, sampled
 from .preparation import export_preparation
 from .reference import reference_of, signature_of
-from .trained import gives_probabilities, outputs_of, softmax
+from .trained import form_of, outputs_of, stacked
 
 __all__ = ["Assembled", "assemble", "check_parity", "serialised"]
 
@@ -45,7 +47,7 @@ class Assembled:
 
 
 def assemble(folder: Path, run: Run, data: Data) -> Assembled:
-    """Write `model.onnx`, `signature.json`, `reference.json` and `golden.json` into an empty folder.
+    """Write `model.onnx`, `signature.json`, `reference.json`, `golden.json` and, of texts, their tokenizer.
 
     Args:
         folder: an empty folder.
@@ -57,28 +59,32 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     """
     network = load_trained(run.path)
     prepared = features(data, "validation")[0]
-    outputs = outputs_of(network, prepared, len(data.classes))
-    is_softmax = not gives_probabilities(outputs)
-    signature = signature_of(data)
-    # Two rows at least: a single one would be taken for a constant of the graph.
-    sample = np.zeros((3, *prepared.shape[1:]), np.float32)
-    sample[: len(prepared)] = prepared[:3]
-    graph, program = exported(network, sample, softmax=is_softmax)
-    whole = join(export_preparation(data, preprocessing(data)), graph, [one.name for one in signature.inputs])
+    form = form_of(network, data)
+    expected = form.of(outputs_of(network, prepared, data.width))
+    signature = signature_of(data, form.names)
+    if data.kind == "text":
+        whole, program, signature = text_graph(network, prepared, data.width, form, signature)
+        write_atomic(folder / TOKENIZER, preprocessing(data).content)
+    else:
+        graph, program = exported(network, sampled(prepared), form)
+        whole = join(export_preparation(data, preprocessing(data)), graph, [one.name for one in signature.inputs])
     write_atomic(folder / MODEL, serialised(whole, type(network).__name__))
     write_json(folder / "signature.json", signature.to_dict())
     model = _loaded(folder, run, data)
     # Predictions on rows the network did not learn from, since those on its own are surer than any later ones;
     # and not on the test part, which would then be compared with itself.
     inputs = read(data, "validation")[0]
-    held_out, expected = model.predict(inputs), softmax(outputs) if is_softmax else outputs
-    parity = check_parity(
-        held_out, expected, run.model, lambda wrong: _place_of(network, program, prepared[wrong][:_ROWS_SHOWN])
-    )
+    held_out = model.predict(inputs)
+
+    def place(wrong: NDArray[np.bool_]) -> str:
+        return _place_of(network, program, prepared[wrong][:_ROWS_SHOWN], form.names)
+
+    parity = check_parity(stacked(held_out), stacked(expected), run.model, place)
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     # A part that is larger than the memory is told by a fair sample of it.
     seen = (sample_of if data.streamed else read)(data, "train")[0]
-    reference = reference_of(signature, seen, held_out)
+    tokenizers = tokenizers_of(folder, signature)
+    reference = reference_of(signature, seen, held_out, sides(data, "train"), tokenizers)
     write_json(folder / "reference.json", reference.to_dict())
     return Assembled(parity, sum(value.numel() for value in network.parameters()))
 
@@ -116,11 +122,11 @@ def check_parity(
     return float(difference.max(initial=0.0))
 
 
-def _place_of(network: Any, program: Any, rows: NDArray[np.float32]) -> str:
+def _place_of(network: Any, program: Any, rows: NDArray[np.float32], names: Sequence[str]) -> str:
     from .divergence import first_divergence
 
     try:
-        found = first_divergence(network, program, rows)
+        found = first_divergence(network, program, rows, names or (PROBABILITIES,))
     except Exception:  # noqa: BLE001 - the refusal stands, whether the place is found or not
         found = ""
     return f", first in {found}" if found else ""

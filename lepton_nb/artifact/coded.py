@@ -27,20 +27,23 @@ from ..records import Data, Run, plain
 from ..runtime import ModelError, Signature, read_object, read_signature
 from ..runtime.answers import Answers
 from ..runtime.onnxfile import stands_alone
-from ..runtime.tokens import Tokenizer
-from ..scores import classification_scores
+from ..runtime.tokens import Tokenizer, tokenizers_of
+from ..scores import task_scores
 from ..workspace import mask, read_json, write_atomic, write_json
-from .folder import seal
+from .folder import TOKENIZER, seal
 from .golden import GOLDEN, check_answers, golden_of
 from .graph import alone
+from .loaded_texts import filled_up
 from .named import ask
 from .network import PROBABILITIES
 from .preparation import export_preparation
 from .reference import reference_of, signature_of
-from .trained import Head, gives_probabilities, network_probabilities, outputs_of, probabilities_of, softmax
+from .trained import Form, Head, form_of, network_probabilities, outputs_of, probabilities_of
 
 __all__ = ["WARNING", "Coded", "assemble_coded", "stated_of", "write_network"]
 
+# What `network.json` says of a network on loaded data by a key of its own.
+_HEADS = ("softmax", "sigmoids")
 _SOURCE, _BUILT, _WEIGHTS, _PREPARATION = "network.py", "network.json", "weights.safetensors", "preparation.onnx"
 WARNING = (
     f"This package holds {_SOURCE}, Python source that ONNX cannot express: whoever loads the network runs it. "
@@ -55,18 +58,18 @@ class Coded:
     Args:
         signature: what it takes and what it answers.
         network: the torch module, in evaluation mode.
-        preparation: the ONNX Runtime session of the preprocessing; None of a network on loaders of its own.
-        is_softmax: whether the network gives logits.
-        head: of a network on loaders that tells classes, what makes probabilities of what it gives.
+        preparation: the ONNX Runtime session of the preprocessing; None of a network on texts, or on loaders.
+        head: what makes probabilities of what the network gives.
         tokenizers: of the inputs that are texts, by their names.
+        is_loaded: whether the network was trained on loaded data, and takes one prepared input.
     """
 
     signature: Signature
     network: Any
     preparation: Any
-    is_softmax: bool
     head: Head = ""
     tokenizers: Mapping[str, Tokenizer] = field(default_factory=dict)
+    is_loaded: bool = True
 
     @classmethod
     def load(cls, folder: Path) -> Coded:
@@ -87,8 +90,8 @@ class Coded:
             options = ast.literal_eval(str(stated["options"]))
             network = _run(folder / _SOURCE, str(stated["name"]))(**options)
             load_weights(folder / _WEIGHTS, network)
-            session = None
-            if stated.get("head") is None:
+            session, is_loaded = None, stated.get("head") is None
+            if is_loaded and not any(one.tokens for one in signature.inputs):
                 session = ort.InferenceSession(_alone(folder / _PREPARATION), providers=["CPUExecutionProvider"])
             tokenizers = {
                 one.name: Tokenizer(one.name, one.tokens, (folder / one.tokens.file).read_bytes())
@@ -103,8 +106,8 @@ class Coded:
                 got=f"{type(cause).__name__}: {cause}",
                 hint="install what network.py imports, in the versions that sbom.json lists",
             ) from cause
-        head = cast("Head", str(stated.get("head") or ""))
-        return cls(signature, network.cpu().eval(), session, bool(stated["softmax"]), head, tokenizers)
+        head = cast("Head", str(stated.get("head") or next((one for one in _HEADS if stated.get(one)), "")))
+        return cls(signature, network.cpu().eval(), session, head, tokenizers, is_loaded)
 
     def predict(self, inputs: Mapping[str, NDArray[Any]]) -> Answers:
         """Probabilities of N rows, float64 [N, C], or other outputs by their names.
@@ -112,12 +115,21 @@ class Coded:
         Args:
             inputs: as `runtime.Model.predict` takes them.
         """
-        if self.preparation is None:
+        if not self.is_loaded:
             return self._told(inputs)
+        prepared = self._prepared(inputs)
+        names = tuple(one.name for one in self.signature.outputs)
+        scores = outputs_of(self.network, prepared, len(names or self.signature.classes))
+        return Form(self.head, names).of(scores)
+
+    def _prepared(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        if self.preparation is None:
+            ((name, tokenizer),) = self.tokenizers.items()
+            (ids,) = tokenizer.feed(np.asarray(inputs[name]).tolist()).values()
+            return ids
         feed = {one.name: _fed(inputs[one.name], one.kind, one.shape) for one in self.signature.inputs}
-        prepared = self.preparation.run(None, feed)[0]
-        outputs = outputs_of(self.network, prepared, len(self.signature.classes))
-        return softmax(outputs) if self.is_softmax else outputs
+        prepared: NDArray[Any] = self.preparation.run(None, feed)[0]
+        return prepared
 
     def _told(self, inputs: Mapping[str, NDArray[Any]]) -> Answers:
         feed: dict[str, NDArray[Any]] = {}
@@ -169,16 +181,24 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
         PackagingError: the source is not known, or what is built from it answers otherwise than the network.
     """
     stated = stated_of(run)
-    network, signature = load_trained(run.path), signature_of(data)
-    outputs = outputs_of(network, features(data, "validation")[0], len(data.classes))
-    is_softmax = not gives_probabilities(outputs)
-    expected, inputs = softmax(outputs) if is_softmax else outputs, read(data, "validation")[0]
-    write_network(folder, run, stated, softmax=is_softmax)
-    front = alone(export_preparation(data, preprocessing(data)), [one.name for one in signature.inputs])
-    write_atomic(folder / _PREPARATION, front.SerializeToString(deterministic=True))
+    network = load_trained(run.path)
+    form = form_of(network, data)
+    signature, inputs = signature_of(data, form.names), read(data, "validation")[0]
+    expected = form.of(outputs_of(network, features(data, "validation")[0], data.width))
+    # Without a `head` it is known that a preparation stands in front.
+    write_network(folder, run, stated, softmax=form.head == "softmax", sigmoids=form.head == "sigmoids")
+    if data.kind == "text":
+        signature = filled_up(network, features(data, "validation")[0], data.width, signature)
+        write_atomic(folder / TOKENIZER, preprocessing(data).content)
+    else:
+        front = alone(export_preparation(data, preprocessing(data)), [one.name for one in signature.inputs])
+        write_atomic(folder / _PREPARATION, front.SerializeToString(deterministic=True))
     write_json(folder / "signature.json", signature.to_dict())
     seen = (sample_of if data.streamed else read)(data, "train")[0]
-    write_json(folder / "reference.json", reference_of(signature, seen, expected).to_dict())
+    write_json(
+        folder / "reference.json",
+        reference_of(signature, seen, expected, tokenizers=tokenizers_of(folder, signature)).to_dict(),
+    )
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     coded = Coded.load(folder)
     coded.check_golden(folder)
@@ -186,7 +206,7 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     seal(folder, run=run.id, data=data.id)
 
 
-def write_network(folder: Path, run: Run, stated: Mapping[str, Any], *, softmax: bool, **more: str) -> None:
+def write_network(folder: Path, run: Run, stated: Mapping[str, Any], *, softmax: bool, **more: object) -> None:
     """Write a run's network as source and weights, with how it is built.
 
     Args:
@@ -194,7 +214,7 @@ def write_network(folder: Path, run: Run, stated: Mapping[str, Any], *, softmax:
         run: a run that ended with weights.
         stated: of `stated_of`.
         softmax: whether it gives logits of classes.
-        more: of a network on loaders of its own its `head`.
+        more: whether it gives logits of labels (`sigmoids`); of a network on loaders of its own its `head`.
     """
     write_atomic(folder / _SOURCE, mask(stated["text"]))
     built = {"name": stated["name"], "options": stated["options"], "softmax": softmax, "warning": WARNING, **more}
@@ -237,7 +257,8 @@ def _card(coded: Coded, run: Run, data: Data) -> dict[str, Any]:
         "part": "test",
         "rows": len(targets),
         "classes": list(data.classes),
-        "metrics": classification_scores(network_probabilities(run, data, "test"), targets) if len(targets) else {},
+        "task": data.task,
+        "metrics": task_scores(data.task, network_probabilities(run, data, "test"), targets) if len(targets) else {},
         "parameters": sum(value.numel() for value in coded.network.parameters()),
         "latency_p50_ms": float(np.percentile(spent, 50)) if spent else None,
         "latency_p95_ms": float(np.percentile(spent, 95)) if spent else None,

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import InexpressibleError, PackagingError
+from ..models.recurrent import translations
 from .network import OPSET, PROBABILITIES, quiet, reason_of, without_traces
 from .trained import Head
 
-__all__ = ["Named", "Table", "ask", "embeddings", "export_named", "flattened"]
+__all__ = ["Named", "Table", "ask", "embeddings", "export_named", "flattened", "signed"]
 
 Arrays = Mapping[str, NDArray[Any]]
 _IR_VERSION, _PRODUCER = 10, "lepton_nb"
@@ -266,6 +267,7 @@ def export_named(
                 output_names=told,
                 opset_version=OPSET,
                 external_data=False,
+                custom_translation_table=translations(),
                 verbose=False,
             )
             model = without_traces(program.model_proto) if program else onnx.ModelProto()
@@ -278,10 +280,10 @@ def export_named(
             got=f"a graph for exactly {len(next(iter(sample.values())))} rows",
             hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
         )
-    return _signed(model), program
+    return signed(model), program
 
 
-def _signed(model: onnx.ModelProto) -> onnx.ModelProto:
+def signed(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model as ours, found to be whole."""
     model.ir_version, model.graph.name = _IR_VERSION, "model"
     model.producer_name, model.producer_version, model.domain, model.doc_string = _PRODUCER, "", "", ""

@@ -16,8 +16,20 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import InexpressibleError
+from ..models.recurrent import translations
+from .trained import Form
 
-__all__ = ["FEATURES", "OPSET", "PROBABILITIES", "export_network", "exported", "quiet", "reason_of", "without_traces"]
+__all__ = [
+    "FEATURES",
+    "OPSET",
+    "PROBABILITIES",
+    "Answering",
+    "exported",
+    "quiet",
+    "reason_of",
+    "sampled",
+    "without_traces",
+]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
 # One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
@@ -26,49 +38,65 @@ OPSET = 20
 _LOGGERS = ("torch", "onnxscript", "onnx_ir", "onnx")
 
 
-class _Probabilities(torch.nn.Module):
-    """A network with the softmax that turns its logits into probabilities, when it does not do that itself."""
+class Answering(torch.nn.Module):
+    """A network with what makes answers of its scores.
 
-    def __init__(self, network: torch.nn.Module, *, softmax: bool) -> None:
+    Args:
+        network: in eval mode.
+        form: what it answers.
+        width: numbers that it gives for a row.
+    """
+
+    def __init__(self, network: torch.nn.Module, form: Form, width: int) -> None:
         super().__init__()
-        self.network, self.softmax = network, softmax
+        self.network, self._head, self._names, self._width = network, form.head, form.names, width
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        answer: torch.Tensor = self.network(features)
-        return (torch.softmax(answer, dim=1) if self.softmax else answer).float()
+    def forward(self, features: torch.Tensor) -> Any:
+        """Probabilities [N, C]; or a number for each row per output, [N] each."""
+        scores: torch.Tensor = self.network(features)
+        if self._head == "softmax":
+            scores = torch.softmax(scores, dim=1)
+        elif self._head == "sigmoids":
+            scores = torch.sigmoid(scores)
+        whole = scores.float() if scores.ndim == 2 else scores.float().reshape(-1, self._width)
+        return whole.unbind(1) if self._names else whole
 
 
-def export_network(network: torch.nn.Module, sample: NDArray[np.float32], *, softmax: bool) -> onnx.ModelProto:
+def exported(
+    network: torch.nn.Module, sample: NDArray[Any], form: Form, lengths: str = ""
+) -> tuple[onnx.ModelProto, Any]:
     """The network as ONNX, for any number of rows.
 
     Args:
         network: a module in eval mode, on the CPU; its forward takes [N, *feature_shape].
-        sample: at least two prepared rows, float32 [N, *feature_shape]; only their shape matters.
-        softmax: whether the network gives logits.
+        sample: at least two prepared rows, float32 [N, *feature_shape], or token ids int64 [N, L]; only their shape
+            matters.
+        form: what it answers.
+        lengths: of token ids the name of the input, which takes rows of any length where the network allows it.
 
     Returns:
-        A model with input `features` float32 [rows, *feature_shape] and output `probabilities` float32 [rows, C].
+        A model with input `features` float32 [rows, *feature_shape] and output `probabilities` float32 [rows, C], or
+        one output float32 [rows] per name of `form`; and the exporter's program: what it froze cannot be had by
+        exporting again.
 
     Raises:
         InexpressibleError: ONNX cannot express the network; the message names the operator or the reason.
     """
-    return exported(network, sample, softmax=softmax)[0]
-
-
-def exported(network: torch.nn.Module, sample: NDArray[np.float32], *, softmax: bool) -> tuple[onnx.ModelProto, Any]:
-    """As `export_network`, with the exporter's program too: what it froze cannot be had by exporting again."""
     name = type(network).__name__
     try:
         with quiet():
             program = torch.onnx.export(
-                _Probabilities(network, softmax=softmax).eval(),
+                Answering(network, form, max(1, len(form.names))).eval(),
                 (torch.from_numpy(sample),),
                 dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("rows", min=1)},),
-                input_names=[FEATURES],
-                output_names=[PROBABILITIES],
+                dynamic_shapes=(
+                    {0: torch.export.Dim("rows", min=1)} | ({1: torch.export.Dim.AUTO} if lengths else {}),
+                ),
+                input_names=[lengths or FEATURES],
+                output_names=list(form.names) or [PROBABILITIES],
                 opset_version=OPSET,
                 external_data=False,
+                custom_translation_table=translations(),
                 verbose=False,
             )
             model = without_traces(program.model_proto) if program else onnx.ModelProto()
@@ -82,6 +110,13 @@ def exported(network: torch.nn.Module, sample: NDArray[np.float32], *, softmax: 
             hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
         )
     return model, program
+
+
+def sampled(prepared: NDArray[Any]) -> NDArray[Any]:
+    """The first rows for an exporter, three at least: a single one would be taken for a constant of the graph."""
+    sample = np.zeros((3, *prepared.shape[1:]), prepared.dtype)
+    sample[: len(prepared)] = prepared[:3]
+    return sample
 
 
 @contextlib.contextmanager

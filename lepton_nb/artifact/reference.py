@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..records import Data
-from ..runtime import Distribution, Reference, Signature
-from ..runtime.embedding import answer_features
-from ..runtime.summary import feature_kinds, features_of
+from ..runtime import Distribution, Output, Reference, Signature
+from ..runtime.answers import Answers
+from ..runtime.embedding import answer_features, output_features
+from ..runtime.summary import feature_kinds, features_of, sides_names
+from ..runtime.tokens import Tokenizer
 from ..scores import count_category, count_number, edges_of
 
 __all__ = ["categories_of", "numbers_of", "reference_of", "signature_of"]
 
 
-def signature_of(data: Data) -> Signature:
-    """The inputs and classes of a data set, as a served model states them."""
-    return Signature(data.task, data.classes, data.columns)
+def signature_of(data: Data, names: Sequence[str] = ()) -> Signature:
+    """The inputs and answers of a data set, as a served model states them.
+
+    Args:
+        data: the data set.
+        names: of the outputs, a number for each row; none of a classification.
+    """
+    if data.task == "classification":
+        return Signature(data.task, data.classes, data.columns)
+    return Signature(data.task, (), data.columns, tuple(Output(name, "float32", ()) for name in names))
 
 
 def reference_of(
-    signature: Signature, training: Mapping[str, NDArray[Any]], held_out: NDArray[np.floating[Any]]
+    signature: Signature,
+    training: Mapping[str, NDArray[Any]],
+    held_out: Answers,
+    sides: NDArray[np.int32] | None = None,
+    tokenizers: Mapping[str, Tokenizer] | None = None,
 ) -> Reference:
     """What ordinary traffic looks like.
 
@@ -34,18 +47,29 @@ def reference_of(
     Args:
         signature: of the model.
         training: raw inputs of the training part.
-        held_out: probabilities [N, C] of rows outside the training part.
+        held_out: probabilities [N, C] of rows outside the training part, or numbers [N] by their names.
+        sides: [N, 2], width and height of the training part's pictures before they were scaled; None where they are
+            not known.
+        tokenizers: of the inputs that are texts.
     """
     kinds = feature_kinds(signature)
     categories = {one.name: one.categories for one in signature.inputs}
     features = {
-        name: numbers_of(values) if kinds[name] == "number" else categories_of(values, categories[name])
-        for name, values in features_of(training, signature).items()
+        name: categories_of(values, categories[name]) if kinds.get(name) == "category" else numbers_of(values)
+        for name, values in features_of(training, signature, tokenizers).items()
     }
+    if sides is not None:
+        lengths = dict(zip(sides_names(signature.inputs[0].name), sides.T, strict=True))
+        features |= {name: numbers_of(values.astype(np.float64)) for name, values in lengths.items()}
+    rows = len(next(iter(training.values())))
+    if not isinstance(held_out, np.ndarray):
+        features |= {name: numbers_of(values) for name, values in output_features(held_out).items()}
+        told = [numbers_of(values) for values in held_out.values()]
+        return Reference(features, told[0] if len(told) == 1 else None, rows)
     features |= {name: numbers_of(values) for name, values in answer_features(held_out).items()}
     predicted = np.bincount(held_out.argmax(axis=1), minlength=len(signature.classes))
     counts = Distribution("category", tuple(map(int, predicted)), categories=signature.classes)
-    return Reference(features, counts, rows=len(next(iter(training.values()))))
+    return Reference(features, counts, rows)
 
 
 def numbers_of(values: NDArray[Any]) -> Distribution:

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import PackagingError
 from ..records import Data, Run
+from .wanted import TAKEN
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Head", "gives_probabilities", "network_probabilities", "outputs_of", "probabilities_of", "softmax"]
+__all__ = [
+    "Form",
+    "Head",
+    "form_of",
+    "gives_probabilities",
+    "network_probabilities",
+    "outputs_of",
+    "probabilities_of",
+    "softmax",
+    "stacked",
+]
 
 # What makes probabilities of what a network returns: nothing, softmax of logits, sigmoid of one logit for the second of
-# two classes, or its own probability of that one.
-Head = Literal["", "softmax", "sigmoid", "pair"]
+# two classes, its own probability of that one, or a sigmoid of a logit for each of several labels.
+Head = Literal["", "softmax", "sigmoid", "pair", "sigmoids"]
 
 _ROWS_AT_ONCE = 1024
 # float32 sums of some hundred probabilities; logits are farther off than this on any real batch.
@@ -31,28 +44,91 @@ def network_probabilities(run: Run, data: Data, part: str = "test") -> NDArray[n
         part: `train`, `validation` or `test`.
 
     Returns:
-        float64 [N, C]; each row sums to 1.
+        float64 [N, C]; of classes each row sums to 1, of labels each is a probability of its own, of a regression
+        they are its numbers.
     """
     from ..data import features
     from ..models import load_trained
 
     network = load_trained(run.path)
-    classes = len(data.classes)
-    outputs = outputs_of(network, features(data, part)[0], classes)
-    sample = outputs if part == "validation" else outputs_of(network, features(data, "validation")[0], classes)
-    return outputs if gives_probabilities(sample) else softmax(outputs)
+    outputs = outputs_of(network, features(data, part)[0], data.width)
+    return probabilities_of(outputs, form_of(network, data).head)
 
 
-def outputs_of(network: Any, features: NDArray[np.float32], classes: int) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class Form:
+    """What a model on a loaded data set answers.
+
+    Args:
+        head: what makes it of what the network returns.
+        names: of its outputs, a number for each row: those of a regression, or the probability of each label; none
+            of a classification, whose only output are the probabilities of all classes.
+    """
+
+    head: Head
+    names: tuple[str, ...] = ()
+
+    def of(self, scores: NDArray[np.float64]) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
+        """The answers to rows with these scores, float64 [N, width], as the runtime gives them."""
+        found = probabilities_of(scores, self.head)
+        return dict(zip(self.names, found.T, strict=True)) if self.names else found
+
+
+def form_of(network: Any, data: Data) -> Form:
+    """What a network on a data set answers: whether it gives logits is seen by its answers to the validation part.
+
+    Args:
+        network: in eval mode.
+        data: the data it was trained on.
+
+    Raises:
+        PackagingError: `forward` fails, or does not give one number per class, target or label.
+    """
+    from ..data import features
+
+    rows = features(data, "validation")[0]
+    scores = outputs_of(network, rows, data.width)
+    if data.task == "classification":
+        return Form("" if gives_probabilities(scores) else "softmax")
+    names = _names(data)
+    if data.task == "regression":
+        return Form("", names)
+    if data.kind == "text":
+        return Form("" if ((scores >= 0) & (scores <= 1)).all() else "sigmoids", names)
+    # Far from its rows logits leave what probabilities never do.
+    far = [outputs_of(network, rows * factor, data.width) for factor in (-1000, 1000)]
+    return Form("" if all(((one >= 0) & (one <= 1)).all() for one in (scores, *far)) else "sigmoids", names)
+
+
+def _names(data: Data) -> tuple[str, ...]:
+    """A name for each output: that of the target or label, unless a line or an input of the model is called so."""
+    taken, names = {*TAKEN, *(column.name for column in data.columns)}, []
+    for name in data.targets or data.classes:
+        while name in taken:
+            name += "_"  # noqa: PLW2901 - until nothing is called so
+        taken.add(name)
+        names.append(name)
+    return tuple(names)
+
+
+def stacked(answers: Any) -> NDArray[np.float64]:
+    """Answers of a runtime, probabilities or numbers by their names, as float64 [N, width]."""
+    import numpy as np
+
+    whole = np.stack(list(answers.values()), axis=1) if isinstance(answers, Mapping) else np.asarray(answers)
+    return whole.astype(np.float64)
+
+
+def outputs_of(network: Any, features: NDArray[np.float32], width: int) -> NDArray[np.float64]:
     """What `forward` returns for prepared features.
 
     Args:
         network: a module in eval mode.
         features: float32 [N, *feature_shape].
-        classes: number of classes C.
+        width: number of classes, targets or labels C.
 
     Returns:
-        float64 [N, C], logits or probabilities.
+        float64 [N, C]: logits, probabilities or numbers.
 
     Raises:
         PackagingError: `forward` fails, or returns something else.
@@ -69,12 +145,14 @@ def outputs_of(network: Any, features: NDArray[np.float32], classes: int) -> NDA
             f"forward of {name} fails on prepared rows of shape {list(features.shape[1:])}",
             got=f"{type(cause).__name__}: {cause}",
         ) from cause
-    odd = [part for part in parts if not isinstance(part, torch.Tensor) or part.ndim != 2 or part.shape[1] != classes]
+    if width == 1:
+        parts = [part[:, None] if isinstance(part, torch.Tensor) and part.ndim == 1 else part for part in parts]
+    odd = [part for part in parts if not isinstance(part, torch.Tensor) or part.ndim != 2 or part.shape[1] != width]
     if odd:
         shape = list(odd[0].shape) if isinstance(odd[0], torch.Tensor) else type(odd[0]).__name__
         raise PackagingError(
-            f"forward of {name} does not give one value per class",
-            expected=f"a tensor [rows, {classes}] of logits or probabilities",
+            f"forward of {name} does not give one value per class, target or label",
+            expected=f"a tensor [rows, {width}] of logits, probabilities or numbers",
             got=f"{shape} for {min(len(features), _ROWS_AT_ONCE)} rows",
             hint="return the logits from forward",
         )
@@ -123,6 +201,8 @@ def probabilities_of(scores: NDArray[np.float64], head: Head) -> NDArray[np.floa
 
     if head in ("", "softmax"):
         return softmax(scores) if head else scores
+    if head == "sigmoids":
+        return (1 + np.tanh(scores / 2)) / 2
     one = scores.reshape(len(scores))
     # The same as 1 / (1 + exp(-x)), for numbers of any size.
     second = one if head == "pair" else (1 + np.tanh(one / 2)) / 2

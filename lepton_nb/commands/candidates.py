@@ -29,8 +29,8 @@ def candidates(kind: str, typed: str) -> list[str]:
     """What begins with the text that was typed.
 
     Args:
-        kind: `run`, `running` (what can be stopped), `data`, `network`, `callback`, `deployment`, `bento`, `model`
-            (a deployment or a Bento) or `format` (of an export).
+        kind: `run`, `running` (what can be stopped), `study`, `data`, `network`, `callback`, `deployment`, `bento`,
+            `model` (a deployment or a Bento) or `format` (of an export).
         typed: the text.
 
     Returns:
@@ -87,6 +87,10 @@ def _networks(ws: Workspace, typed: str) -> Iterator[str]:
     from .. import models
 
     yield from models.names()
+
+
+def _studies(ws: Workspace, typed: str) -> Iterator[str]:
+    yield from (path.parent.name for path in _newest((ws.home / "tunes").glob("*/study.json")))
 
 
 def _deployments(ws: Workspace, typed: str) -> Iterator[str]:
@@ -153,6 +157,7 @@ def _is_pair(value: object) -> bool:
 _SOURCES: dict[str, tuple[Callable[[Workspace, str], Iterator[str]], ...]] = {
     "run": (_runs, _variables(_of(Run))),
     "running": (_running, _variables(_of(Run)), _variables(_of(Deployment))),
+    "study": (_studies,),
     "data": (
         _data,
         *map(_variables, (_of(Data), _made_of(_ROWS, classes=False), _is_pair)),

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, NotFoundError, ServingError
-from ..records import Bento, Data, Run
+from ..records import Bento, Data, Run, Study
 from ..runtime import Input
 from ..workspace import Workspace
 from .host import current_host
 
 __all__ = [
     "bento_of",
+    "callbacks_of",
     "data_of",
     "named",
     "network_of",
@@ -24,7 +25,9 @@ __all__ = [
     "rows_of",
     "run_of",
     "source_of",
+    "study_of",
     "table_of",
+    "training_data_of",
     "weights_of",
 ]
 
@@ -75,10 +78,17 @@ def table_of(name: str) -> Any:
 
 
 def run_of(ws: Workspace, value: object) -> Run:
-    """A run from a run, an id, a unique prefix, a name or `last`."""
-    value = named(value, Run)
+    """A run from a run, an id, a unique prefix, a name or `last`; of a study its best one.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    value = named(value, Run, Study)
     if isinstance(value, Run):
         return value
+    if isinstance(value, Study) and not value.run:
+        raise NotFoundError(f"study {value.name} has no best run yet", hint=f"lepton tune show {value.name}")
+    value = value.run if isinstance(value, Study) else value
     from .. import tracking
 
     return tracking.get(ws, str(value))
@@ -105,6 +115,37 @@ def weights_of(ws: Workspace, value: object) -> tuple[str, Path | None]:
         name, path = f"run {run.name}", run.path / "weights.safetensors"
     models.shapes_in(path)
     return name, path
+
+
+def study_of(ws: Workspace, value: object) -> Study | None:
+    """A study from a study or its name; None when it names none, and may be a run."""
+    value = named(value, Run, Study)
+    if isinstance(value, Run):
+        return None
+    from .. import training
+
+    return training.study_of(ws, str(value)) if training.is_study(ws, str(value)) else None
+
+
+def training_data_of(ws: Workspace, network: object, data: object, target: str | None) -> Any:
+    """What a network is fitted to: a loaded data set, loaders of the notebook's own, or an environment."""
+    from .. import models, training
+
+    value = source_of(data)
+    if models.is_environment(value) or models.is_agent(network):
+        return models.environment(value)
+    return value if value is None or training.travels(value) else data_of(ws, value, target)
+
+
+def callbacks_of(names: tuple[object, ...]) -> list[object]:
+    """Lightning callbacks by the names that the notebook has for them."""
+    from .. import models
+
+    host = current_host()
+    found = [host.resolve(name) if isinstance(name, str) else name for name in names]
+    for one in found:
+        models.require_callback(one)
+    return [one() if isinstance(one, type) else one for one in found]
 
 
 def bento_of(ws: Workspace, value: object) -> Bento:
@@ -188,7 +229,8 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
     Args:
         ws: the workspace.
         value: a file, a DataFrame or an array, whose other columns (such as the target) are left aside; a loaded
-            data set; a list of row objects, or a .json file of them.
+            data set; a list of row objects, or a .json file of them; of a model of one text also a text, or several in
+            a list.
         part: which rows of a loaded data set.
         columns: what the model takes.
 
@@ -200,10 +242,22 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
 
     value = source_of(value)
     if isinstance(value, (str, Path)) and Path(value).suffix.lower() == ".json":
-        return _rows_of_json(Path(value))
+        value = _rows_of_json(Path(value))
+    if len(columns) == 1 and columns[0].kind == "text" and (texts := _texts(value)):
+        return [{columns[0].name: text} for text in texts]
     if isinstance(value, Data) or (isinstance(value, str) and not data.is_source(value)):
         return data.read(data_of(ws, value), part)[0]
     return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns)
+
+
+def _texts(value: object) -> list[str]:
+    """The texts that a value is; none where it is something else, such as the name of a data set."""
+    from .. import data
+
+    if isinstance(value, str):
+        # A single word may be the name of a data set, and says so when there is none.
+        return [value] if len(value.split()) > 1 and not data.is_source(value) else []
+    return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else []
 
 
 def _rows_of_json(path: Path) -> Any:

@@ -20,7 +20,7 @@ _MODEL = Arg("a deployment (asked over HTTP), or a Bento's tag (no server needed
 def predict(
     model: Annotated[object, _MODEL],
     *,
-    data: Annotated[object, Opt("File, DataFrame, arrays or data handle.", "DATA", completes="data")],
+    data: Annotated[object, Opt("File, DataFrame, arrays, data handle, or a text.", "DATA", completes="data")],
     part: Annotated[Literal["test", "validation", "train"], Opt("Which rows of a data handle.")] = "test",
     out: Annotated[Path | None, Opt("Write the answers to this .csv or .parquet file, or folder of them.")] = None,
     on: Annotated[Literal["here", "ray"], Opt("Where a Bento answers files.")] = "here",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
 from ..errors import LeptonError, MissingError, ServingError, StorageError
@@ -86,6 +86,8 @@ def require_writable(path: Path) -> None:
 
 def _required(package: str) -> bool:
     """Whether this distribution asks for that package."""
+    from importlib import metadata
+
     asked = metadata.requires("lepton_nb") or []
     names = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-") for line in asked}
     return package.lower() in names

@@ -20,13 +20,15 @@ _READS = frozenset(
             "data_check",
             "data_profile",
             "data_drift",
+            "models",
+            "models_show",
             "runs",
             "runs_show",
             "runs_compare",
             "compare",
             "explain",
         ),
-        *("deployments", "monitor", "logs", "output", "doctor", "pipeline_status", "pipeline_graph"),
+        *("deployments", "monitor", "logs", "output", "doctor", "pipeline_status", "pipeline_graph", "tune_show"),
     }
 )
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from ..records import Run
-from ..workspace import Workspace, current
+from ..records import Run, Study
+from ..workspace import current
 from . import fit_options as o
 from .declare import Arg
-from .find import data_of, network_of, options_of, run_of, source_of, weights_of
+from .find import callbacks_of, network_of, options_of, run_of, study_of, training_data_of, weights_of
 from .host import current_host
 from .live import watch_beside
 
-_RUN = Arg("id, unique prefix, name or last.", "RUN", completes="run")
+_RUN = Arg("id, unique prefix, name or last; or a study by its name.", "RUN", completes="run")
 
 
 def train(
@@ -55,46 +55,27 @@ def train(
     Returns:
         The run; a network given as an instance holds the best weights afterwards.
     """
-    from .. import training
-
-    words = {name: value for name, value in locals().items() if name in training.FIT_OPTIONS}
-    ws = current()
-    known, weights = weights_of(ws, start_from)
-    fit = training.Fit(**{**words, "monitor": monitor or "", "trainer": options_of(trainer), "pretrained": known})
-    kind = network_of(network)
-    about: dict[str, Any] = {"name": name, "lr": lr, "options": options_of(net)}
-    # Before data that is not loaded yet is written for a run that cannot be.
-    training.check(kind, fit, **about)
-    callbacks, report = _callbacks(callback), current_host().report
-    return training.train(
-        ws,
-        kind,
-        _data(ws, kind, data, target),
-        fit,
-        weights=weights,
-        callbacks=callbacks,
-        detach=detach,
-        report=report,
-        **about,
-    )
+    return _trained(dict(locals()))
 
 
 def attach(
     run: Annotated[object, _RUN] = "last",
     *,
     detach: Annotated[bool, o.Opt("Return at once; the view goes on. A Voila page does so anyway.")] = False,
-) -> Run:
-    """Show a training as the cell that started it does, and wait for its end.
+) -> Run | Study:
+    """Show a training, or a study, as the cell that started it does, and wait for its end.
 
     Ctrl-C leaves it alone; `lepton stop` ends it.
 
     Returns:
-        The run.
+        The run, or the study.
     """
     from .. import training
     from ..widgets import in_voila
 
     ws = current()
+    if (study := study_of(ws, run)) is not None:
+        return study if detach else training.attach_study(ws, study.name, report=current_host().report)
     found = run_of(ws, run)
     if detach or in_voila():
         watch_beside(found)
@@ -102,33 +83,33 @@ def attach(
     return training.attach(ws, found.id, report=current_host().report)
 
 
-def resume(run: Annotated[object, _RUN] = "last", *, detach: o.Detach = False) -> Run:
-    """Go on with a run that was stopped or has failed, from its last good checkpoint.
+def resume(run: Annotated[object, _RUN] = "last", *, detach: o.Detach = False) -> Run | Study:
+    """Go on with a run that was stopped or has failed, from its last good checkpoint; or with a study.
 
     Returns:
-        The run, under the id that it had.
+        The run, under the id that it had, or the study.
     """
     from .. import training
 
     ws = current()
+    if (study := study_of(ws, run)) is not None:
+        return training.resume_study(ws, study.name, detach=detach, report=current_host().report)
     return training.resume(ws, run_of(ws, run).id, detach=detach, report=current_host().report)
 
 
-def _data(ws: Workspace, network: object, data: object, target: str | None) -> Any:
-    """A loaded data set, loaders of the notebook's own, or an environment."""
-    from .. import models, training
+def _trained(asked: dict[str, Any]) -> Run:
+    """The run of what `train` was asked for, by the names of its arguments."""
+    from .. import training
 
-    value = source_of(data)
-    if models.is_environment(value) or models.is_agent(network):
-        return models.environment(value)
-    return value if value is None or training.travels(value) else data_of(ws, value, target)
-
-
-def _callbacks(names: tuple[object, ...]) -> list[object]:
-    from .. import models
-
-    host = current_host()
-    found = [host.resolve(name) if isinstance(name, str) else name for name in names]
-    for one in found:
-        models.require_callback(one)
-    return [one() if isinstance(one, type) else one for one in found]
+    ws, kind = current(), network_of(asked["network"])
+    pretrained, weights = weights_of(ws, asked["start_from"])
+    words = {name: value for name, value in asked.items() if name in training.FIT_OPTIONS}
+    more = {"monitor": asked["monitor"] or "", "trainer": options_of(asked["trainer"]), "pretrained": pretrained}
+    fit = training.Fit(**words | more)
+    about: dict[str, Any] = {"name": asked["name"], "lr": asked["lr"], "options": options_of(asked["net"])}
+    # Before data that is not loaded yet is written for a run that cannot be.
+    training.check(kind, fit, **about)
+    about |= {"weights": weights, "callbacks": callbacks_of(asked["callback"]), "detach": asked["detach"]}
+    return training.train(
+        ws, kind, training_data_of(ws, kind, asked["data"], asked["target"]), fit, report=current_host().report, **about
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any
 
 import click
@@ -24,8 +23,13 @@ VERBS = {
     "data profile": "data",
     "data drift": "data",
     "train": "train",
+    "tune": "tune",
+    "tune show": "tune",
+    "tune delete": "tune",
     "attach": "train",
     "resume": "train",
+    "models": "models",
+    "models show": "models",
     "runs": "runs",
     "runs show": "runs",
     "runs compare": "runs",
@@ -62,6 +66,8 @@ FUNCTIONS = {
     "network_probabilities": "reading",
     "load_model": "reading",
     "play": "playing",
+    # The verb `models`: that name is a room of the package.
+    "list_models": "models",
 }
 
 _GROUP_HELP = {
@@ -152,6 +158,8 @@ def arguments_of(words: list[str]) -> tuple[str, ...]:
 def _version_option() -> click.Option:
     def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value:
+            from importlib import metadata
+
             click.echo(f"lepton_nb {metadata.version('lepton_nb')}")
             ctx.exit()
 

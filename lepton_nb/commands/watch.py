@@ -58,7 +58,7 @@ def watch(
 
 def _watched(given: dict[str, object], name: str) -> Watch | Watches:
     """What a verb of these words does, and gives."""
-    from .. import loop, monitoring
+    from .. import loop
 
     ws = current()
     if given["status"]:
@@ -68,12 +68,9 @@ def _watched(given: dict[str, object], name: str) -> Watch | Watches:
     if given["approve"] or given["refuse"]:
         return loop.answer(ws, name, approve=bool(given["approve"]), why=str(given["why"]))
     words = o.words_of(ws, given)
-    if given["log_url"] is not None:
-        # What is refused leaves nothing behind.
-        loop.refuse_pipeline(name, str(words.get("pipeline", "")))
-        monitoring.adopt(ws, name, str(given["log_url"]))
     alerts = None if given["alerts"] is None else Path(str(given["alerts"]))
-    begun = loop.start(ws, name, alerts=alerts, **words)
+    log_url = None if given["log_url"] is None else str(given["log_url"])
+    begun = loop.start(ws, name, alerts=alerts, log_url=log_url, **words)
     if given["detach"]:
         return begun
     with contextlib.suppress(KeyboardInterrupt):

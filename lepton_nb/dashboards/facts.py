@@ -34,6 +34,7 @@ class Glance:
         rate: requests per second of the last minute.
         quality: in a few words; empty where nobody measures it.
         fault: why it cannot be read.
+        recounted: before this moment failed requests are not known, seconds since the epoch; None where they are.
     """
 
     deployment: Deployment
@@ -41,6 +42,7 @@ class Glance:
     rate: float = 0.0
     quality: str = ""
     fault: str = ""
+    recounted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,12 @@ def _monitored(ws: Workspace, one: Deployment, seconds: float | None) -> Health:
 
 def glance(ws: Workspace, one: Deployment, seconds: float | None) -> Glance:
     """A deployment in short; one that cannot be read says why."""
+    since = None if seconds is None else time.time() - seconds
     try:
         health = monitoring.health(ws, one, seconds)
-        return Glance(one, health, _rate(ws, one))
+        # What the verdict was made of: gathered once.
+        observed = monitoring.observe(ws, one.name, since, step=monitoring.WHOLE)
+        return Glance(one, health, _rate(ws, one), recounted=observed.recounted)
     except LeptonError as fault:
         return Glance(one, None, fault=str(fault))
 

@@ -8,14 +8,17 @@ from .loading import load
 from .opening import is_source
 from .preprocessing import Normaliser, features, preprocessing
 from .profiling import profile
-from .reading import read, sample
+from .reading import read, sample, sides
 from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
+from .texts import TextOptions
+from .windows import series_of
 
 __all__ = [
     "SUFFIXES",
     "Choices",
     "Normaliser",
+    "TextOptions",
     "check",
     "columns_of",
     "features",
@@ -29,4 +32,6 @@ __all__ = [
     "profile",
     "read",
     "sample",
+    "series_of",
+    "sides",
 ]

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
@@ -14,8 +15,8 @@ from ..errors import UsageError
 from ..records import Data
 from .kept import kept_buckets
 from .loaders import Loader
-from .preprocessing import features, file_features, preprocessing
-from .reading import Part
+from .preprocessing import features, file_features, frame_of, preprocessing
+from .reading import Part, sample
 from .streamed_batches import StreamedBatches
 
 __all__ = ["BatchedData", "Batches", "Loader"]
@@ -23,6 +24,8 @@ __all__ = ["BatchedData", "Batches", "Loader"]
 # Gathering a whole epoch at once costs half of gathering batch by batch, until the copy is so large that the
 # allocator asks the system for fresh pages each time (glibc: from 32 MiB on); then it costs three times as much.
 _AT_ONCE = 24 << 20
+# Batches whose texts are sorted by length together.
+_SORTED = 16
 
 
 class Batches(Loader):
@@ -70,6 +73,43 @@ class Batches(Loader):
             yield self.features.index_select(0, rows), self.targets.index_select(0, rows)
 
 
+class TextBatches(Batches):
+    """One part of token ids, whole in memory; a batch is as long as its longest text.
+
+    Training batches are of texts of about one length: rows are drawn in a random order, those of some batches are
+    sorted by length, and these batches come in a random order again.
+
+    Args:
+        features: int64 [N, L], 0 behind the last token of each row.
+        targets: as the rest, see `Batches`.
+    """
+
+    def __init__(
+        self, features: Tensor, targets: Tensor, batch_size: int, seed: int | None = None, rank: int = 0, world: int = 1
+    ) -> None:
+        super().__init__(features, targets, batch_size, seed, rank, world)
+        self._sizes = (features != 0).sum(dim=1)
+
+    def _rest(self, bounds: list[int]) -> Generator[tuple[Tensor, Tensor]]:
+        order = torch.arange(len(self.targets)) if self.seed is None else self._order()
+        for start, stop in itertools.pairwise(bounds):
+            rows = order[start + self.rank : stop : self.world]
+            longest = int(self._sizes[rows].max())
+            yield self.features[rows, :longest], self.targets[rows]
+
+    def _order(self) -> Tensor:
+        """Rows in the order of the epoch; those of a batch lie between its bounds."""
+        generator = self._generator()
+        order = torch.randperm(len(self.targets), generator=generator)
+        stretches = torch.split(order, _SORTED * self.batch_size)
+        order = torch.cat([rows[self._sizes[rows].sort(stable=True).indices] for rows in stretches])
+        # The last batch may be of another size, and stays where it is.
+        whole = (len(self) - 1) * self.batch_size
+        batches = order[:whole].view(-1, self.batch_size)
+        mixed = batches[torch.randperm(len(batches), generator=generator)].reshape(-1)
+        return torch.cat([mixed, order[whole:]])
+
+
 class BatchedData(pl.LightningDataModule):
     """A loaded data set for Lightning's Trainer.
 
@@ -96,7 +136,8 @@ class BatchedData(pl.LightningDataModule):
                 self._parts[part] = self._streamed(files, seed)
             else:
                 values, targets = (torch.from_numpy(array) for array in features(self.data, part))
-                self._parts[part] = Batches(values, targets, self.batch_size, seed, self.rank, self.world)
+                kind = TextBatches if self.data.kind == "text" else Batches
+                self._parts[part] = kind(values, targets, self.batch_size, seed, self.rank, self.world)
         return self._parts[part]
 
     def _streamed(self, files: list[tuple[Path, int]], seed: int | None) -> Loader:
@@ -109,6 +150,15 @@ class BatchedData(pl.LightningDataModule):
 
         counts = [rows for _, rows in files]
         return StreamedBatches(counts, load, self.batch_size, seed, self.rank, self.world)
+
+    def sample(self, most: int = 100_000) -> tuple[Tensor, Tensor]:
+        """Rows of the training part, before any training: all of them, or a fair sample of what is streamed."""
+        batches = self._batches("train")
+        if isinstance(batches, Batches):
+            return batches.features, batches.targets
+        raw, targets = sample(self.data, "train", most)
+        values = preprocessing(self.data).transform(frame_of(raw))
+        return torch.from_numpy(np.asarray(values, np.float32)), torch.from_numpy(targets)
 
     def train_dataloader(self) -> Loader:
         """The training part, in a new order each epoch."""

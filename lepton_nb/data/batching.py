@@ -23,7 +23,8 @@ def module(data: Data, batch_size: int = 64, seed: int = 0, rank: int = 0, world
         world: how many ranks share each batch.
 
     Returns:
-        The module; each batch is (features float32 [B, *data.feature_shape], classes int64 [B]). Its loaders tell by
+        The module; each batch is (features float32 [B, *data.feature_shape], of texts token ids int64 [B, L], as many
+        as the longest of the batch has; targets as `features` gives them). Its loaders tell by
         `state_dict()` where iteration stands, and go on there after `load_state_dict`.
     """
     from .batches import BatchedData

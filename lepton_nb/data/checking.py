@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from ..errors import DataError, LeptonError
 from ..records import Check, Data, Problem
 from ..workspace import Workspace
-from .columns import TypedColumn, strays
+from .columns import TypedColumn, empty_texts, strays
 from .fingerprints import column_codes, row_fingerprints
 from .kept import kept_parts
-from .labels import classes_of
 from .opening import open_rows
 from .queries import Tables
-from .roles import choose_target, column_name, refuse_unusable
+from .roles import choose_targets, column_name, is_text, refuse_unusable
 from .sources import Choices, Source
 from .splits import SplitPlan, split_rows
+from .targets import targets_of
 
 __all__ = ["check"]
 
@@ -40,7 +40,7 @@ def check(ws: Workspace, source: Any, target: str | None = None, tables: Tables 
     Args:
         ws: the workspace; nothing is written.
         source: what `load` takes, or a data set that is loaded already.
-        target: name of the target column; without one only the columns are looked at.
+        target: name of the target column, or several as `a,b`; without one only the columns are looked at.
         tables: gives a query the DataFrame or Arrow table of a name, or None.
 
     Raises:
@@ -49,15 +49,22 @@ def check(ws: Workspace, source: Any, target: str | None = None, tables: Tables 
     """
     target = column_name(target, "target")
     rows, data = open_rows(ws, source, target, Choices(tables=tables))
-    named = target or rows.target
-    chosen = None if named is None else choose_target(rows, named)
-    inputs = [column for column in rows.columns if column.name != named]
-    problems = [problem for column in inputs for problem in _column_problems(column)]
+    chosen = choose_targets(rows, target) if target or rows.targets else ()
+    inputs = [column for column in rows.columns if column not in chosen]
+    is_alone = rows.array is None and len(inputs) == 1 and (data.kind == "text" if data else is_text(inputs[0]))
+    problems_of = _text_problems if is_alone else _column_problems
+    problems = [problem for column in inputs for problem in problems_of(column)]
     if rows.array is not None:
         problems += _shape_problems(rows.array)
     problems += _row_problems(rows, inputs, chosen, data)
     problems.sort(key=lambda problem: _LEVELS.index(problem.level))
     return Check(rows.name, len(rows.columns[0].cells), tuple(problems))
+
+
+def _text_problems(column: TypedColumn) -> Iterator[Problem]:
+    if empty := int(empty_texts(column.raw).sum()):
+        what = f"text {column.name!r} is empty in {empty} rows ({empty / len(column.cells):.1%})"
+        yield Problem("error", what, "remove these rows, or fill in their texts", (column.name,))
 
 
 def _column_problems(column: TypedColumn) -> Iterator[Problem]:
@@ -99,26 +106,31 @@ def _shape_problems(array: NDArray[np.float32]) -> Iterator[Problem]:
 
 
 def _row_problems(
-    rows: Source, inputs: Sequence[TypedColumn], chosen: TypedColumn | None, data: Data | None
+    rows: Source, inputs: Sequence[TypedColumn], chosen: Sequence[TypedColumn], data: Data | None
 ) -> Iterator[Problem]:
     prints = row_fingerprints(rows.array, inputs)
-    if chosen is None:
+    if not chosen:
         yield from _duplicates(prints)
         yield Problem("note", "the labels were not looked at", "pass --target NAME")
         return
     try:
-        classes, targets = classes_of(chosen)
+        found = targets_of(chosen, rows.task if tuple(one.name for one in chosen) == rows.targets else None)
     except DataError as refused:
         yield from _duplicates(prints)
-        yield Problem("error", refused.what, refused.hint, (chosen.name,))
+        yield Problem("error", refused.what, refused.hint, tuple(one.name for one in chosen))
         return
-    for column in inputs:
-        yield from _leak(column, targets, len(classes), chosen.name)
-    yield from _imbalance(classes, targets)
+    targets, has_classes = found.values, found.task == "classification"
+    if not has_classes:
+        # Rows with the same numbers, or the same labels, are as one class.
+        targets = np.unique(targets, axis=0, return_inverse=True)[1].reshape(len(targets)).astype(np.int64)
+    for column in inputs if has_classes else ():
+        yield from _leak(column, targets, len(found.classes), found.name)
+    if has_classes:
+        yield from _imbalance(found.classes, targets)
     # The odd multiplier keeps rows that differ in their label alone apart.
     yield from _duplicates(prints + targets.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
     yield from _contradictions(prints, targets)
-    yield from _overlap(prints, targets, classes, data)
+    yield from _overlap(prints, targets, found.classes if has_classes else (), data)
 
 
 def _duplicates(prints: NDArray[np.uint64]) -> Iterator[Problem]:
@@ -167,7 +179,8 @@ def _overlap(
     prints: NDArray[np.uint64], targets: NDArray[np.int64], classes: Sequence[str], data: Data | None
 ) -> Iterator[Problem]:
     try:
-        parts = split_rows(targets, classes, None, SplitPlan()) if data is None else kept_parts(data)
+        plan = SplitPlan("stratified" if classes else "random")
+        parts = split_rows(targets, classes, None, plan) if data is None else kept_parts(data)
     except LeptonError as refused:
         yield Problem("error", refused.what, refused.hint)
         return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..errors import DataError
 from ..runtime.texts import MISSING, TRUTH
 
-__all__ = ["TypedColumn", "first_rows", "is_dates", "plain_texts", "refuse_infinite", "strays", "typed"]
+__all__ = ["TypedColumn", "empty_texts", "first_rows", "is_dates", "plain_texts", "refuse_infinite", "strays", "typed"]
 
 _DAY = r"(\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{2,4})"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -21,18 +21,21 @@ class TypedColumn:
 
     Args:
         name: column name.
-        kind: `number`, `category`, `date`, or `other` (nothing a network takes, such as lists).
-        cells: Arrow array of float64 (number, null = missing), string (category and dates that are
+        kind: `number`, `category`, `date`, `other` (nothing a network takes, such as lists), or `text`, which a
+            category becomes when its values are read word by word.
+        cells: Arrow array of float64 (number, null = missing), string (category, text, and dates that are
             text), timestamp (date), or anything (other).
         whole: every number is an integer, as in a column of counts or codes.
         order: the categories in the order that the source gives them, when it does.
+        raw: of text, the cells as the source has them; else None.
     """
 
     name: str
-    kind: Literal["number", "category", "date", "other"]
+    kind: Literal["number", "category", "date", "other", "text"]
     cells: Any
     whole: bool = False
     order: tuple[str, ...] = ()
+    raw: Any = None
 
 
 def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bool = False) -> TypedColumn:
@@ -63,7 +66,8 @@ def typed(name: str, column: Any, *, parse_text: bool = False, decimal_comma: bo
     if kinds.is_temporal(kind) and not kinds.is_duration(kind):
         return TypedColumn(name, "date", values)
     if kinds.is_string(kind) or kinds.is_large_string(kind) or str(kind) == "string_view":
-        return _from_text(name, plain_texts(values), parse_text=parse_text, decimal_comma=decimal_comma)
+        made = _from_text(name, plain_texts(values), parse_text=parse_text, decimal_comma=decimal_comma)
+        return made if made.kind == "number" else replace(made, raw=values)
     return TypedColumn(name, "other", values)
 
 
@@ -95,6 +99,19 @@ def refuse_infinite(column: TypedColumn) -> None:
             expected="finite numbers, or nothing where a value is missing",
             hint="replace them before loading",
         )
+
+
+def empty_texts(cells: Any) -> Any:
+    """Where texts are missing, or have nothing but blanks: a NumPy mask [N] of an Arrow array of text.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> empty_texts(pa.array(["one", " ", None])).tolist()
+        [False, True, True]
+    """
+    import pyarrow.compute as pc
+
+    return pc.fill_null(pc.equal(pc.utf8_trim_whitespace(cells), ""), True).to_numpy(zero_copy_only=False)
 
 
 def strays(column: TypedColumn) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .pictures import PICTURES, read_pictures
+from .pictures import PICTURES, read_pictures, sides
 
 __all__ = ["PictureFolder", "pictures_in", "read_folder"]
 
@@ -36,12 +36,14 @@ class PictureFolder:
         labels: int64 [N], the class of each picture.
         classes: names of the class folders, sorted.
         parts: row numbers of the parts that have folders of their own; empty where none has.
+        sides: int32 [N, 2], width and height of each picture in its file.
     """
 
     array: NDArray[np.float32]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     parts: dict[str, NDArray[np.int64]]
+    sides: NDArray[np.int32]
 
 
 def read_folder(root: Path, size: tuple[int, int] | None, *, grey: bool | None = None) -> PictureFolder:
@@ -81,7 +83,7 @@ def read_folder(root: Path, size: tuple[int, int] | None, *, grey: bool | None =
         )
     labels = np.array([classes.index(name) for _, name in rows], np.int64)
     parts = {part: np.flatnonzero([one == part for one, _ in rows]) for part, _ in tops if part}
-    return PictureFolder(read_pictures(files, size, grey=grey), labels, tuple(classes), parts)
+    return PictureFolder(read_pictures(files, size, grey=grey), labels, tuple(classes), parts, sides(files))
 
 
 def pictures_in(folder: Path, root: Path) -> Iterator[Path]:

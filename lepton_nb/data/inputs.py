@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .arrays import finite, numbers_of
-from .columns import TypedColumn, first_rows, refuse_infinite
+from .columns import TypedColumn, empty_texts, first_rows, refuse_infinite
 from .folders import pictures_in
 from .pictures import PICTURES, read_pictures
 from .sources import Choices, Source, array_column, open_source
+from .texts import refuse_empty
 
 __all__ = ["inputs_of"]
 
@@ -28,7 +29,7 @@ class Expected(Protocol):
 
     @property
     def kind(self) -> str:
-        """`number`, `category` or `array`."""
+        """`number`, `category`, `array` or `text`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,7 +47,8 @@ def inputs_of(source: Any, columns: Sequence[Expected]) -> dict[str, NDArray[Any
         columns: the inputs, in order: `data.columns`, or those of a model's signature.
 
     Returns:
-        As `read` gives them: number float64 [N], category object [N] of text, array float32 [N, *shape].
+        As `read` gives them: number float64 [N], category object [N] of text, array float32 [N, *shape],
+        text object [N] as it came.
 
     Raises:
         DataError: a column is missing, or holds something else than the model was trained on.
@@ -58,7 +60,7 @@ def inputs_of(source: Any, columns: Sequence[Expected]) -> dict[str, NDArray[Any
         # Brought to the size and the channels that the model was trained on.
         channels, height, width = columns[0].shape
         return {columns[0].name: read_pictures(files, (height, width), grey=channels == 1)}
-    as_text = frozenset(column.name for column in columns if column.kind == "category")
+    as_text = frozenset(column.name for column in columns if column.kind in {"category", "text"})
     rows = open_source(source, choices=Choices(as_text))
     if columns[0].kind == "array":
         if rows.array is None:
@@ -106,10 +108,23 @@ def _values(given: TypedColumn, column: Expected) -> NDArray[Any]:
     if column.kind == "category":
         text = pc.fill_null(given.cells.cast(pa.string()), "")
         return np.asarray(text.to_numpy(zero_copy_only=False), dtype=object)
+    if column.kind == "text":
+        return _texts(given)
     if given.kind != "number":
         raise DataError(f"column {given.name!r} is not all numbers", expected="numbers", got=_not_a_number(given))
     refuse_infinite(given)
     return np.asarray(given.cells.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _texts(given: TypedColumn) -> NDArray[Any]:
+    import pyarrow as pa
+
+    # As it came: of a free text nothing is trimmed, and `None` is a word.
+    if given.kind == "other":
+        raise DataError(f"column {given.name!r} holds {given.cells.type}", expected="texts")
+    cells = (given.cells if given.raw is None else given.raw).cast(pa.string())
+    refuse_empty(given.name, empty_texts(cells), "text")
+    return np.asarray(cells.to_numpy(zero_copy_only=False), dtype=object)
 
 
 def _not_a_number(given: TypedColumn) -> str:

@@ -18,10 +18,12 @@ from .memory import available_memory
 
 __all__ = [
     "LOAD_AGAIN",
+    "SIDES",
     "kept_batches",
     "kept_buckets",
     "kept_inputs",
     "kept_parts",
+    "kept_sides",
     "kept_table",
     "kept_targets",
     "refuse_broken",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 LOAD_AGAIN = "load the data again, which puts the file right: lepton data load SOURCE"
+SIDES = "sides.npy"
 # Rows that are handled at a time are about as many bytes; the preprocessing makes several copies of them.
 _BATCH = 4 << 20
 # What NumPy, zipfile and Arrow raise for a file that is missing, cut off, or something else altogether.
@@ -69,18 +72,18 @@ def kept_parts(data: Data) -> dict[str, NDArray[np.int64]]:
         return parts
 
 
-def kept_targets(data: Data) -> NDArray[np.int64]:
-    """The class of every row, int64 [N]."""
+def kept_targets(data: Data) -> NDArray[Any]:
+    """What is right for every row: int64 [N] for classes, float64 [N, K] for numbers, uint8 [N, L] for labels."""
     if data.streamed:
         chunks = _every_batch(data, [data.target])
         return np.concatenate([chunk.column(0).to_numpy().astype(np.int64) for chunk in chunks])
     with _whole(data.path / "targets.npy") as path:
-        targets: NDArray[np.int64] = np.asarray(np.load(path, allow_pickle=False))
-        _expect(
-            targets.dtype.kind == "i" and targets.shape == (sum(data.rows.values()),),
-            f"{targets.dtype} {targets.shape}",
-        )
-        _expect(not targets.size or (targets.min() >= 0 and targets.max() < len(data.classes)), "unknown classes")
+        targets: NDArray[Any] = np.asarray(np.load(path, allow_pickle=False))
+        kinds, highest = {"classification": ("i", data.width - 1), "multilabel": ("u", 1)}.get(data.task, ("f", np.inf))
+        shape = (sum(data.rows.values()), *(() if data.task == "classification" else (data.width,)))
+        _expect(targets.dtype.kind == kinds and targets.shape == shape, f"{targets.dtype} {targets.shape}")
+        lowest = -np.inf if data.task == "regression" else 0
+        _expect(not targets.size or (targets.min() >= lowest and targets.max() <= highest), "unknown classes")
         return targets
 
 
@@ -91,6 +94,16 @@ def kept_inputs(data: Data) -> NDArray[np.float32]:
         shape = (sum(data.rows.values()), *data.columns[0].shape)
         _expect(array.dtype == np.float32 and array.shape == shape, f"{array.dtype} {array.shape}")
         return array
+
+
+def kept_sides(data: Data) -> NDArray[np.int32] | None:
+    """Width and height of every picture before it was scaled, int32 [N, 2]; None where they were never known."""
+    if not (data.path / SIDES).exists():
+        return None
+    with _whole(data.path / SIDES) as path:
+        sides: NDArray[np.int32] = np.asarray(np.load(path, allow_pickle=False))
+        _expect(sides.dtype.kind == "i" and sides.shape == (sum(data.rows.values()), 2), f"{sides.dtype} {sides.shape}")
+        return sides
 
 
 def kept_table(data: Data) -> Any:

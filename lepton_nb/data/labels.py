@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .columns import TypedColumn, first_rows
 
-__all__ = ["classes_among", "classes_of", "refuse_no_labels"]
+__all__ = ["classes_among", "classes_of", "is_continuous", "refuse_missing", "refuse_no_labels"]
 
 _FEW = 20
 
@@ -31,20 +31,28 @@ def classes_of(column: TypedColumn) -> tuple[tuple[str, ...], NDArray[np.int64]]
     """
     import pyarrow.compute as pc
 
-    _refuse_missing(column)
+    refuse_missing(column)
     refuse_no_labels(column)
     names, ordered = classes_among(column, pc.unique(column.cells), len(column.cells))
     return names, pc.index_in(column.cells, value_set=ordered).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def refuse_no_labels(column: TypedColumn) -> None:
+def refuse_no_labels(column: TypedColumn, expected: str = "classes, such as text or whole numbers") -> None:
     """Raise when a target holds what is never a class: dates, lists."""
     if column.kind in {"date", "other"}:
         raise DataError(
             f"target {column.name!r} holds {'dates' if column.kind == 'date' else column.cells.type}",
-            expected="classes, such as text or whole numbers",
+            expected=expected,
             hint=_OTHER,
         )
+
+
+def is_continuous(column: TypedColumn) -> bool:
+    """Whether numbers are no classes: some are fractional, or there are too many different ones."""
+    import pyarrow.compute as pc
+
+    known = column.cells.drop_null()
+    return bool(len(known)) and (not column.whole or pc.count_distinct(known).as_py() > max(_FEW, len(known) // 10))
 
 
 def classes_among(column: TypedColumn, distinct: Any, rows: int) -> tuple[tuple[str, ...], Any]:
@@ -81,13 +89,18 @@ def _ordered(distinct: Any, order: tuple[str, ...]) -> Any:
     return pc.take(distinct, pc.sort_indices(distinct))
 
 
-def _refuse_missing(column: TypedColumn) -> None:
+def refuse_missing(
+    column: TypedColumn,
+    expected: str = "a class in every row",
+    hint: str = "remove these rows or fill in their labels",
+) -> None:
+    """Raise when a target is missing in some rows."""
     if count := column.cells.null_count:
         mask = column.cells.is_null().to_numpy(zero_copy_only=False)
         raise DataError(
             f"target {column.name!r} is missing in {count} of {len(mask)} rows ({first_rows(mask)})",
-            expected="a class in every row",
-            hint="remove these rows or fill in their labels",
+            expected=expected,
+            hint=hint,
         )
 
 
@@ -113,6 +126,6 @@ def _refuse_continuous(column: TypedColumn, distinct: int, rows: int) -> None:
     if not column.whole or distinct > max(_FEW, rows // 10):
         raise DataError(
             f"target {column.name!r} looks continuous: {distinct} distinct numbers in {rows} rows",
-            expected="classes (this version trains classifiers only)",
-            hint=f"{_OTHER}; cut the numbers into classes; or make the codes text if they are classes",
+            expected="classes",
+            hint="--task regression; cut the numbers into classes; or make the codes text if they are classes",
         )

@@ -11,7 +11,8 @@ from ..errors import NotFoundError, UsageError
 from ..records import Data
 from ..workspace import Workspace
 from .columns import TypedColumn, typed
-from .kept import kept_inputs, kept_table, kept_targets
+from .kept import kept_inputs, kept_sides, kept_table, kept_targets
+from .multilabel import as_lists
 from .pictures import PICTURES
 from .queries import is_query
 from .sources import SUFFIXES, Choices, Source, is_builtin, open_source
@@ -75,15 +76,16 @@ def _loaded(ws: Workspace, source: Any) -> Data | None:
 
 
 def _rows(data: Data) -> Source:
-    import pyarrow as pa
-
-    classes = pa.array(data.classes, pa.string())
-    labels = classes.take(pa.array(kept_targets(data)))
-    target = TypedColumn(data.target, "category", labels, order=data.classes)
+    targets = _targets(data)
+    known: dict[str, Any] = {"target": tuple(column.name for column in targets), "task": data.task}
     if data.kind == "array":
         array, pictures = np.array(kept_inputs(data)), data.columns[0].picture
-        return Source(data.name, (target,), array, data.target, pictures=pictures)
+        return Source(data.name, targets, array, pictures=pictures, sides=kept_sides(data), **known)
     table = kept_table(data)
+    if data.kind == "text":
+        texts = table.column(data.columns[0].name).combine_chunks()
+        text = TypedColumn(data.columns[0].name, "category", texts, raw=texts)
+        return Source(data.name, (text, *targets), **known)
     # Text was judged when it was loaded: it is categories now, whatever it looks like.
     inputs = (
         typed(column.name, table.column(column.name))
@@ -91,4 +93,16 @@ def _rows(data: Data) -> Source:
         else TypedColumn(column.name, "category", table.column(column.name).combine_chunks())
         for column in data.columns
     )
-    return Source(data.name, (*inputs, target), target=data.target)
+    return Source(data.name, (*inputs, *targets), **known)
+
+
+def _targets(data: Data) -> tuple[TypedColumn, ...]:
+    import pyarrow as pa
+
+    values = kept_targets(data)
+    if data.task == "regression":
+        return tuple(typed(name, pa.array(column)) for name, column in zip(data.targets, values.T, strict=True))
+    if data.task == "multilabel":
+        return (as_lists(data.target, data.classes, values),)
+    labels = pa.array(data.classes, pa.string()).take(pa.array(values))
+    return (TypedColumn(data.target, "category", labels, order=data.classes),)

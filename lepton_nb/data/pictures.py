@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
-from ..runtime.pictures import PictureError, opened, values_of
+from ..runtime.pictures import PictureError, opened, sides_of, values_of
 from .memory import available_memory
 
-__all__ = ["PICTURES", "read_pictures", "size_of"]
+__all__ = ["PICTURES", "read_pictures", "sides", "size_of"]
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _GREY = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L")
-_TURNED = (5, 6, 7, 8)
-_ORIENTATION = 0x0112
 
 
 def size_of(text: Any) -> tuple[int, int] | None:
@@ -82,15 +80,26 @@ def read_pictures(
     return array
 
 
+def sides(files: Sequence[Path]) -> NDArray[np.int32]:
+    """Width and height of each picture before it is scaled, int32 [N, 2]; only headers are read.
+
+    Raises:
+        DataError: a picture is broken or too large.
+    """
+    found = np.empty((len(files), 2), np.int32)
+    for index, path in enumerate(files):
+        with _opened(path) as picture:
+            found[index] = sides_of(picture)
+    return found
+
+
 def _looked_at(files: Sequence[Path], size: tuple[int, int] | None) -> tuple[tuple[int, int], bool]:
     """The common size, and whether every picture is grey; only headers are read."""
     first: tuple[int, int] | None = None
     grey = True
     for path in files:
         with _opened(path) as picture:
-            width, height = picture.size
-            if picture.getexif().get(_ORIENTATION) in _TURNED:
-                width, height = height, width
+            width, height = sides_of(picture)
             grey = grey and picture.mode in _GREY
         if first is None:
             first = height, width

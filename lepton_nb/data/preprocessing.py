@@ -19,6 +19,7 @@ from .fitting import fit_streamed, fit_whole
 from .kept import kept_batches, kept_buckets, refuse_too_large
 from .reading import Part, raw_inputs, read
 from .splits import PARTS
+from .texts import encoder_of
 
 __all__ = ["Normaliser", "features", "file_features", "preprocessing"]
 
@@ -70,12 +71,13 @@ def preprocessing(data: Data) -> Any:
     Returns:
         For a table a fitted scikit-learn ColumnTransformer that takes a DataFrame (see `frame_of`) of float64
         numbers and text categories and gives float32 [N, features]: numbers standardised, gaps filled with
-        the median; categories one-hot, and nothing for a missing or unseen one. For arrays a `Normaliser`.
+        the median; categories one-hot, and nothing for a missing or unseen one. For arrays a `Normaliser`, for
+        texts a `TextEncoder`.
     """
     return _fitted(data)
 
 
-def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def features(data: Data, part: Part | str) -> tuple[NDArray[Any], NDArray[Any]]:
     """One part as the network sees it.
 
     Args:
@@ -83,7 +85,8 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray
         part: `train`, `validation` or `test`.
 
     Returns:
-        float32 [N, *data.feature_shape], and the classes, int64 [N].
+        float32 [N, *data.feature_shape], of texts token ids int64 [N, L] with 0 behind a shorter one; and the
+        targets: classes int64 [N], or float32 [N, K], the numbers of a regression or 1 for each label that holds.
     """
     if data.streamed and part in PARTS:
         fitted = preprocessing(data)
@@ -91,9 +94,13 @@ def features(data: Data, part: Part | str) -> tuple[NDArray[np.float32], NDArray
         refuse_too_large(data, data.rows[part], 4 * data.feature_shape[0] + 8)
         return file_features(data, fitted, [path for path, _ in files], data.rows[part])
     inputs, targets = read(data, part)
+    if data.task != "classification":
+        targets = targets.astype(np.float32)
     fitted = _fitted(data, inputs if part == "train" else None)
     if data.kind == "array":
         return fitted(inputs["input"]), targets
+    if data.kind == "text":
+        return fitted(inputs[data.columns[0].name]), targets
     return np.asarray(fitted.transform(frame_of(inputs)), dtype=np.float32), targets
 
 
@@ -150,6 +157,8 @@ def _fit(data: Data, inputs: Mapping[str, NDArray[Any]] | None) -> Any:
     inputs = read(data, "train")[0] if inputs is None else inputs
     if data.kind == "array":
         return _normaliser(inputs["input"])
+    if data.kind == "text":
+        return encoder_of(data, inputs[data.columns[0].name].tolist())
     # All-missing columns have no mean: NumPy says so, and the imputer turns them into zeros.
     with np.errstate(invalid="ignore", divide="ignore"):
         return fit_whole(data, _transformer(data), frame_of, inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from ..errors import DataError
 from ..records import ColumnProfile, Profile
 from ..workspace import Workspace
 from .columns import TypedColumn
-from .labels import classes_of
 from .opening import open_rows
 from .queries import Tables
-from .roles import choose_target, column_name
+from .roles import choose_targets, column_name
 from .sources import Choices
+from .targets import targets_of
 
 __all__ = ["profile"]
 
@@ -28,7 +29,7 @@ def profile(ws: Workspace, source: Any, target: str | None = None, tables: Table
     Args:
         ws: the workspace; nothing is written.
         source: what `load` takes, or a data set that is loaded already.
-        target: name of the target column; may be absent.
+        target: name of the target column, or several as `a,b`; may be absent.
         tables: gives a query the DataFrame or Arrow table of a name, or None.
 
     Raises:
@@ -37,24 +38,27 @@ def profile(ws: Workspace, source: Any, target: str | None = None, tables: Table
     """
     target = column_name(target, "target")
     rows, _ = open_rows(ws, source, target, Choices(tables=tables))
-    named = target or rows.target
-    classes: tuple[tuple[str, int], ...] = ()
-    if named is not None:
-        classes = _balance(choose_target(rows, named))
+    chosen = choose_targets(rows, target) if target or rows.targets else ()
+    classes = _balance(chosen) if chosen else ()
+    named = ",".join(column.name for column in chosen) or None
     columns = [_column(column) for column in rows.columns]
     if rows.array is not None:
         columns.insert(0, _array(rows.array))
     return Profile(rows.name, len(rows.columns[0].cells), tuple(columns), named, classes)
 
 
-def _balance(column: TypedColumn) -> tuple[tuple[str, int], ...]:
+def _balance(columns: Sequence[TypedColumn]) -> tuple[tuple[str, int], ...]:
+    """How many rows have each class, or each label."""
     try:
-        names, targets = classes_of(column)
+        targets = targets_of(columns)
     except DataError:
         # A profile describes what is there; `check` says what is wrong with it.
         return ()
-    counts = np.bincount(targets, minlength=len(names))
-    return tuple(zip(names, map(int, counts), strict=True))
+    if targets.task == "multilabel":
+        counts = targets.values.sum(axis=0)
+    else:
+        counts = np.bincount(targets.values, minlength=len(targets.classes)) if targets.classes else np.zeros(0)
+    return tuple(zip(targets.classes, map(int, counts), strict=True))
 
 
 def _column(column: TypedColumn) -> ColumnProfile:

@@ -15,19 +15,20 @@ from .kept import (
     kept_buckets,
     kept_inputs,
     kept_parts,
+    kept_sides,
     kept_table,
     kept_targets,
     refuse_too_large,
 )
 from .splits import PARTS
 
-__all__ = ["Part", "raw_inputs", "read", "sample"]
+__all__ = ["Part", "raw_inputs", "read", "sample", "sides"]
 
 Part = Literal["train", "validation", "test"]
 
 
-def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    """The raw inputs and the classes of one part, in the order of the source, or of its files when it was streamed.
+def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    """The raw inputs and the targets of one part, in the order of the source, or of its files when it was streamed.
 
     Args:
         data: a loaded data set.
@@ -35,7 +36,8 @@ def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray
 
     Returns:
         Per input: number float64 [N], NaN where it is missing; category object [N] of text, `""` where it is
-        missing; array float32 [N, *shape]. And the classes, int64 [N].
+        missing; text object [N]; array float32 [N, *shape]. And the targets: classes int64 [N]; numbers of a regression
+        float64 [N, K]; for labels uint8 [N, L], 1 where one holds.
 
     Raises:
         UsageError: there is no such part.
@@ -53,7 +55,7 @@ def read(data: Data, part: Part | str) -> tuple[dict[str, NDArray[Any]], NDArray
     return raw_inputs(kept_table(data).take(rows), data.columns), targets
 
 
-def sample(data: Data, part: Part | str, most: int = 100_000) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+def sample(data: Data, part: Part | str, most: int = 100_000) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
     """A fair sample of one part, the same each time; the whole part where it is no larger.
 
     Args:
@@ -71,6 +73,19 @@ def sample(data: Data, part: Part | str, most: int = 100_000) -> tuple[dict[str,
         return inputs, targets
     rows = np.sort(np.random.default_rng(0).choice(len(targets), most, replace=False))
     return {name: values[rows] for name, values in inputs.items()}, targets[rows]
+
+
+def sides(data: Data, part: Part | str) -> NDArray[np.int32] | None:
+    """Width and height that the pictures of one part had before they were scaled.
+
+    Returns:
+        int32 [N, 2]; None where they were never known, as of arrays.
+
+    Raises:
+        FormatError: a file of the data set is broken.
+    """
+    found = None if data.streamed else kept_sides(data)
+    return None if found is None else found[kept_parts(data)[part]]
 
 
 def _streamed(data: Data, part: str, most: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
@@ -102,7 +117,7 @@ def raw_inputs(table: Any, columns: Sequence[Column]) -> dict[str, NDArray[Any]]
     inputs: dict[str, NDArray[Any]] = {}
     for column in columns:
         values = table.column(column.name)
-        if column.kind == "category":
+        if column.kind in {"category", "text"}:
             inputs[column.name] = pc.fill_null(values, "").to_numpy().astype(object)
         else:
             inputs[column.name] = values.to_numpy().astype(np.float64)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,16 @@ from ..errors import DataError, NotFoundError, UsageError
 from .columns import TypedColumn, first_rows, refuse_infinite, strays
 from .sources import Source
 
-__all__ = ["MOST_CATEGORIES", "choose_target", "column_name", "inputs_and_times", "refuse_scattered", "refuse_unusable"]
+__all__ = [
+    "MOST_CATEGORIES",
+    "choose_targets",
+    "column_name",
+    "inputs_and_times",
+    "is_text",
+    "others_and_times",
+    "refuse_scattered",
+    "refuse_unusable",
+]
 
 # One-hot columns beyond this make a network that is all first layer.
 MOST_CATEGORIES = 1000
@@ -40,20 +50,29 @@ def column_name(name: Any, what: str) -> str | None:
     raise UsageError(f"the {what} is a {type(name).__name__}", expected="the name of a column")
 
 
-def choose_target(source: Source, target: str | None) -> TypedColumn:
-    """The target column of a source.
+def choose_targets(source: Source, target: str | None) -> tuple[TypedColumn, ...]:
+    """The target columns of a source.
+
+    Args:
+        source: opened rows.
+        target: the name of one; or several, with commas between, where none is called so.
 
     Raises:
         DataError: no target was named, and the source knows none.
         NotFoundError: there is no such column.
+        UsageError: one is named twice.
     """
     names = [column.name for column in source.columns]
-    wanted = target or source.target
-    if wanted is None:
+    wanted = (target,) if target else source.targets
+    if not wanted:
         raise DataError(
             f"{source.name} needs a target", expected=f"one of its columns: {_listed(names)}", hint="pass --target NAME"
         )
-    return source.columns[_position(names, wanted, "target column")]
+    if target and target not in names and "," in target:
+        wanted = tuple(filter(None, map(str.strip, target.split(","))))
+        if twice := [name for name in wanted if wanted.count(name) > 1]:
+            raise UsageError(f"target {twice[0]!r} is named twice", expected="each target column once")
+    return tuple(source.columns[_position(names, one, "target column")] for one in wanted)
 
 
 def _position(names: list[str], wanted: str, what: str) -> int:
@@ -75,42 +94,95 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
 
 
 def inputs_and_times(
-    source: Source, target: str, time_column: str | None, ignore: Any
+    source: Source, targets: Collection[str], time_column: str | None, ignore: Any, text: str | None = None
 ) -> tuple[list[TypedColumn], NDArray[Any] | None]:
     """The input columns, and the moments of the rows when they are split by time.
 
     Args:
         source: opened rows.
-        target: name of the target, which is no input.
+        targets: names of the target columns, which are no inputs.
         time_column: name of the column that orders the rows; no input either.
         ignore: names of columns that are no inputs, or one name.
+        text: name of the only input, which is text; None where that is seen.
 
     Returns:
-        The columns, and numbers [N] that order the rows or None.
+        The columns, of kind `text` the only one where it is text that hardly repeats; and numbers [N] that order the
+        rows or None.
+    """
+    inputs, times = others_and_times(source, targets, time_column, ignore)
+    if source.array is None and not inputs:
+        raise DataError(f"{source.name} has no inputs", expected="at least one column besides the target")
+    if text is not None:
+        return [_text_among(source, inputs, text)], times
+    if source.array is None and len(inputs) == 1 and is_text(inputs[0]):
+        return [_as_text(inputs[0])], times
+    for column in inputs:
+        refuse_unusable(column)
+    return inputs, times
+
+
+def is_text(column: TypedColumn) -> bool:
+    """Whether a column holds texts that hardly repeat, which are no categories."""
+    import pyarrow.compute as pc
+
+    if column.kind != "category" or column.raw is None or strays(column):
+        return False
+    return _is_scattered(pc.count_distinct(column.cells).as_py(), len(column.cells) - column.cells.null_count)
+
+
+def _text_among(source: Source, inputs: Sequence[TypedColumn], name: str) -> TypedColumn:
+    """The column of a name as text, when it is the only input."""
+    _position([column.name for column in source.columns], name, "text column")
+    chosen = [column for column in inputs if column.name == name]
+    others = [column.name for column in inputs if column.name != name]
+    if not chosen:
+        raise UsageError(f"column {name!r} is no input", expected=f"a text among {_listed(others)}")
+    if others:
+        raise DataError(
+            f"{len(others)} columns lie beside text {name!r}",
+            expected="a text as the only input",
+            got=_listed(others),
+            hint="leave the others out with " + " ".join(f"--ignore {other!r}" for other in others[:3]),
+        )
+    if chosen[0].kind not in {"category", "date"}:
+        held = "numbers" if chosen[0].kind == "number" else chosen[0].cells.type
+        raise DataError(f"text {name!r} holds {held}", expected="text", hint="leave --text out")
+    return _as_text(chosen[0])
+
+
+def _as_text(column: TypedColumn) -> TypedColumn:
+    return replace(column, kind="text", cells=column.cells if column.raw is None else column.raw)
+
+
+def others_and_times(
+    source: Source, targets: Sequence[str], time_column: str | None, ignore: Any
+) -> tuple[list[TypedColumn], NDArray[Any] | None]:
+    """The columns that are no target, no time column and not left out, and the moments of the rows, if any.
+
+    Args:
+        source: as the rest, see `inputs_and_times`.
+        targets: names of the targets.
+        time_column: name of the column that orders the rows.
+        ignore: names of columns that are no inputs, or one name.
     """
     # One name in place of a list of names is not a list of its letters; and a number may be the name of a column.
     given = [] if ignore is None else ignore if isinstance(ignore, (list, tuple, set, frozenset)) else [ignore]
     ignore = [name for one in given if (name := column_name(one, "ignored column"))]
     names = [column.name for column in source.columns]
-    left_out = {target, *ignore}
+    left_out = {*targets, *ignore}
     for other in ignore:
         _position(names, other, "ignored column")
     times = None
     if time_column is not None:
-        if time_column == target:
+        if time_column in targets:
             raise UsageError(
-                f"column {target!r} is the target and cannot order the rows",
+                f"column {time_column!r} is the target and cannot order the rows",
                 expected="a time column that is known before the target is",
                 hint="--time-column NAME, or --split stratified",
             )
         times = _moments(source.columns[_position(names, time_column, "time column")])
         left_out.add(time_column)
-    inputs = [column for column in source.columns if column.name not in left_out]
-    if source.array is None and not inputs:
-        raise DataError(f"{source.name} has no inputs", expected="at least one column besides the target")
-    for column in inputs:
-        refuse_unusable(column)
-    return inputs, times
+    return [column for column in source.columns if column.name not in left_out], times
 
 
 def _moments(column: TypedColumn) -> NDArray[Any]:
@@ -184,7 +256,7 @@ def refuse_scattered(column: TypedColumn, distinct: int, present: int) -> None:
         DataError: says which values keep it from being numbers, where these are few, and how to leave it out.
     """
     leave = f"leave it out with --ignore {column.name!r}"
-    if distinct > MOST_CATEGORIES or distinct > max(_FEW_CATEGORIES, present // 2):
+    if _is_scattered(distinct, present):
         few = strays(column)
         if few:
             raise DataError(
@@ -196,5 +268,9 @@ def refuse_scattered(column: TypedColumn, distinct: int, present: int) -> None:
             f"column {column.name!r} is text with {distinct} distinct values in {present} rows",
             expected=f"categories that repeat, at most {MOST_CATEGORIES}",
             got=f"values such as {column.cells.drop_null()[0].as_py()[:40]!r}",
-            hint=f"{leave}, or group its values",
+            hint=f"{leave}, group its values, or make it the only input with --text {column.name!r}",
         )
+
+
+def _is_scattered(distinct: int, present: int) -> bool:
+    return distinct > MOST_CATEGORIES or distinct > max(_FEW_CATEGORIES, present // 2)

@@ -158,7 +158,7 @@ class _Column:
             refuse_scattered(self.typed(), len(self.values), len(self.values))
         raise DataError(
             f"target {self.name!r} has more than {MOST_CATEGORIES} distinct values",
-            expected="classes (this version trains classifiers only)",
+            expected="classes: numbers are not streamed as a target",
             hint="choose another column with --target NAME; or cut the numbers into classes",
         )
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, NotFoundError, UsageError
+from ..records import refuse_duplicates
 from .arrays import finite, numbers_of
 from .columns import TypedColumn, typed
 from .folders import read_folder
@@ -24,12 +25,11 @@ __all__ = [
     "array_column",
     "is_builtin",
     "open_source",
-    "refuse_duplicates",
     "source_name",
 ]
 
 # Names that scikit-learn ships with its own files; nothing is downloaded.
-_BUILT_IN = ("breast_cancer", "digits", "iris", "wine")
+_BUILT_IN = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 _PREFIX = "sklearn:"
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
@@ -42,17 +42,26 @@ class Source:
         name: for people, a legal name.
         columns: the columns of a table, target included; the target alone of an array.
         array: float32 [N, *shape], or None for a table.
-        target: name of the target where the source knows it.
+        target: name of the target where the source knows it, or names.
         parts: row numbers of the parts that the source has split off itself.
         pictures: whether the rows of the array are pictures, whose values go from 0 to 255.
+        task: what the target asks for, where the source knows that.
+        sides: int32 [N, 2], width and height of the pictures before they were scaled; None where they are not known.
     """
 
     name: str
     columns: tuple[TypedColumn, ...]
     array: Any = None
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
     pictures: bool = False
+    task: str | None = None
+    sides: Any = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the target columns that the source knows."""
+        return self.target if isinstance(self.target, tuple) else (self.target,) if self.target else ()
 
 
 @dataclass(frozen=True)
@@ -87,11 +96,11 @@ def open_source(source: Any, target: str | None = None, choices: Choices | None 
     """Read a source.
 
     Args:
-        source: `digits`, `breast_cancer`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or .parquet
-            file; a folder of pictures, one folder per class, below `train`, `validation` and `test` or not, whose
-            rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a pandas DataFrame
-            or an Arrow table; or a pair of arrays: X [N, F] becomes a table of F numbers `x0`, `x1`, ..., X with
-            more dimensions stays one float32 array per row; y [N].
+        source: `digits`, `breast_cancer`, `diabetes`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or
+            .parquet file; a folder of pictures, one folder per class, below `train`, `validation` and `test` or not,
+            whose rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a DataFrame or an
+            Arrow table; or a pair of arrays: X [N, F] becomes a table of F numbers `x0`, `x1`, ..., X of more
+            dimensions stays one float32 array per row; y [N].
         target: name of the target column, when it is known.
         choices: how it is read.
 
@@ -126,7 +135,7 @@ def open_source(source: Any, target: str | None = None, choices: Choices | None 
 def _built_in(name: str) -> Source:
     import sklearn.datasets
 
-    if name not in (*_BUILT_IN, "diabetes"):
+    if name not in _BUILT_IN:
         raise NotFoundError(f"scikit-learn ships no data set {name!r}", expected=f"one of {', '.join(_BUILT_IN)}")
     bunch = getattr(sklearn.datasets, f"load_{name}")()
     labels = bunch.target
@@ -181,9 +190,9 @@ def source_name(text: str) -> str:
 
 def _folder(path: Path, target: str | None, choices: Choices) -> Source:
     found = read_folder(path, size_of(choices.image_size), grey=choices.grey)
-    target = target or "class"
-    labels = typed(target, _categorical(found.labels, found.classes))
-    return Source(source_name(path.resolve().name), (labels,), found.array, target, found.parts, pictures=True)
+    labels = typed(target := target or "class", _categorical(found.labels, found.classes))
+    known: dict[str, Any] = {"parts": found.parts, "pictures": True, "sides": found.sides}
+    return Source(source_name(path.resolve().name), (labels,), found.array, target, **known)
 
 
 def _parquet(path: Path) -> tuple[TypedColumn, ...]:
@@ -224,19 +233,6 @@ def _series(name: str, series: Any) -> TypedColumn:
         # Numbers and text mixed: what remains is their text.
         text = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
         return typed(name, pa.array(text, pa.string()))
-
-
-def refuse_duplicates(names: list[str]) -> None:
-    """Raise when a column name occurs twice, or is empty."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"column names occur more than once: {', '.join(map(repr, twice))}",
-            expected="every column to have a name of its own",
-            hint="rename or remove one of them",
-        )
-    if "" in names:
-        raise DataError(f"column {names.index('') + 1} has no name", expected="a name for every column")
 
 
 def _pair(x: Any, y: Any, target: str | None) -> Source:

@@ -72,7 +72,7 @@ class SplitPlan:
 
 
 def split_rows(
-    targets: NDArray[np.int64],
+    targets: NDArray[Any],
     classes: Sequence[str],
     times: NDArray[Any] | None,
     plan: SplitPlan,
@@ -81,17 +81,23 @@ def split_rows(
     """Row numbers of each part.
 
     Args:
-        targets: [N], class indices.
-        classes: their names.
+        targets: [N], class indices; or any [N, K].
+        classes: their names; none of targets that are no classes, which cannot be stratified.
         times: [N], numbers that order the rows, for a split by time.
         plan: how to split.
         given: parts that the source has split itself, for `folders`.
 
     Raises:
-        UsageError: the plan is `folders`, and the source has none.
+        UsageError: the plan is `folders`, and the source has none, or wants classes where there are none.
         DataError: there are too few rows, or the training part would have one class.
     """
     sizes = part_sizes(len(targets), plan.test_size, plan.validation_size)
+    if not classes and plan.strategy in {"stratified", "folders"}:
+        raise UsageError(
+            f"split {plan.strategy!r} needs classes, and the target holds none",
+            expected="random or time",
+            hint="--split random",
+        )
     if plan.strategy == "folders":
         parts = completed(given or {}, targets, classes, plan)
     elif plan.strategy == "time":
@@ -100,6 +106,8 @@ def split_rows(
         parts = random(len(targets), sizes, plan.seed)
     else:
         parts = stratified(targets, classes, sizes, plan.seed)
+    if not classes:
+        return parts
     seen = np.unique(targets[parts["train"]])
     if len(seen) < 2:
         raise DataError(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AmbiguousError, FormatError, NotFoundError
-from ..records import Column, Data
+from ..records import TASKS, Column, Data, Series, Texts
+from ..runtime import Tokens
 from ..workspace import Workspace, check_name, locked, read_json, write_json
 from .kept import LOAD_AGAIN, refuse_broken
 from .splits import PARTS
@@ -99,18 +100,6 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
         raise FormatError(cause.what, expected=cause.expected, got=cause.got, hint=hint) from cause
     try:
         names = _checked(meta, folder.name)
-        columns = tuple(
-            Column(
-                c["name"],
-                c["kind"],
-                tuple(c["shape"]),
-                tuple(c["categories"]),
-                c.get("low"),
-                c.get("high"),
-                picture=bool(c.get("picture")),
-            )
-            for c in meta["columns"]
-        )
         return Data(
             id=meta["id"],
             name=name or max(names, key=names.__getitem__, default=""),
@@ -119,14 +108,30 @@ def open_folder(folder: Path, name: str | None = None) -> Data:
             task=meta["task"],
             target=meta["target"],
             classes=tuple(meta["classes"]),
-            columns=columns,
+            columns=tuple(map(_column, meta["columns"])),
             rows=meta["rows"],
             feature_shape=tuple(meta["feature_shape"]),
             split=meta["split"],
             streamed=bool(meta.get("streamed", False)),
+            texts=Texts(**meta["texts"]) if "texts" in meta else None,
+            targets=tuple(meta.get("targets", ())),
+            series=Series(**meta["series"]) if meta.get("series") else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
         raise FormatError(f"{path} is broken", got=f"{type(cause).__name__} {cause}", hint=LOAD_AGAIN) from cause
+
+
+def _column(c: dict[str, Any]) -> Column:
+    return Column(
+        c["name"],
+        c["kind"],
+        tuple(c["shape"]),
+        tuple(c["categories"]),
+        c.get("low"),
+        c.get("high"),
+        picture=bool(c.get("picture")),
+        tokens=Tokens.from_dict(c["tokens"]) if c["kind"] == "text" else None,
+    )
 
 
 def _checked(meta: dict[str, Any], sha: str) -> dict[str, float]:
@@ -136,8 +141,8 @@ def _checked(meta: dict[str, Any], sha: str) -> dict[str, float]:
         raise ValueError(f"id {meta['id']!r} with names {names!r}")
     if set(rows) != set(PARTS) or not all(type(count) is int and count >= 0 for count in rows.values()):
         raise ValueError(f"rows {rows!r}")
-    if meta["kind"] not in {"table", "array"}:
-        raise ValueError(f"kind {meta['kind']!r}")
+    if meta["kind"] not in {"table", "array", "text"} or meta["task"] not in TASKS:
+        raise ValueError(f"kind {meta['kind']!r}, task {meta['task']!r}")
     return dict(names)
 
 

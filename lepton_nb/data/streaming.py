@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, UsageError
-from ..records import Data
+from ..records import Data, refuse_duplicates
 from ..workspace import Workspace
 from .buckets import bucket_count, write_buckets
+from .columns import TypedColumn
 from .kept import batch_rows
 from .labels import refuse_no_labels
 from .memory import available_memory
-from .roles import choose_target, inputs_and_times
+from .roles import choose_targets, inputs_and_times
 from .scanning import Scanned, cells_of, scan
-from .sources import Source, refuse_duplicates, source_name
+from .sources import Source, source_name
 from .splits import SplitPlan
 from .store import content_hash, put
 
@@ -68,7 +69,13 @@ def _size(path: Path) -> int:
 
 
 def stream(
-    ws: Workspace, path: Path, target: str | None, name: str | None, plan: SplitPlan, ignore: Sequence[str]
+    ws: Workspace,
+    path: Path,
+    target: str | None,
+    name: str | None,
+    plan: SplitPlan,
+    ignore: Sequence[str],
+    task: str | None = None,
 ) -> Data:
     """Load a Parquet file in two passes with bounded memory: one looks at the rows, one writes them.
 
@@ -82,16 +89,17 @@ def stream(
         name: what people call the data.
         plan: seed and shares of a random split.
         ignore: columns that are no inputs.
+        task: None or `classification`: numbers and labels are not streamed.
 
     Raises:
+        UsageError: it is another task.
         DataError: the rows cannot be used as they are; nothing is written.
     """
     import pyarrow as pa
 
     opened = _opened(path)
-    chosen = choose_target(opened, target)
-    refuse_no_labels(chosen)
-    inputs = [column.name for column in inputs_and_times(opened, chosen.name, None, ignore)[0]]
+    chosen = _only(choose_targets(opened, target), task, path)
+    inputs = [column.name for column in inputs_and_times(opened, [chosen.name], None, ignore)[0]]
     before = _stamp(path)
     scanned = scan(_batches(path, [*inputs, chosen.name]), inputs, chosen.name, plan)
     width = sum(max(1, len(c.categories)) if c.kind == "category" else 1 for c in scanned.columns)
@@ -110,6 +118,19 @@ def stream(
             raise DataError(f"{path} has changed while it was read", hint="load it again when it is complete")
 
     return put(ws, sha, meta, name or opened.name, write)
+
+
+def _only(columns: Sequence[TypedColumn], task: str | None, path: Path) -> TypedColumn:
+    """The one target column, which holds classes."""
+    if len(columns) > 1 or task not in {None, "classification"}:
+        raise UsageError(
+            f"{path.name} is streamed, which knows one column of classes",
+            expected="a task of classification",
+            got=task or f"{len(columns)} target columns",
+            hint="load fewer rows, or fewer columns, which fit into the memory",
+        )
+    refuse_no_labels(columns[0])
+    return columns[0]
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..records import Drift, FeatureDrift
 from ..runtime import Distribution
 from ..runtime.texts import plain_text
-from ..scores import count_grid, count_number, divergence, edges_of, stability_index, text_statistics
+from ..scores import count_grid, count_number, distinct_of, divergence, edges_of, stability_index, text_statistics
 from .verdict import compare, judged
 
 if TYPE_CHECKING:
@@ -121,11 +121,7 @@ def _is_prose(counts: Mapping[str, int]) -> bool:
 def _prose(name: str, before: list[str | None], now: list[str | None]) -> list[_Counted]:
     """Texts by their length and their words."""
     old, new = text_statistics(before), text_statistics(now)
-    known = {one: tuple(values[~np.isnan(values)] for values in (old[one], new[one])) for one in old}
-    return [
-        _numbers(f"{name}.{one}", (first, len(before) - len(first), False), (last, len(now) - len(last), False))
-        for one, (first, last) in known.items()
-    ]
+    return [_numbers(f"{name}.{one}", _Numbers.of(old[one]), _Numbers.of(new[one])) for one in old]
 
 
 def _kind(column: pa.Array) -> str:
@@ -145,58 +141,106 @@ def _kind(column: pa.Array) -> str:
     return "number" if is_number or (kinds.is_temporal(kind) and not kinds.is_duration(kind)) else "other"
 
 
-def _values(column: pa.Array) -> tuple[NDArray[np.float64], int, bool]:
-    """The finite numbers, how many are missing, and whether they are integers by type."""
+class _Numbers(NamedTuple):
+    """One column of numbers.
+
+    Args:
+        known: the finite ones, float64.
+        missing: how many are not.
+        low: the smallest of `known`; infinite when there is none.
+        high: the largest, likewise.
+        whole: they are integers by type.
+    """
+
+    known: NDArray[np.float64]
+    missing: int
+    low: float
+    high: float
+    whole: bool
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], *, whole: bool = False) -> _Numbers:
+        """What there is to know of numbers of which some may be NaN or infinite."""
+        # Either is NaN as soon as one of the values is.
+        low, high = (float(values.min()), float(values.max())) if len(values) else (np.inf, -np.inf)
+        if np.isfinite(low) and np.isfinite(high):
+            return cls(values, 0, low, high, whole)
+        known = values[np.isfinite(values)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (np.inf, -np.inf)
+        return cls(known, len(values) - len(known), low, high, whole)
+
+
+def _values(column: pa.Array) -> _Numbers:
+    """The numbers of an Arrow column of numbers or moments."""
     import pyarrow as pa
     import pyarrow.types as kinds
 
     if kinds.is_temporal(column.type):
         column = column.cast(pa.int32() if column.type.bit_width == 32 else pa.int64())
     whole = kinds.is_integer(column.type)
-    column = column.cast(pa.float64(), safe=False)
+    if not whole and not kinds.is_floating(column.type):
+        # For what NumPy can convert no function of Arrow is called: the first one imports all of them, which takes as
+        # long as reading ten columns of a million rows.
+        column = column.cast(pa.float64(), safe=False)
     if isinstance(column, pa.ChunkedArray):
         # One piece is taken as it lies there.
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     # Without gaps nothing is copied.
     taken: Any = column.to_numpy(zero_copy_only=False) if column.null_count else np.from_dlpack(column)
-    values: NDArray[np.float64] = taken
-    known = values[np.isfinite(values)] if not np.isfinite(values.sum()) else values
-    return known, len(values) - len(known), whole
+    return _Numbers.of(taken.astype(np.float64, copy=False), whole=whole)
 
 
 def _texts(column: pa.Array) -> tuple[dict[str, int], int]:
     """How often each text is there, and how often none."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     counts: dict[str, int] = {}
-    counted = pc.value_counts(column)
-    for value, number in zip(
-        counted.field("values").cast(pa.string()).to_pylist(), counted.field("counts").to_pylist(), strict=True
-    ):
+    for value, number in _counted_codes(column) or _counted_values(column):
         text = "" if value is None else plain_text(value)
         counts[text] = counts.get(text, 0) + number
     return counts, counts.pop("", 0)
 
 
-_Numbers = tuple[NDArray[np.float64], int, bool]
+def _counted_values(column: pa.Array) -> list[tuple[str | None, int]]:
+    """Each text and how often it is there, in the order in which they come first."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    counted = pc.value_counts(column)
+    texts = counted.field("values").cast(pa.string()).to_pylist()
+    return list(zip(texts, counted.field("counts").to_pylist(), strict=True))
+
+
+def _counted_codes(column: pa.Array) -> list[tuple[str | None, int]]:
+    """The same by the places in its dictionary of a column of few texts without a gap; of another one nothing."""
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    if not kinds.is_dictionary(column.type) or not kinds.is_string(column.type.value_type) or column.null_count:
+        return []
+    found = []
+    for piece in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        texts = piece.dictionary.to_pylist() if len(piece.dictionary) <= _CATEGORIES else []
+        if not texts and len(piece):
+            return []
+        numbers = np.bincount(np.from_dlpack(piece.indices), minlength=len(texts)).tolist()
+        found += [(text, number) for text, number in zip(texts, numbers, strict=True) if number]
+    return found
 
 
 def _numbers(name: str, before: _Numbers, now: _Numbers) -> _Counted:
-    (old, old_missing, whole), (new, new_missing, _) = before, now
+    old, new = before.known, now.known
     sample = old[:: max(len(old) // _SAMPLE, 1)]
     edges = edges_of(sample)
     inner = tuple(edges.tolist())
-    low, high = (float(old.min()), float(old.max())) if len(old) else (-np.inf, np.inf)
-    beyond = len(new) and (new.min() < low or new.max() > high)
+    low, high = (before.low, before.high) if len(old) else (-np.inf, np.inf)
+    beyond = len(new) and (now.low < low or now.high > high)
     outside = int(((new < low) | (new > high)).sum()) if beyond else 0
-    counts, even = _both(old, new, edges, sample, whole=whole)
+    counts, even = _both(before, now, edges, sample)
     return _Counted(
         name,
-        Distribution("number", tuple(counts[0].tolist()), inner, missing=old_missing),
-        Distribution("number", tuple(counts[1].tolist()), inner, missing=new_missing, outside=outside),
+        Distribution("number", tuple(counts[0].tolist()), inner, missing=before.missing),
+        Distribution("number", tuple(counts[1].tolist()), inner, missing=now.missing, outside=outside),
         even,
-        len(new) + new_missing,
+        len(new) + now.missing,
     )
 
 
@@ -204,18 +248,19 @@ _Pair = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _both(
-    old: NDArray[np.float64], new: NDArray[np.float64], edges: NDArray[np.float64], sample: NDArray[Any], *, whole: bool
+    before: _Numbers, now: _Numbers, edges: NDArray[np.float64], sample: NDArray[np.float64]
 ) -> tuple[_Pair, _Pair]:
     """Counts of both between the edges, and in bins of equal width or, where they are few, of distinct values."""
+    old, new = before.known, now.known
     if not len(old) or not len(new):
         return (count_number(old, edges), count_number(new, edges)), (np.array([len(old)]), np.array([len(new)]))
-    if len(np.unique(sample)) <= _DISTINCT:
+    if len(distinct_of(sample)) <= _DISTINCT:
         distinct = np.unique(np.concatenate([np.unique(old), np.unique(new)]))
         return (count_number(old, edges), count_number(new, edges)), (_at(old, distinct), _at(new, distinct))
-    low, high = float(min(old.min(), new.min())), float(max(old.max(), new.max()))
+    low, high = min(before.low, now.low), max(before.high, now.high)
     bins = int(np.ceil(np.log2(len(old) + len(new)) + 1))
     # Narrower than from one integer to the next no bin is of use.
-    bins = max(min(bins, int(high - low)), 1) if whole else bins
+    bins = max(min(bins, int(high - low)), 1) if before.whole else bins
     (between_old, even_old), (between_new, even_new) = (count_grid(one, edges, low, high, bins) for one in (old, new))
     return (between_old, between_new), (even_old, even_new)
 

@@ -49,10 +49,12 @@ def evaluate(ws: Workspace, run: Run, data: Data, part: str = "test") -> Card:
         latency_p50_ms=measured.latency_p50_ms,
         latency_p95_ms=measured.latency_p95_ms,
         peak_memory_mb=measured.peak_memory_mb,
+        task=own.task,
     )
     if data.id == run.data and part == "test":
         # How sure the model was and how often it was right: by this, accuracy is estimated where labels are missing.
-        add_file(run, artifact, HELD_OUT_FILE, {"part": part, **measured.tally.to_dict()})
+        if measured.tally is not None:
+            add_file(run, artifact, HELD_OUT_FILE, {"part": part, **measured.tally.to_dict()})
         add_file(run, artifact, CARD, plain(card))
     return card
 
@@ -63,6 +65,14 @@ def _check(data: Data, own: Data, part: str) -> None:
         raise DataError(
             f"data {data.name} has no rows in part {part!r}",
             expected=", ".join(f"{name} ({count} rows)" for name, count in data.rows.items() if count),
+        )
+    if data.task != own.task:
+        raise DataError(f"data {data.name} is for {data.task}", expected=f"data for {own.task}, as the run was")
+    if data.task != "classification" and (data.classes, data.targets) != (own.classes, own.targets):
+        raise DataError(
+            f"data {data.name} has other targets",
+            expected=", ".join(own.targets or own.classes),
+            got=", ".join(data.targets or data.classes),
         )
     if strange := [name for name in data.classes if name not in own.classes]:
         raise DataError(

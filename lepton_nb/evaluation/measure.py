@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..artifact import stacked
 from ..data import read
 from ..errors import PackagingError
 from ..records import Data
 from ..runtime.model import Model
-from ..scores import Tally, classification_scores, confusion
+from ..scores import Tally, confusion, task_scores
 
 __all__ = ["Measured", "latencies_ms", "measure", "peak_memory_mb"]
 
@@ -31,7 +32,7 @@ class Measured:
     rows: int
     metrics: dict[str, float]
     confusion: tuple[tuple[int, ...], ...]
-    tally: Tally
+    tally: Tally | None
     latency_p50_ms: float
     latency_p95_ms: float
     peak_memory_mb: float
@@ -40,18 +41,22 @@ class Measured:
 def measure(folder: Path, data: Data, part: str) -> Measured:
     """Measure the model in `folder` on one part of a data set."""
     model = Model.load(folder)
-    inputs, own = read(data, part)
-    # Other data may order its classes otherwise, or lack some.
-    classes = model.signature.classes
-    targets = np.array([classes.index(name) for name in data.classes], dtype=np.int64)[own]
-    probabilities = model.predict(inputs)
-    counts = confusion(probabilities, targets, len(classes))
+    inputs, targets = read(data, part)
+    answers = stacked(model.predict(inputs))
+    counts: tuple[tuple[int, ...], ...] = ()
+    tally = None
+    if model.signature.is_classification:
+        # Other data may order its classes otherwise, or lack some.
+        classes = model.signature.classes
+        targets = np.array([classes.index(name) for name in data.classes], dtype=np.int64)[targets]
+        counts = tuple(tuple(map(int, row)) for row in confusion(answers, targets, len(classes)))
+        tally = Tally.of(answers, targets)
     p50, p95 = np.percentile(latencies_ms(model, inputs), [50, 95])
     return Measured(
         rows=len(targets),
-        metrics=classification_scores(probabilities, targets),
-        confusion=tuple(tuple(map(int, row)) for row in counts),
-        tally=Tally.of(probabilities, targets),
+        metrics=task_scores(data.task, answers, targets),
+        confusion=counts,
+        tally=tally,
         latency_p50_ms=float(p50),
         latency_p95_ms=float(p95),
         peak_memory_mb=peak_memory_mb(folder),

@@ -3,6 +3,7 @@
 `provisioner` and `warm` import Jupyter's client: import them where they are used.
 """
 
+from .foreground import run_in_foreground
 from .starting import Bound, exit_status, start_bound, start_detached
 
-__all__ = ["Bound", "exit_status", "start_bound", "start_detached"]
+__all__ = ["Bound", "exit_status", "run_in_foreground", "start_bound", "start_detached"]

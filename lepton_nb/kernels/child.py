@@ -60,7 +60,7 @@ def become(
     except BaseException:  # noqa: BLE001 -- nothing may go back into the template's loop
         traceback.print_exc()
     finally:
-        _leave(code)
+        _leave(code, descriptors[3] if order.foreground else -1)
     raise AssertionError
 
 
@@ -91,6 +91,11 @@ def _settle(order: Order, descriptors: Sequence[int], connection: socket.socket)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for kind in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGQUIT):
         signal.signal(kind, signal.SIG_DFL)
+    if order.foreground:
+        # What the terminal says meanwhile waits until the program can answer as it should.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        for number in order.foreground.ignored:
+            signal.signal(number, signal.SIG_IGN)
     lifeline = descriptors[3] if order.bound else -1
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
@@ -140,12 +145,15 @@ def _prepare(order: Order, path: Sequence[str], places: Sequence[str], loaded: P
     unbuffered = bool(order.environment.get("PYTHONUNBUFFERED"))
     sys.stdin = sys.__stdin__ = open(0, encoding=sys.__stdin__.encoding, closefd=False)  # type: ignore[misc,union-attr] # noqa: SIM115
     sys.stdout = sys.__stdout__ = _stream(1, sys.__stdout__, unbuffered)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _stream(2, sys.__stderr__, True)  # type: ignore[misc]
+    # A log shows each word at once; what stands before a terminal comes in lines, as it does everywhere.
+    sys.stderr = sys.__stderr__ = _stream(2, sys.__stderr__, unbuffered or not order.foreground)  # type: ignore[misc]
     if order.environment.get("PYTHONFAULTHANDLER"):
         import faulthandler
 
         faulthandler.enable(file=2)
     sys.path[:] = [*([order.cwd] if order.module and not sys.flags.safe_path else []), *places, *path]
+    if order.foreground:
+        sys.path[:] = order.foreground.path
     for place in [place for place, finder in sys.path_importer_cache.items() if finder is None]:
         # A folder may be there by now.
         del sys.path_importer_cache[place]
@@ -241,14 +249,22 @@ def _exit_code(run: Callable[[], None]) -> int:
     return 0
 
 
-def _leave(code: int) -> NoReturn:
-    """End as the interpreter does, but for tearing down modules, which takes two seconds with torch in memory."""
+def _leave(code: int, lifeline: int) -> NoReturn:
+    """End as the interpreter does, but for tearing down modules, which takes two seconds with torch in memory.
+
+    Args:
+        code: the exit status, negative for a signal.
+        lifeline: its other end is told the status, for the template may be gone by now; -1 for none.
+    """
     for step in (threading._shutdown, atexit._run_exitfuncs):  # type: ignore[attr-defined] # noqa: SLF001
         with contextlib.suppress(BaseException):
             step()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(BaseException):
             stream.flush()
+    if lifeline >= 0 <= code:
+        with contextlib.suppress(OSError):
+            os.write(lifeline, bytes([code]))
     if code < 0:
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)

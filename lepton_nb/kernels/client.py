@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..processes import Identity
 from .leftovers import sweep
-from .order import Order
+from .order import Foreground, Order
 from .place import NotWarm, Place, locate, preload_path, surroundings
 from .wire import Inbox, peer_user, receive, send
 
@@ -30,6 +30,8 @@ _START_S = 120.0
 _ANSWER_S = 10.0
 _READY_S = 30.0
 _READING_S = 5.0
+_FRONT_S = 5.0
+_FRONT_READING_S = 2.0
 _BROKEN_S = 300.0
 _IDLE_S = 900.0
 _UNKNOWN = 255
@@ -72,11 +74,23 @@ class Forked:
             self.close()
         return self.returncode
 
-    def send_signal(self, number: int) -> None:
-        """Send a signal to the process alone."""
+    def announce_end(self) -> None:
+        """Have the system send SIGIO to this process when the end is told."""
+        import fcntl
+
+        if self._connection:
+            number = self._connection.fileno()
+            fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())
+            fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_ASYNC)
+
+    def send_signal(self, number: int, *, group: bool = False) -> None:
+        """Send a signal to the process alone, or to its group."""
         if self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, number)
+                if group:
+                    os.killpg(self.pid, number)
+                else:
+                    signal.pidfd_send_signal(self._pidfd, number)
 
     def kill(self) -> None:
         """End the process and its group for good."""
@@ -105,13 +119,15 @@ class Forked:
             self._pidfd = -1
 
     def _told(self) -> int:
-        if self._connection is None:
-            return _UNKNOWN
-        self._connection.settimeout(_ANSWER_S)
-        try:
-            return int(receive(Inbox(self._connection))[0]["exit"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return _UNKNOWN
+        """The status as the template tells it or, where that is gone, as a process in the foreground tells its own."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if self._connection:
+                self._connection.settimeout(_ANSWER_S)
+                return int(receive(Inbox(self._connection))[0]["exit"])
+        with contextlib.suppress(OSError):
+            if self._lifeline and (told := self._lifeline.recv(1, socket.MSG_DONTWAIT)):
+                return told[0]
+        return _UNKNOWN
 
 
 def fork(
@@ -122,6 +138,7 @@ def fork(
     environment: Mapping[str, str],
     streams: Sequence[int],
     bound: bool,
+    foreground: Foreground | None = None,
 ) -> Forked:
     """Fork a process from the template of this interpreter and environment.
 
@@ -132,6 +149,7 @@ def fork(
         environment: its whole environment.
         streams: descriptors of its standard input, output and error.
         bound: it ends with this process, and with the object that is returned.
+        foreground: it stands for this process; no template is started for that, and none is waited for long.
 
     Raises:
         NotWarm: there is no template that can do it.
@@ -144,10 +162,15 @@ def fork(
         raise NotWarm(f"there is no folder {cwd}")
     try:
         place = locate(environment)
-        connection = _connected(place.socket) or _started(place, environment)
+        connection = _connected(place.socket)
+        if connection is None and foreground:
+            raise NotWarm("no template is running")
+        connection = connection or _started(place, environment)
         # An answer that was sent in time is read in time.
-        until = time.monotonic() + _READY_S - _READING_S
-        order = Order.like_this_process(module, argv, cwd=cwd, environment=environment, bound=bound, until=until)
+        until = time.monotonic() + _wait(foreground) - (_FRONT_READING_S if foreground else _READING_S)
+        order = Order.like_this_process(
+            module, argv, cwd=cwd, environment=environment, bound=bound, until=until, foreground=foreground
+        )
         return _asked(connection, order, streams)
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise NotWarm(f"the template does not answer as it should: {type(cause).__name__}: {cause}") from cause
@@ -162,7 +185,7 @@ def _asked(connection: socket.socket, order: Order, streams: Sequence[int]) -> F
     ours, theirs = socket.socketpair() if order.bound else (None, None)
     try:
         # A kernel answers when its sockets are there; on a busy machine that takes a while.
-        connection.settimeout(_READY_S)
+        connection.settimeout(_wait(order.foreground))
         send(connection, order.message(), [*streams, *([theirs.fileno()] if theirs else [])])
         answer, descriptors = receive(Inbox(connection))
         if "pid" not in answer or len(descriptors) != 1:
@@ -177,6 +200,11 @@ def _asked(connection: socket.socket, order: Order, streams: Sequence[int]) -> F
     finally:
         if theirs:
             theirs.close()
+
+
+def _wait(foreground: Foreground | None) -> float:
+    """Seconds for an answer; a person at a terminal is not kept waiting for a template that hangs."""
+    return _FRONT_S if foreground else _READY_S
 
 
 def _connected(path: Path) -> socket.socket | None:

@@ -6,12 +6,48 @@ import contextlib
 import dataclasses
 import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Order", "resource_limits"]
+__all__ = ["Foreground", "Order", "interpreter_flags", "resource_limits"]
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """What a program in a terminal takes from whoever starts it, and a process of ours that has a log does not.
+
+    Args:
+        path: where modules are looked for, as `sys.path`.
+        flags: the interpreter's options, as they are written on its command line.
+        ignored: signals that it leaves alone.
+    """
+
+    path: tuple[str, ...]
+    flags: tuple[str, ...]
+    ignored: tuple[int, ...]
+
+    @classmethod
+    def of_this_process(cls) -> Foreground:
+        """As this process has it."""
+        ignored = [number for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN]
+        # An empty entry stands for the working folder.
+        path = [place or os.getcwd() for place in sys.path]  # noqa: PTH109 -- it is a text
+        return cls(tuple(path), interpreter_flags(), tuple(sorted(map(int, ignored))))
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> Foreground:
+        """What a message says of it.
+
+        Raises:
+            ValueError, KeyError, TypeError: it says nothing of it.
+        """
+        path, flags = (tuple(map(str, message[name])) for name in ("path", "flags"))
+        return cls(path, flags, tuple(map(int, message["ignored"])))
 
 
 @dataclass(frozen=True)
@@ -29,6 +65,8 @@ class Order:
         affinity: the processors it may use.
         limits: soft and hard resource limits by their number.
         until: monotonic seconds; nobody waits for an answer later than that.
+        foreground: it stands for whoever asked for it. It gets no SIGINT and no SIGTERM before it lets them come, and
+            what it has started stays when it ends by itself.
     """
 
     module: str
@@ -41,10 +79,19 @@ class Order:
     affinity: tuple[int, ...]
     limits: dict[int, tuple[int, int]]
     until: float
+    foreground: Foreground | None = None
 
     @classmethod
     def like_this_process(
-        cls, module: str, argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], bound: bool, until: float
+        cls,
+        module: str,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        bound: bool,
+        until: float,
+        foreground: Foreground | None = None,
     ) -> Order:
         """A process as this one would spawn it."""
         return cls(
@@ -58,6 +105,7 @@ class Order:
             affinity=tuple(sorted(os.sched_getaffinity(0))),
             limits=resource_limits(),
             until=until,
+            foreground=foreground,
         )
 
     def message(self) -> dict[str, Any]:
@@ -82,7 +130,15 @@ class Order:
             affinity=tuple(map(int, message["affinity"])),
             limits={int(number): (int(soft), int(hard)) for number, (soft, hard) in message["limits"].items()},
             until=float(message["until"]),
+            foreground=Foreground.read(found) if (found := message["foreground"]) else None,
         )
+
+
+def interpreter_flags() -> tuple[str, ...]:
+    """The options of the running interpreter, as they are written on its command line."""
+    # That of unbuffered streams is not among them, and shows in nothing else.
+    bare = getattr(sys.stdout, "write_through", False) and not os.environ.get("PYTHONUNBUFFERED")
+    return (*subprocess._args_from_interpreter_flags(), *(["-u"] if bare else []))  # type: ignore[attr-defined] # noqa: SLF001 -- no public way
 
 
 def resource_limits() -> dict[int, tuple[int, int]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .child import become
 from .imports import Preloaded, preload, shadowed
-from .order import Order
+from .order import Order, interpreter_flags
 from .place import installed
 from .wire import Inbox, peer_user, send
 
@@ -41,11 +41,12 @@ class _Caller:
 
 @dataclass
 class _Child:
-    """A process that was forked and has not been waited for."""
+    """A process that was forked and has not been waited for; `whole`: its group ends when it has ended by itself."""
 
     pid: int
     pidfd: int
     bound: bool
+    whole: bool
     connection: socket.socket | None
 
 
@@ -148,7 +149,9 @@ class _Template:
         if time.monotonic() > order.until:
             raise ValueError("whoever asked has given up")
         places = [place for place in order.environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-        if name := shadowed(places, sys.modules):
+        if order.foreground and order.foreground.flags != interpreter_flags():
+            raise ValueError("the interpreter runs with other options")
+        if name := shadowed(order.foreground.path if order.foreground else places, sys.modules):
             raise ValueError(f"PYTHONPATH has another {name}")
         connection = caller.connection
         sys.stdout.flush()
@@ -163,7 +166,7 @@ class _Template:
             os.waitpid(pid, 0)
             raise
         self._forget(connection.fileno())
-        child = _Child(pid, pidfd, order.bound, connection)
+        child = _Child(pid, pidfd, order.bound, order.bound and not order.foreground, connection)
         self._children[child.pidfd] = child
         self._selector.register(child.pidfd, selectors.EVENT_READ, self._reap)
         self._selector.register(connection, selectors.EVENT_READ, lambda _: self._abandoned(child))
@@ -184,7 +187,7 @@ class _Template:
         child = self._children.pop(pidfd)
         self._selector.unregister(pidfd)
         ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT)
-        if child.bound:
+        if child.whole:
             # What it started goes with it, while its id cannot be another's yet.
             _kill(child)
         os.waitpid(child.pid, 0)

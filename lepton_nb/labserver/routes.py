@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -64,19 +65,28 @@ class RunsHandler(LeptonHandler):
 
 
 class DashboardHandler(LeptonHandler):
-    """The deployments dashboard."""
+    """The dashboard."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer `{"deployments": [...]}`, the names that a page of its own can be asked for."""
+        await self.answer(_names)
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
         """Start the dashboard, or find it running; answer `{"url": ..., "frame": ...}`.
 
+        `?page=` asks for another page than that of all deployments, and `&name=` for what it shows.
+
         With `?frame` the page that asks may show it within itself, at the second address; that one is empty where the
         page or the browser is not of this machine.
         """
         # A browser names the origin of the page that asks; no script can name another one.
         origin = self.request.headers.get("Origin", "") if "frame" in self.request.arguments else ""
-        await self.answer(functools.partial(_dashboard, origin=origin))
+        page, name = self.get_query_argument("page", "fleet"), self.get_query_argument("name", "")
+        await self.answer(functools.partial(_dashboard, origin=origin, page=page, name=name))
 
 
 def routes(base_url: str, root: Path) -> list[tuple[str, type[LeptonHandler], dict[str, Any]]]:
@@ -115,8 +125,17 @@ def _row(run: Run, now: float) -> dict[str, Any]:
     }
 
 
-def _dashboard(workspace: Workspace, origin: str) -> dict[str, Any]:
+def _names(workspace: Workspace) -> dict[str, Any]:
+    from .. import monitoring, serving
+
+    found = (*serving.deployments(workspace).deployments, *monitoring.living_elsewhere(workspace))
+    return {"deployments": sorted(one.name for one in found)}
+
+
+def _dashboard(workspace: Workspace, origin: str, page: str, name: str) -> dict[str, Any]:
     from ..dashboards import framed, launch
 
-    one = launch(workspace)
-    return {"url": one.open_url, "frame": framed(one, origin) if origin else ""}
+    one = launch(workspace, page)
+    frame = framed(one, origin) if origin else ""
+    asked = f"&{urlencode({'name': name})}" if name else ""
+    return {"url": one.open_url + asked, "frame": frame and frame + asked}

@@ -241,8 +241,10 @@ def check_rule(ctx: Context) -> None:
         RuleError: it is none, or calls what is no function.
         UsageError: it asks for what nobody tells.
     """
-    known, functions = _facts(ctx, ctx.options.every)
-    legal = (*_OWN, "drifting", *known)
+    from .. import monitoring
+
+    known, functions = monitoring.names_of(ctx.ws, ctx.name)
+    legal = tuple(dict.fromkeys((*_OWN, "drifting", *known)))
     if strange := [name for name in rules.names(ctx.options.when, functions) if name not in legal]:
         raise UsageError(
             f"--when asks for {strange[0]!r}, which nobody tells",

@@ -23,7 +23,7 @@ from .picture import draw
 from .place import Place, place_of
 from .watcher import OPTIONS, PROCESS
 
-__all__ = ["answer", "follow", "is_watched", "refuse_pipeline", "start", "status", "stop", "watches"]
+__all__ = ["answer", "follow", "is_watched", "start", "status", "stop", "watches"]
 
 LOG = "log"
 PREFIX = "watch-"
@@ -31,33 +31,37 @@ _READY_S = 60.0
 _EVERY_S = 0.1
 
 
-def start(ws: Workspace, deployment: str, *, alerts: Path | None = None, **words: Unpack[Words]) -> Watch:
+def start(
+    ws: Workspace, deployment: str, *, alerts: Path | None = None, log_url: str | None = None, **words: Unpack[Words]
+) -> Watch:
     """Watch a deployment in a process of its own, which outlives this one; it goes on where an earlier watch was.
 
     Args:
         ws: the workspace.
         deployment: its name.
         alerts: the file that its alerts are taken from, once nothing stands in the way; None changes nothing.
+        log_url: where one that runs elsewhere copies its log; it is adopted once nothing stands in the way. None is one
+            that this workspace knows.
         words: how it is watched, the fields of `WatchOptions`.
 
     Raises:
         NotFoundError: there is no such deployment, pipeline, gate or file of alerts.
-        ConflictError: it is watched already.
+        ConflictError: it is watched already, or the name is that of another one.
         UsageError, RuleError, PipelineError, FormatError: an option makes no sense; nothing was started.
+        StorageError: the place of `log_url` cannot be read.
         ServingError: the watch did not come up; the message says why.
     """
     from .. import monitoring
 
-    options = WatchOptions(**words)
-    place = place_of(ws, deployment)
-    ctx = Context(ws, deployment, options, place, silent)
-    found = ctx.deployment()
-    if isinstance(found, str):
-        refuse_pipeline(deployment, options.pipeline)
-    options.check()
-    check_rule(ctx)
-    if options.pipeline and isinstance(found, Deployment):
-        _check_learnable(ctx, found.log_inputs)
+    options, place = WatchOptions(**words), place_of(ws, deployment)
+    if log_url is not None:
+        _refuse_pipeline(deployment, options.pipeline)
+        # What is refused leaves nothing behind, so it is looked at where nothing stays.
+        with monitoring.on_trial(ws, deployment, log_url) as trial:
+            _check(ws, Context(trial, deployment, options, place, silent), alerts)
+        monitoring.adopt(ws, deployment, log_url)
+    else:
+        _check(ws, Context(ws, deployment, options, place, silent), alerts)
     place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked(place.folder / "start.lock"):
         if (identity := _identity(place)) is not None:
@@ -76,16 +80,23 @@ def start(ws: Workspace, deployment: str, *, alerts: Path | None = None, **words
     return status(ws, deployment)
 
 
-def refuse_pipeline(deployment: str, pipeline: str) -> None:
-    """Refuse to retrain a deployment that runs elsewhere.
+def _check(ws: Workspace, ctx: Context, alerts: Path | None) -> None:
+    """Refuse a watch that could not do what it is asked to; nothing is changed."""
+    from .. import monitoring
 
-    Args:
-        deployment: its name.
-        pipeline: what would retrain it; empty is none.
+    found = ctx.deployment()
+    if isinstance(found, str):
+        _refuse_pipeline(ctx.name, ctx.options.pipeline)
+    ctx.options.check()
+    check_rule(ctx)
+    if ctx.options.pipeline and isinstance(found, Deployment):
+        _check_learnable(ctx, found.log_inputs)
+    if alerts is not None:
+        monitoring.check_alerts(ws, alerts, monitoring.kinds_of(ctx.ws, ctx.name))
 
-    Raises:
-        UsageError: there is one.
-    """
+
+def _refuse_pipeline(deployment: str, pipeline: str) -> None:
+    """Refuse to retrain a deployment that runs elsewhere."""
     if pipeline:
         raise UsageError(
             f"deployment {deployment!r} runs elsewhere, and what answers there cannot be changed from here",

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import UsageError
 from ..records import plain
-from .rl import Environment, defaults
 from .shipped import pack, unpack
-from .zoo import build, check, is_agent
+from .zoo import build
 
-__all__ = [
-    "PICKLE",
-    "Spec",
-    "asks_for_shapes",
-    "has_loaders",
-    "is_lightning",
-    "require_callback",
-    "require_lightning",
-    "specify",
-    "specify_agent",
-]
+__all__ = ["PICKLE", "Spec", "has_loaders", "is_lightning", "require_callback", "require_lightning"]
 
 PICKLE = "module.pkl"
+
+
 _LIBRARIES = ("pytorch_lightning.", "lightning.pytorch.")
-_RATES = ("lr", "learning_rate")
-# What the data can tell a network, by the names that signatures have for it.
-_FEATURES = ("in_features", "input_dim", "input_size", "n_features", "num_features")
-_CHANNELS = ("in_channels", "input_channels", "channels")
-_ROW = ("input_shape", "in_shape", "feature_shape", "data_shape")
-_CLASSES = (
-    "num_classes", "n_classes", "classes", "num_labels", "out_features", "output_dim", "output_size", "n_outputs"
-)  # fmt: skip
-_SHAPES = frozenset((*_FEATURES, *_CHANNELS, *_ROW, *_CLASSES))
 
 
 @dataclass(frozen=True)
@@ -48,9 +28,10 @@ class Spec:
         kind: `zoo` (by name), `class` (a LightningModule class and its arguments) or `instance`.
         name: of the network, for people.
         feature_shape: shape of one row as the network sees it.
-        classes: number of classes.
+        classes: number of classes, targets or labels.
         options: the arguments; for a class those filled in from the data too.
         source: the class, or the instance; of an agent what makes its environment, where that has no name; else None.
+        task: what a network of the zoo is asked for.
     """
 
     kind: Literal["zoo", "class", "instance"]
@@ -59,12 +40,13 @@ class Spec:
     classes: int
     options: Mapping[str, Any] = field(default_factory=dict)
     source: Any = None
+    task: str = "classification"
 
     def build(self) -> Any:
         """The network: new for the zoo and a class, the very object for an instance."""
         if self.kind == "zoo":
             made = {} if self.source is None else {"environment": self.source}
-            return build(self.name, self.feature_shape, self.classes, **{**self.options, **made})
+            return build(self.name, self.feature_shape, self.classes, self.task, **{**self.options, **made})
         if self.kind == "instance":
             for name, value in self.options.items():
                 setattr(self.source, name, value)
@@ -92,6 +74,7 @@ class Spec:
             "feature_shape": list(self.feature_shape),
             "classes": self.classes,
             "options": plain(self.options),
+            "task": self.task,
         }
 
     @classmethod
@@ -104,7 +87,8 @@ class Spec:
         packed = entry["kind"] != "zoo" or (folder / PICKLE).is_file()
         source, options = unpack(folder / PICKLE) if packed else (None, entry["options"])
         shape = tuple(entry["feature_shape"])
-        return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source)
+        task = entry.get("task", "classification")
+        return cls(entry["kind"], entry["name"], shape, entry["classes"], options, source, task)
 
 
 def is_lightning(value: object) -> bool:
@@ -145,128 +129,3 @@ def has_loaders(net: Any) -> bool:
     kind = net if isinstance(net, type) else type(net)
     owner = next((one for one in kind.__mro__ if "train_dataloader" in vars(one)), None)
     return owner is not None and not f"{owner.__module__}.".startswith(_LIBRARIES)
-
-
-def asks_for_shapes(net: Any) -> bool:
-    """Whether a network must know the shape of a row, or the number of classes, before it can be built."""
-    return isinstance(net, str) or (isinstance(net, type) and not _SHAPES.isdisjoint(inspect.signature(net).parameters))
-
-
-def specify(
-    net: Any,
-    feature_shape: Sequence[int] | None,
-    classes: int | None,
-    options: Mapping[str, Any],
-    lr: float | None = None,
-) -> Spec:
-    """What to train, from what the user named.
-
-    A class gets the arguments that its signature asks for by one of these names, unless `options` gives
-    them: `in_features`, `input_dim`, `input_size`, `n_features`, `num_features` (numbers per row);
-    `in_channels`, `input_channels`, `channels` (the first dimension of an image); `input_shape`,
-    `in_shape`, `feature_shape`, `data_shape`; `num_classes`, `n_classes`, `classes`, `out_features`,
-    `output_dim`, `output_size`, `n_outputs`, `num_labels`; and `lr` or `learning_rate` when a rate is given.
-
-    Args:
-        net: a name of the zoo, or a LightningModule class or instance.
-        feature_shape: shape of one row as the network sees it; None when it is not known.
-        classes: number of classes; None when it is not known.
-        options: the network's own arguments.
-        lr: learning rate; None leaves it to the network.
-
-    Raises:
-        UsageError: it is none of these, or cannot take such options.
-    """
-    known, given = _known(feature_shape, classes), dict(options)
-    shape, classes = tuple(feature_shape or ()), classes or 0
-    if isinstance(net, str):
-        if is_agent(net):
-            hint = "--data maze:8x8, or --data gym:CartPole-v1"
-            raise UsageError(f"{net} learns from an environment, and not from rows", hint=hint)
-        if not shape or not classes:
-            raise UsageError(
-                f"{net} cannot be built for this data",
-                expected="data whose rows have one shape and whose targets are classes",
-                hint="load it with lepton data load, or pass a LightningModule",
-            )
-        given |= {} if lr is None else {"lr": lr}
-        check(net, shape, given)
-        return Spec("zoo", net, shape, classes, given)
-    require_lightning(net)
-    if isinstance(net, type):
-        return Spec("class", net.__name__, shape, classes, _arguments(net, known, given, lr), net)
-    return Spec("instance", type(net).__name__, shape, classes, _attributes(net, given, lr), net)
-
-
-def specify_agent(net: str, environment: Environment, options: Mapping[str, Any], lr: float | None = None) -> Spec:
-    """What to train in an environment.
-
-    Args:
-        net: a name of the zoo, of an agent.
-        environment: where it acts.
-        options: its own arguments.
-        lr: learning rate; None leaves it to the agent.
-
-    Raises:
-        UsageError: it is no agent, or cannot take such options.
-    """
-    if not is_agent(net):
-        told = net if isinstance(net, str) else getattr(net, "__name__", type(net).__name__)
-        raise UsageError(
-            f"{told} does not learn from an environment",
-            expected="a network that acts, dqn",
-            got=f"the environment {environment}",
-            hint=f"lepton train dqn --data {environment}",
-        )
-    given = {**options, **({} if lr is None else {"lr": lr})}
-    if "environment" in given:
-        raise UsageError(f"the environment of {net} is no argument of it", hint="--data maze:8x8")
-    check(net, environment.feature_shape, given)
-    given["environment"] = environment.name
-    given["batch"] = defaults(environment.feature_shape, given, environment.actions)["batch"]
-    return Spec("zoo", net, environment.feature_shape, len(environment.actions), given, environment.source)
-
-
-def _arguments(kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: float | None) -> dict[str, Any]:
-    parameters = inspect.signature(kind).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    legal = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    for option in given:
-        if option not in legal and not takes_any:
-            raise UsageError(f"{kind.__name__} has no argument {option!r}", expected=f"one of {', '.join(legal)}")
-    filled = {name: known[name] for name in legal if name in known} | given
-    if lr is not None:
-        filled[_rate_of(legal, f"{kind.__name__}'s arguments")] = lr
-    lacking = [n for n in legal if parameters[n].default is inspect.Parameter.empty and n not in filled]
-    if lacking:
-        raise UsageError(
-            f"{kind.__name__} needs {', '.join(lacking)}",
-            expected=f"options, or arguments filled in from the data: {', '.join(known) or 'none for this data'}",
-            hint=f"pass {lacking[0]} as an option, or give it a default",
-        )
-    return filled
-
-
-def _attributes(net: Any, given: dict[str, Any], lr: float | None) -> dict[str, Any]:
-    if given:
-        raise UsageError(
-            f"{type(net).__name__} is built already and takes no options",
-            got=", ".join(given),
-            hint="pass the class itself, or build the instance with them",
-        )
-    return {} if lr is None else {_rate_of(list(vars(net)), f"{type(net).__name__}'s attributes"): lr}
-
-
-def _rate_of(names: Sequence[str], where: str) -> str:
-    found = [name for name in _RATES if name in names]
-    if not found:
-        raise UsageError(f"no learning rate is among {where}", expected=" or ".join(_RATES), hint="leave lr out")
-    return found[0]
-
-
-def _known(shape: Sequence[int] | None, classes: int | None) -> dict[str, Any]:
-    known: dict[str, Any] = {}
-    if shape is not None:
-        known |= dict.fromkeys(_FEATURES, math.prod(shape)) | dict.fromkeys(_ROW, tuple(shape))
-        known |= dict.fromkeys(_CHANNELS, shape[0]) if len(shape) > 1 else {}
-    return known | (dict.fromkeys(_CLASSES, classes) if classes is not None else {})

@@ -3,70 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import math
 import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from numbers import Integral, Real
 from typing import Any
 
 from ..errors import UsageError
-from .rl import AGENT_OPTIONS
+from ..records import TASKS as EVERY_TASK
+from ..records import Network
+from .catalog import LEGAL, LISTS, ROWS, TASKS, ZOO, listed
 
-__all__ = ["build", "check", "is_agent", "names"]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """Where a network lies, and what can be said of it without importing torch.
-
-    Args:
-        module: its module, imported when it is built.
-        attribute: its class.
-        dimensions: of one row; None when any number will do.
-        options: its own arguments; a test holds them to the signature.
-        legal: what each may be, where that is not as for the others.
-    """
-
-    module: str
-    attribute: str
-    dimensions: int | None
-    options: tuple[str, ...]
-    legal: Mapping[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
-
-
-_FITTING = ("lr", "weight_decay", "schedule", "label_smoothing")
-_ZOO = {
-    "cnn": _Entry("cnn", "CNN", 3, ("channels", "dropout", *_FITTING)),
-    "dqn": _Entry("rl.dqn", "DQN", None, tuple(AGENT_OPTIONS), AGENT_OPTIONS),
-    "mlp": _Entry("mlp", "MLP", None, ("hidden", "dropout", *_FITTING)),
-}
-
-_WIDEST = 65536
-_SCHEDULES = ("one_cycle", "cosine", "constant")
-
-
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
-
-
-def _are_widths(value: object) -> bool:
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
-        return False
-    return all(not isinstance(w, bool) and isinstance(w, Integral) and 1 <= int(w) <= _WIDEST for w in value)
-
-
-# What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
-_LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
-    **dict.fromkeys(("channels", "hidden"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")),
-    **dict.fromkeys(
-        ("dropout", "label_smoothing"), (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1")
-    ),
-    "lr": (lambda value: _is_number(value) and value > 0, "a number above 0"),
-    "weight_decay": (lambda value: _is_number(value) and value >= 0, "a number from 0"),
-    "schedule": (lambda value: isinstance(value, str) and value in _SCHEDULES, f"one of {', '.join(_SCHEDULES)}"),
-}
+__all__ = ["build", "check", "is_agent", "names", "networks", "options_of", "refuse_texts", "smallest_row", "told"]
 
 
 def names() -> tuple[str, ...]:
@@ -74,9 +21,27 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('cnn', 'dqn', 'mlp')
+        ('autoencoder', 'cnn', 'dqn', 'forecaster', 'mlp', 'rnn', 'tab_transformer', 'transformer', 'two_tower')
     """
-    return tuple(sorted(_ZOO))
+    return tuple(sorted(ZOO))
+
+
+def networks() -> tuple[Network, ...]:
+    """What is known of each network that `build` knows."""
+    return tuple(_described(name) for name in names())
+
+
+def _described(name: str) -> Network:
+    entry = ZOO[name]
+    tasks = ("acting",) if is_agent(name) else entry.tasks or EVERY_TASK
+    needs, shape = ("observations", "of an environment") if is_agent(name) else ROWS[entry.dimensions or 0]
+    inputs = "a series" if "history" in entry.told else f"{needs} {shape}"
+    return Network(name, entry.about, tasks, inputs, entry.options)
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """The own arguments of a network of the zoo; none for a name that it does not know."""
+    return ZOO[name].options if name in ZOO else ()
 
 
 def is_agent(net: object) -> bool:
@@ -86,62 +51,103 @@ def is_agent(net: object) -> bool:
         >>> is_agent("dqn"), is_agent("mlp")
         (True, False)
     """
-    return isinstance(net, str) and net in _ZOO and "environment" in _ZOO[net].options
+    return isinstance(net, str) and net in ZOO and "environment" in ZOO[net].options
 
 
-def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any]) -> None:
+def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task: str = "", width: int = 0) -> None:
     """Nothing, when `build` would take this; torch is not imported to tell.
 
     Args:
         name: one of `names()`.
         data_shape: shape of one row as the network sees it.
         options: the network's own arguments.
+        task: what is asked of it; empty when that is not known yet.
+        width: number of classes, targets or labels; 0 when that is not known yet.
 
     Raises:
         UsageError: the name, an option or its value is wrong, or the network cannot take such rows.
     """
-    if name not in _ZOO:
-        near = get_close_matches(name, _ZOO, n=1)
+    if name not in ZOO:
+        near = get_close_matches(name, ZOO, n=1)
         raise UsageError(
             f"no network is called {name!r}",
             expected=f"one of {', '.join(names())}, or a LightningModule",
             hint=f"did you mean {near[0]}?" if near else "",
         )
-    entry = _ZOO[name]
+    entry = ZOO[name]
     for option, value in options.items():
         if option not in entry.options:
             raise UsageError(f"{name} has no option {option!r}", expected=f"one of {', '.join(entry.options)}")
-        is_legal, expected = entry.legal.get(option) or _LEGAL[option]
+        is_legal, expected = entry.legal.get(option) or LEGAL[option]
         if not is_legal(value):
             raise UsageError(f"{name}: {option} {reprlib.repr(value)} is not allowed", expected=expected)
-    if entry.dimensions not in (None, len(data_shape)):
+        if task and value is not None and task not in TASKS.get(option, (task,)):
+            raise UsageError(f"{name}: {option} is not for {task}", expected=f"a task of {' or '.join(TASKS[option])}")
+        if option == "class_weights" and width and value not in (None, "balanced") and len(value) != width:
+            raise UsageError(f"{name}: {len(value)} class weights", expected=f"{width}, one for each class")
+    if task and entry.tasks and task not in entry.tasks:
+        raise UsageError(f"{name} cannot do {task}", expected=f"data for {' or '.join(entry.tasks)}")
+    if task and entry.needs[0] and entry.needs[0] not in options:
+        raise UsageError(f"{name} does not know its {entry.needs[0]}", hint=entry.needs[1])
+    _check_rows(name, data_shape, reads_texts=bool(options.get("vocabulary")))
+
+
+def _check_rows(name: str, data_shape: Sequence[int], *, reads_texts: bool) -> None:
+    dimensions = 1 if reads_texts else ZOO[name].dimensions
+    if dimensions not in (None, len(data_shape)):
+        needs, shape = ROWS[dimensions]
         raise UsageError(
-            f"{name} needs images",
-            expected="rows of shape (channels, height, width)",
+            f"{name} needs {needs}",
+            expected=f"rows of shape {shape}",
             got=f"rows of shape {tuple(data_shape)}",
             hint="use mlp for tables and flat vectors",
         )
 
 
-def build(name: str, data_shape: Sequence[int], classes: int, **options: Any) -> Any:
+def refuse_texts(name: str) -> None:
+    """Raise when a network of the zoo takes no texts.
+
+    Raises:
+        UsageError: it takes something else.
+    """
+    if name in ZOO and "vocabulary" not in ZOO[name].options:
+        needs = ROWS[ZOO[name].dimensions or 0][0]
+        readers = [other for other, entry in ZOO.items() if "vocabulary" in entry.options]
+        raise UsageError(f"{name} needs {needs}", got="texts", hint=f"use {' or '.join(readers)} for texts")
+
+
+def smallest_row(net: Any) -> tuple[int, ...]:
+    """The shape of the smallest row that a network of that name takes, or one that is no name."""
+    dimensions = ZOO[net].dimensions if isinstance(net, str) and net in ZOO else None
+    return (1,) * (dimensions or 3)
+
+
+def told(name: str) -> tuple[str, ...]:
+    """The options of a network that the data tells."""
+    return ZOO[name].told if name in ZOO else ()
+
+
+def build(name: str, data_shape: Sequence[int], classes: int, task: str = "classification", **options: Any) -> Any:
     """A new network of the zoo, with random weights from torch's global generator.
 
     Args:
         name: one of `names()`.
         data_shape: shape of one row as the network sees it.
-        classes: number of classes.
+        classes: number of classes, targets or labels.
+        task: what they are: `classification`, `regression` or `multilabel`.
         options: the network's own arguments, such as `lr` or `hidden`.
 
     Returns:
-        A LightningModule: float32 `[N, *data_shape]` to logits `[N, classes]`.
+        A LightningModule: float32 `[N, *data_shape]` to logits or numbers `[N, classes]`.
 
     Raises:
         UsageError: the name, an option or its value is wrong, or the network cannot take such rows.
     """
-    check(name, data_shape, options)
-    entry = _ZOO[name]
+    check(name, data_shape, options, task, classes)
+    entry = ZOO[name]
     kind = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.attribute)
+    options = {option: listed(value) if option in LISTS else value for option, value in options.items()}
     try:
-        return kind(tuple(data_shape), classes, **options)
+        return kind(tuple(data_shape), classes, *(() if is_agent(name) else (task,)), **options)
     except (TypeError, ValueError, RuntimeError) as cause:
         raise UsageError(f"{name} cannot be built with {options}", got=str(cause)) from cause

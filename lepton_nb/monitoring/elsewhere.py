@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .recounting import is_lost
 from .sealed import sealed_files, stem_of
 from .store import read_index
 
-__all__ = ["ELSEWHERE", "adopt", "fetch", "is_elsewhere", "living_elsewhere"]
+__all__ = ["ELSEWHERE", "adopt", "fetch", "is_elsewhere", "living_elsewhere", "on_trial"]
 
 ELSEWHERE = "elsewhere.json"
 _SEGMENT = re.compile(r"(\d+)-(?:([0-9a-f]{8})-)?((?:log|bulk|usage)-\d+-\d+\.(?:jsonl|records))")
@@ -46,18 +47,50 @@ def adopt(ws: Workspace, name: str, url: str) -> None:
         ConflictError: the name is that of a deployment of this machine, or of another place.
         StorageError: the place cannot be read.
     """
+    if not _is_adopted(ws, name, url):
+        # A URL may hold a password.
+        write_json(ws.deployment(name) / ELSEWHERE, {"url": url}, mode=0o600)
+
+
+def _is_adopted(ws: Workspace, name: str, url: str) -> bool:
+    """Whether this very deployment is known under the name; whatever `adopt` refuses is refused."""
     folder = ws.deployment(check_name(name, "deployment name"))
     files, base = _opened(url)
     _listed(files, base, url)
     path = folder / ELSEWHERE
     if (folder / "deployment.json").exists():
         raise ConflictError(f"deployment {name!r} runs on this machine", hint="choose another name")
-    if path.exists():
-        if _url(path) != url:
-            raise ConflictError(f"{name!r} is watched at another place", hint="choose another name")
+    if path.exists() and _url(path) != url:
+        raise ConflictError(f"{name!r} is watched at another place", hint="choose another name")
+    return path.exists()
+
+
+@contextlib.contextmanager
+def on_trial(ws: Workspace, name: str, url: str) -> Iterator[Workspace]:
+    """Where a deployment that runs elsewhere is known already, before it is here: to look at what is asked of it.
+
+    Args:
+        ws: the workspace.
+        name: what it is to be called here.
+        url: its LEPTON_LOG_URL, a URL of fsspec.
+
+    Returns:
+        The workspace itself where the name is adopted; else one that ends with the block, with what answers there and
+        what its models say of themselves, and without its log.
+
+    Raises:
+        UsageError, ConflictError, StorageError: as `adopt`.
+        FormatError: the slots there cannot be read.
+    """
+    if _is_adopted(ws, name, url):
+        yield ws
         return
-    # A URL may hold a password.
-    write_json(path, {"url": url}, mode=0o600)
+    with tempfile.TemporaryDirectory(prefix="lepton-trial-") as home:
+        tried = Workspace(Path(home))
+        adopt(tried, name, url)
+        files, base = _opened(url)
+        _take_slots(tried, tried.deployment(name), files, base, _listed(files, base, url))
+        yield tried
 
 
 def is_elsewhere(ws: Workspace, name: str) -> bool:

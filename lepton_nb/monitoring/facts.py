@@ -38,7 +38,7 @@ from .health import health
 from .places import folder_of
 from .quality import MINIMUM_LABELLED, quality
 
-__all__ = ["FUNCTIONS", "NAMES", "check_feature", "facts", "facts_of", "kinds_of"]
+__all__ = ["FUNCTIONS", "NAMES", "check_feature", "facts", "facts_of", "kinds_of", "names_of"]
 
 NAMES = (
     *("verdict", "drifting", "requests", "predictions", "labelled", "errors", "p50_ms", "p95_ms", "p99_ms"),
@@ -80,6 +80,11 @@ def kinds_of(ws: Workspace, deployment: str) -> Mapping[str, str]:
         return {}
     predicted = {} if reference.prediction is None else {PREDICTION: reference.prediction.kind}
     return {name: one.kind for name, one in reference.features.items()} | predicted
+
+
+def names_of(ws: Workspace, deployment: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names and the functions that `facts` tells of a deployment, without looking at what it has answered."""
+    return (*kinds_of(ws, deployment), *NAMES), FUNCTIONS
 
 
 def facts_of(

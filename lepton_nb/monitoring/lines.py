@@ -119,14 +119,14 @@ def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bi
         model.confidence = count_sure([one["probabilities"] for one in outputs if "probabilities" in one])
         if bins is not None:
             model.answers = bin_answers([next(iter(one.values())) for one in outputs], bins.reference)
-            chosen = {name: values[part] for name, values in features.items()}
+            chosen = _known({name: values[part] for name, values in features.items()}, bins)
             model.features = bin_features(chosen, bins.reference)
             model.outside = count_outside(chosen, bins.signature)
         batch.windows.setdefault(int(starts[part[0]]), Counts()).add(Counts(models={version: model}))
 
 
 def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, NDArray[Any]]:
-    from ..runtime.embedding import answer_features
+    from ..runtime.embedding import answer_features, output_features
     from ..runtime.rows import arrays_of
     from ..runtime.summary import features_of
 
@@ -135,6 +135,42 @@ def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, 
     if "masked" in entries[0]:
         rows = [{name: value for name, value in row.items() if name in names} for row in rows]
     features: Mapping[str, NDArray[Any]] = features_of(arrays_of(rows, bins.signature), bins.signature, bins.tokenizers)
-    if "label" in entries[0]["outputs"]:
+    features = {**features, **_sides(entries, bins)}
+    told = entries[0]["outputs"]
+    if "label" not in told and len(told) > 1:
+        answers = {name: np.array([entry["outputs"][name] for entry in entries]) for name in told}
+        features = {**features, **output_features(answers)}
+    if "label" in told:
         features = {**features, **answer_features(np.array([entry["outputs"]["probabilities"] for entry in entries]))}
+    return features
+
+
+def _sides(entries: Sequence[Mapping[str, Any]], bins: Bins) -> dict[str, NDArray[np.float64]]:
+    """Width and height that pictures were sent with, NaN of those that came as numbers."""
+    from ..runtime.pictures import measured
+    from ..runtime.summary import sides_names
+
+    found: dict[str, NDArray[np.float64]] = {}
+    for one in bins.signature.inputs:
+        names = sides_names(one.name)
+        if not one.picture or names[0] not in bins.reference.features:
+            continue
+        pairs = np.full((len(entries), 2), np.nan)
+        for row, entry in enumerate(entries):
+            value = entry["inputs"][one.name]
+            told = entry.get("sides", {}).get(one.name) or (measured(value) if isinstance(value, str) else None)
+            pairs[row] = (np.nan, np.nan) if told is None else told
+        found |= dict(zip(names, pairs.T, strict=True))
+    return found
+
+
+def _known(features: dict[str, NDArray[Any]], bins: Bins) -> dict[str, NDArray[Any]]:
+    """The features without the sides of pictures that came as numbers: these have none, and miss nothing."""
+    from ..runtime.summary import sides_names
+
+    for name in (name for one in bins.signature.inputs if one.picture for name in sides_names(one.name)):
+        if name in features:
+            features[name] = features[name][np.isfinite(features[name])]
+            if not len(features[name]):
+                del features[name]
     return features

@@ -1,7 +1,8 @@
 """Windows that were lost are counted again from the sealed rows.
 
 Those hold what was asked and answered, and how long it took. Requests that failed and what the processes used are
-counted in windows alone: of the time before, nobody knows them any more, and that is said.
+counted in windows alone: of the time before, nobody knows them any more, and that is said. Nor do they hold what size
+pictures were sent with, which is measured of later ones then.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .vectors import Span
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["is_lost", "recount"]
+__all__ = ["add_rows", "is_lost", "recount"]
 
 
 def is_lost(folder: Path) -> bool:
@@ -55,7 +56,7 @@ def recount(
     for key, paths in sealed_files(folder).items():
         if key not in counted:
             windows: dict[Span, Counts] = {}
-            broken = sum(_add(windows, path, bins, signatures) for path in paths)
+            broken = sum(add_rows(windows, path, bins, signatures) for path in paths)
             found[key] = ("", windows, broken)
     ends = [span.start + span.seconds for _, windows, _ in found.values() for span in windows]
     absorb(folder, found, (), recounted=max([read_index(folder).recounted, *ends]))
@@ -67,15 +68,29 @@ def _of_windows(folder: Path) -> Iterator[str]:
         yield f"{path.stem}-{hashlib.sha256(read_segment(path).head.encode()).hexdigest()[:8]}"
 
 
-def _add(
+def add_rows(
     windows: dict[Span, Counts],
     path: Path,
     bins: Callable[[str], Bins | None],
     signatures: Callable[[str], Signature | None],
+    since: float | None = None,
+    until: float | None = None,
 ) -> int:
-    """Count one Parquet file; returns how many of its rows do not fit their model."""
+    """Count the rows of one Parquet file.
+
+    Args:
+        windows: the minutes that they are added to.
+        path: of `sealed_files`.
+        bins: where the rows of a version are counted.
+        signatures: what a version takes.
+        since: what is older need not be counted, seconds since the epoch.
+        until: what is not older need not be counted.
+
+    Returns:
+        How many rows do not fit their model.
+    """
     last, broken = None, 0
-    for batch in sealed_batches(path):
+    for batch in sealed_batches(path, since, until):
         counted = count_entries(_entries(batch, signatures), bins, last)
         last, broken = counted.last, broken + counted.broken
         for start, counts in counted.windows.items():

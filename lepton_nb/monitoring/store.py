@@ -23,7 +23,20 @@ from .vectors import Span, counts_of_table, summed, table_of_counts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DAY", "HOUR", "MINUTE", "WHOLE", "Index", "absorb", "read_index", "stored_windows"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "WHOLE",
+    "Index",
+    "Part",
+    "absorb",
+    "lost_parts",
+    "read_index",
+    "read_parts",
+    "replace_part",
+    "stored_windows",
+]
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 # Longer than all time that is counted: everything becomes one window.
@@ -35,7 +48,7 @@ _FILES = "*-*.g*.parquet"
 _INDEX = "index.json"
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """A file of windows.
 
     Args:
@@ -67,7 +80,7 @@ class Index:
     """
 
     generation: int = 0
-    parts: tuple[_Part, ...] = ()
+    parts: tuple[Part, ...] = ()
     absorbed: Mapping[str, str] = field(default_factory=dict)
     broken: int = 0
     dropped: Mapping[int, int] = field(default_factory=dict)
@@ -112,7 +125,7 @@ def read_index(folder: Path) -> Index:
     except FileNotFoundError:
         return Index()
     try:
-        parts = tuple(_Part(**one) for one in value["parts"])
+        parts = tuple(Part(**one) for one in value["parts"])
         dropped = {int(level): int(moment) for level, moment in value["dropped"].items()}
         whole = (int(value["generation"]), parts, dict(value["absorbed"]), int(value["broken"]), dropped)
         return Index(*whole, int(value.get("recounted", 0)))
@@ -183,13 +196,48 @@ def absorb(
     gone = {level: max(moment, index.dropped.get(level, 0)) for level, moment in dropped.items()}
     after = replace(Index(), generation=generation, parts=kept, absorbed=absorbed, broken=broken, dropped=gone)
     after = replace(after, recounted=index.recounted if recounted is None else recounted)
-    value = {**asdict(after), "parts": [one._asdict() for one in kept]}
+    return _published(folder, after)
+
+
+def lost_parts(folder: Path, index: Index) -> tuple[Part, ...]:
+    """Files that the index names and that are not there."""
+    return tuple(one for one in index.parts if not (folder / "windows" / one.file).exists())
+
+
+def read_parts(folder: Path, index: Index, level: int, begin: int, end: int) -> pa.Table | None:
+    """Windows of a length that begin in a stretch of time; None where there are none, or a file of theirs is lost."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    parts = [one for one in index.parts if one.level == level and one.start < end and one.end > begin]
+    if not parts or any(one in lost_parts(folder, index) for one in parts):
+        return None
+    table = pa.concat_tables([_read(folder, one) for one in parts])
+    starts = table.column("start")
+    return table.filter(pc.and_(pc.greater_equal(starts, begin), pc.less(starts, end)))
+
+
+def replace_part(folder: Path, index: Index, part: Part, table: pa.Table) -> Index:
+    """Have other windows stand for those of a file. To be called by one process at a time.
+
+    Returns:
+        The new index, which is in force.
+    """
+    generation = index.generation + 1
+    made = _write(folder, table, part.level, part.period, generation)
+    parts = tuple(made if one == part else one for one in index.parts)
+    return _published(folder, replace(index, generation=generation, parts=parts))
+
+
+def _published(folder: Path, index: Index) -> Index:
+    """Put an index in force, and remove the files that it does not name."""
+    value = {**asdict(index), "parts": [one._asdict() for one in index.parts]}
     write_atomic(folder / "windows" / _INDEX, json.dumps({"format": 1, **value}, separators=(",", ":")))
-    listed = {one.file for one in kept}
+    listed = {one.file for one in index.parts}
     for path in (folder / "windows").glob(_FILES):
         if path.name not in listed:
             path.unlink(missing_ok=True)
-    return after
+    return index
 
 
 def _periods(table: pa.Table, level: int) -> list[tuple[str, pa.Table]]:
@@ -205,7 +253,7 @@ def _periods(table: pa.Table, level: int) -> list[tuple[str, pa.Table]]:
     return [(name, table.take(pa.array(rows))) for name, rows in places.items()]
 
 
-def _write(folder: Path, table: pa.Table, level: int, period: str, generation: int) -> _Part:
+def _write(folder: Path, table: pa.Table, level: int, period: str, generation: int) -> Part:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -214,7 +262,7 @@ def _write(folder: Path, table: pa.Table, level: int, period: str, generation: i
     pq.write_table(table, sink, compression="zstd")
     name = f"{_NAMES[level]}-{period}.g{generation}.parquet"
     write_atomic(folder / "windows" / name, sink.getvalue().to_pybytes())
-    return _Part(name, level, period, int(pc.min(table.column("start")).as_py()), _end(table))
+    return Part(name, level, period, int(pc.min(table.column("start")).as_py()), _end(table))
 
 
 def _end(table: pa.Table) -> int:
@@ -223,7 +271,7 @@ def _end(table: pa.Table) -> int:
     return int(pc.max(pc.add(table.column("start"), table.column("seconds"))).as_py())
 
 
-def _read(folder: Path, part: _Part) -> pa.Table:
+def _read(folder: Path, part: Part) -> pa.Table:
     import pyarrow.parquet as pq
 
     return pq.read_table(folder / "windows" / part.file, memory_map=True)

@@ -22,11 +22,12 @@ from ..workspace import Workspace, locked
 from .binning import Bins
 from .counts import Counts, total
 from .elsewhere import ELSEWHERE, fetch
+from .mending import mend
 from .places import LOGS, USAGE, folder_of, model_folder, signature_of
 from .recounting import is_lost, recount
 from .sealed import seal
 from .segments import Segment, continued, finished, head_of, read_segment, write_segment
-from .store import WHOLE, Index, absorb, read_index, stored_windows
+from .store import WHOLE, Index, absorb, lost_parts, read_index, stored_windows
 from .vectors import Span
 
 __all__ = [
@@ -130,10 +131,10 @@ def _whole(name: str, folder: Path, since: float | None, step: int | None) -> Ob
             if read_index(folder).generation == index.generation:
                 return found
     index = read_index(folder)
-    if gone := [one.file for one in index.parts if not (folder / "windows" / one.file).exists()]:
+    if gone := lost_parts(folder, index):
         raise FormatError(
-            f"{folder / 'windows' / gone[0]} is missing",
-            expected="every file that index.json beside it names",
+            f"{folder / 'windows' / gone[0].file} is missing, and those beside it do not hold what was in it",
+            expected="every file that index.json names",
             hint="bring it back, or delete index.json: sealed rows are counted again, failed requests are not",
         )
     raise StorageError(f"the windows of {name!r} change faster than they are read", hint="try again")
@@ -143,9 +144,13 @@ def bring_up_to_date(ws: Workspace, folder: Path) -> None:
     """Count what is new in the log, join the windows of segments that are done, and make Parquet of them."""
     fetch(ws, folder)
     bins = functools.cache(functools.partial(_bins_of, ws, folder))
+    signatures = functools.cache(functools.partial(signature_of, ws, folder))
     if is_lost(folder):
         with locked(folder / "windows" / ".lock", timeout=_PATIENCE_S):
-            recount(folder, _logs(folder), bins, functools.cache(functools.partial(signature_of, ws, folder)))
+            recount(folder, _logs(folder), bins, signatures)
+    if lost_parts(folder, read_index(folder)):
+        with locked(folder / "windows" / ".lock", timeout=_PATIENCE_S):
+            mend(folder, bins, signatures)
     logs, index = _logs(folder), read_index(folder)
     for stem in sorted(logs):
         # `--keep` removes while somebody reads.
@@ -160,7 +165,7 @@ def bring_up_to_date(ws: Workspace, folder: Path) -> None:
     if waiting:
         with locked(folder / "windows" / ".lock", timeout=_PATIENCE_S):
             _absorb(folder, sorted(waiting), logs, bins)
-    seal(folder, functools.cache(functools.partial(signature_of, ws, folder)))
+    seal(folder, signatures)
 
 
 def _logs(folder: Path) -> dict[str, Path]:

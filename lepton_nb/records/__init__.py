@@ -6,7 +6,7 @@ from .cleaning import Cleaning, Removal
 from .comparison import Comparison
 from .curves import Line
 from .dashboards import Dashboard
-from .data import Column, Data
+from .data import TASKS, Column, Data, Series, Task, Texts, refuse_duplicates
 from .doctor import Diagnosis, Finding
 from .events import (
     Curve,
@@ -31,6 +31,7 @@ from .loop import Decision, Stage, Watch, Watches
 from .metrics import better, monitored
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, DriftStep, FeatureDrift, FeatureHistogram, Health, Traffic, UsageStep
+from .networks import Layer, Layers, Network, Networks
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .plays import Play
 from .profiles import Check, ColumnProfile, Problem, Profile
@@ -39,10 +40,12 @@ from .runs import Metric, Metrics, Run, Runs, RunStatus, ago, duration
 from .serving import Deployment, Deployments, Load, Logs, Predictions, Scored
 from .shown import Result, Table, cell, plain, printable
 from .starter import Starter
+from .tuning import Objective, Studies, Study, StudyStatus, Trial, TrialStatus, best_of
 from .written import Written
 
 __all__ = [
     "FAILURES",
+    "TASKS",
     "Alert",
     "AlertStatus",
     "Artifact",
@@ -75,12 +78,17 @@ __all__ = [
     "Finished",
     "Graph",
     "Health",
+    "Layer",
+    "Layers",
     "Line",
     "Load",
     "Logs",
     "Metric",
     "Metrics",
+    "Network",
+    "Networks",
     "Note",
+    "Objective",
     "Outputs",
     "PipelineRun",
     "Play",
@@ -99,20 +107,29 @@ __all__ = [
     "Runs",
     "Scored",
     "Segment",
+    "Series",
     "Severity",
     "Stage",
     "Started",
     "Starter",
     "Step",
     "StepStatus",
+    "Studies",
+    "Study",
+    "StudyStatus",
     "Table",
+    "Task",
+    "Texts",
     "Traffic",
+    "Trial",
+    "TrialStatus",
     "Usage",
     "UsageStep",
     "Watch",
     "Watches",
     "Written",
     "ago",
+    "best_of",
     "better",
     "cell",
     "decode",
@@ -122,6 +139,7 @@ __all__ = [
     "monitored",
     "plain",
     "printable",
+    "refuse_duplicates",
     "seconds_of",
     "silent",
 ]

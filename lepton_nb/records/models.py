@@ -41,15 +41,16 @@ class Card(Result):
         rows: number of rows measured.
         classes: class names.
         metrics: of a classification accuracy, f1 (macro), roc_auc (one against rest, macro), log_loss (nats),
-            calibration_error (expected, 15 bins); of a regression mae, rmse, r2; of other tasks largest_difference
-            (to the trained network) and what the network's own validation step counts.
+            calibration_error (expected, 15 bins); of a regression mae, rmse, r2; of labels f1 (micro), f1_macro,
+            exact_match, roc_auc (macro), log_loss (nats); of other tasks largest_difference (to the trained network)
+            and what the network's own validation step counts.
         confusion: rows are the true classes, columns the predicted ones, in counts; none of other tasks.
         parameters: number of trainable and frozen values of the network.
         model_bytes: size of `model.onnx`.
         latency_p50_ms: median milliseconds for one row, one thread, in process.
         latency_p95_ms: 95th percentile of the same.
         peak_memory_mb: peak resident MiB of a fresh process that loads the artifact and predicts.
-        task: what the model is for: `classification`, `regression` or `tensors`.
+        task: what the model is for: `classification`, `regression`, `multilabel` or `tensors`.
         notes: what was taken for granted; may be none.
     """
 

@@ -20,7 +20,7 @@ from .errors import RequestError
 from .finite import refuse_not_finite
 from .formats import Signature, uuid7
 from .model import Model
-from .pictures import decoded
+from .pictures import decoded, measured
 from .predlog import PredictionLog, failure_line, prediction_lines
 from .privacy import Kept
 from .rows import arrays_of, decode_rows
@@ -154,12 +154,12 @@ class Engine:
         (one, *others) = self.signature.inputs
         if not one.picture or others:
             raise RequestError(415, "unsupported_type", "this model takes no pictures: send application/json")
-        values = await asyncio.to_thread(decoded, body, one)
+        values, sides = await asyncio.to_thread(lambda: (decoded(body, one), measured(body)))
         inputs = {one.name: values[None]}
         answers = self.told(await self.batcher.predict(inputs), inputs)
         content = orjson.dumps({"version": self.version, "predictions": answers})
         rows = [{one.name: values.tolist()}]
-        self.record(rows, answers, arrival)
+        self.record(rows, answers, arrival, sides={} if sides is None else {one.name: sides})
         return content, rows
 
     def told(self, answers: Answers, inputs: _Arrays) -> list[dict[str, Any]]:
@@ -182,6 +182,7 @@ class Engine:
         arrival: Arrival,
         *,
         written: bytes | None = None,
+        sides: Mapping[str, tuple[int, int]] | None = None,
         shadow: bool = False,
     ) -> None:
         """Log answered rows."""
@@ -198,6 +199,7 @@ class Engine:
             ms=round(arrival.ms, 4),
             kept=logging.kept,
             written=written,
+            sides=sides,
             shadow=shadow,
         )
         if lines:

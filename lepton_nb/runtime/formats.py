@@ -47,7 +47,7 @@ LARGEST_LABEL = 1e100
 MODEL_FILE = "model.onnx"
 SIGNATURE_FILE = "signature.json"
 MANIFEST_FILE = "manifest.json"
-TASKS = ("classification", "regression", "tensors")
+TASKS = ("classification", "regression", "multilabel", "tensors")
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Signature:
 
     Args:
         task: `classification` (a class and the probabilities of all), `regression` (a number for each row, or several
-            of one kind), or `tensors` (any named outputs).
+            of one kind), `multilabel` (of each label, the probability that it holds), or `tensors` (any named outputs).
         classes: class names, in the order of the probabilities (classification).
         inputs: the inputs, in order.
         outputs: the outputs, in order; none for a classification.

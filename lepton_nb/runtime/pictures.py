@@ -16,10 +16,12 @@ import numpy as np
 from .errors import RequestError
 from .formats import Input
 
-__all__ = ["FORMATS", "KINDS", "PictureError", "decoded", "from_base64", "opened", "values_of"]
+__all__ = ["FORMATS", "KINDS", "PictureError", "decoded", "from_base64", "measured", "opened", "sides_of", "values_of"]
 
 # Named, so that no decoder is tried that runs another program, as Pillow's of PostScript does.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_TURNED = (5, 6, 7, 8)
+_ORIENTATION = 0x0112
 # Of a side of a picture the formats have 32 bits.
 _LARGEST = 2**62
 # Of a picture that is sent: a few kilobytes may stand for many, and several are read at once.
@@ -72,6 +74,25 @@ def opened(source: Path | io.BytesIO, most: int | None = None) -> Iterator[Any]:
         why = "no picture of a kind that is read" if isinstance(cause, UnidentifiedImageError) else str(cause)
         expected = f"a whole {', '.join(map(str.lower, FORMATS))} file"
         raise PictureError("is not a readable picture", expected, why, "remove it, or save it again") from cause
+
+
+def sides_of(picture: Any) -> tuple[int, int]:
+    """Width and height of a picture of Pillow in pixels, turned as its camera says; only its header is read."""
+    width, height = picture.size
+    return (height, width) if picture.getexif().get(_ORIENTATION) in _TURNED else (width, height)
+
+
+def measured(content: bytes | str) -> tuple[int, int] | None:
+    """Width and height of a picture as it was sent; None where its bytes do not tell them.
+
+    Args:
+        content: the bytes of its file, or these in base64.
+    """
+    with contextlib.suppress(PictureError, binascii.Error, ValueError):
+        whole = base64.b64decode(content, validate=True) if isinstance(content, str) else content
+        with opened(io.BytesIO(whole), _MOST_PIXELS) as picture:
+            return sides_of(picture)
+    return None
 
 
 def values_of(picture: Any, size: tuple[int, int], *, grey: bool) -> np.ndarray[Any, np.dtype[np.float32]]:

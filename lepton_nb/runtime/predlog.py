@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -181,7 +181,7 @@ def _hold(number: int) -> None:
         fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
-def prediction_lines(
+def prediction_lines(  # noqa: PLR0913 - a line says so many things
     rows: Sequence[dict[str, Any]],
     answers: Sequence[dict[str, Any]],
     *,
@@ -191,6 +191,7 @@ def prediction_lines(
     ms: float,
     kept: Kept = _EVERYTHING,
     written: bytes | None = None,
+    sides: Mapping[str, tuple[int, int]] | None = None,
     shadow: bool = False,
 ) -> bytes:
     """The log lines of one answered request.
@@ -204,6 +205,7 @@ def prediction_lines(
         ms: milliseconds the request took.
         kept: what of the inputs is logged.
         written: the only row as it was sent, JSON in one line, where it is at hand: it is not written anew.
+        sides: width and height in pixels that a picture was sent with, by input; what is logged of it has them no more.
         shadow: whether nobody was given these answers.
     """
     lines = []
@@ -221,6 +223,8 @@ def prediction_lines(
         }
         if masked:
             line["masked"] = masked
+        if told := {name: pair for name, pair in (sides or {}).items() if kept.way(name) == "yes"}:
+            line["sides"] = told
         if shadow:
             line["shadow"] = True
         lines.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -10,7 +10,7 @@ import numpy as np
 from .formats import Input, Signature
 from .tokens import Tokenizer
 
-__all__ = ["feature_kinds", "features_of"]
+__all__ = ["feature_kinds", "features_of", "sides_names"]
 
 
 def feature_kinds(signature: Signature) -> dict[str, str]:
@@ -65,6 +65,11 @@ def features_of(
         elif one.kind == "array":
             features |= _statistics(values, one)
     return features
+
+
+def sides_names(name: str) -> tuple[str, str]:
+    """The features of what a picture input was sent with, before it was scaled: its width and its height."""
+    return f"{name}.width", f"{name}.height"
 
 
 def _statistics(values: np.ndarray[Any, Any], one: Input) -> dict[str, np.ndarray[Any, Any]]:

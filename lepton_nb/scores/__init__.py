@@ -6,8 +6,9 @@ from .distance import chi_square, corrected, divergence, excess_distance, kolmog
 from .error_tally import ErrorTally
 from .estimate import Estimate, calibrated, expected_accuracy
 from .grid import count_grid
-from .histogram import count_category, count_number, edges_of
+from .histogram import count_category, count_number, distinct_of, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
+from .multilabel import multilabel_scores, task_scores
 from .paired import difference_interval, mcnemar, share_fell
 from .regression import regression_scores
 from .sums import CONFIDENCE_BINS
@@ -36,6 +37,7 @@ __all__ = [
     "count_grid",
     "count_number",
     "difference_interval",
+    "distinct_of",
     "divergence",
     "edges_of",
     "excess_distance",
@@ -43,9 +45,11 @@ __all__ = [
     "kolmogorov_smirnov",
     "latency_histogram",
     "mcnemar",
+    "multilabel_scores",
     "quantile",
     "regression_scores",
     "share_fell",
     "stability_index",
+    "task_scores",
     "text_statistics",
 ]

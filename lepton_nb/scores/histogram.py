@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["count_category", "count_number", "edges_of"]
+__all__ = ["count_category", "count_number", "distinct_of", "edges_of"]
 
 # Wide enough to swallow rounding in a recomputed value, far narrower than any bin a person would care about.
 _MARGIN = 1e-9
@@ -46,24 +46,40 @@ def edges_of(values: ArrayLike, bins: int = 10) -> NDArray[np.float64]:
     margin = 2 * _MARGIN * (high / 2 - low / 2) or _MARGIN * (abs(low) or 1.0)
     if low == high:
         return _around(np.array([low]), margin)
-    distinct = np.unique(flat)
+    distinct = distinct_of(flat)
     if distinct.size <= bins:
         edges = distinct[:-1] + (distinct[1:] / 2 - distinct[:-1] / 2)
-        return np.unique(edges)
+        return distinct_of(edges)
     quantiles = np.quantile(flat, np.arange(1, bins) / bins, method="inverted_cdf")
     points, repeats = np.unique(quantiles, return_counts=True)
     spikes = points[repeats > 1]
-    edges = np.unique(np.concatenate([points[repeats == 1], _around(spikes, margin)]))
+    edges = distinct_of(np.concatenate([points[repeats == 1], _around(spikes, margin)]))
     edges = edges[(edges >= low) & (edges < high)]
     # An empty bin beside a spike joins the one below it: nothing of the values is lost.
     return edges[count_number(flat, edges)[1:] > 0]
+
+
+def distinct_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each number once, in order: `np.unique`, which for that imports masked arrays, a third of NumPy's import again.
+
+    Args:
+        values: [N], none of them NaN.
+
+    Example:
+        >>> distinct_of(np.array([2.0, 1.0, 2.0])).tolist()
+        [1.0, 2.0]
+    """
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def _around(spikes: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
     """An edge just below and just above each spike, also at the ends of what float64 can hold."""
     most = np.finfo(np.float64).max
     with np.errstate(over="ignore"):
-        return np.unique(np.clip(np.concatenate([spikes - margin, spikes + margin]), -most, most))
+        return distinct_of(np.clip(np.concatenate([spikes - margin, spikes + margin]), -most, most))
 
 
 def count_number(values: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:

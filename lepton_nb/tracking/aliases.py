@@ -14,7 +14,7 @@ from .store import asking, quiet
 __all__ = ["point_alias", "remove_alias"]
 
 
-def point_alias(ws: Workspace, model: str, alias: str, run_id: str, bento: str) -> None:
+def point_alias(ws: Workspace, model: str, alias: str, run_id: str, bento: str = "") -> None:
     """Have an alias of a registered model point to a run; model and version are registered when they are not there.
 
     Args:
@@ -22,7 +22,8 @@ def point_alias(ws: Workspace, model: str, alias: str, run_id: str, bento: str) 
         model: name of the registered model.
         alias: such as `champion`.
         run_id: the run that the model was made from.
-        bento: tag of the Bento, kept as a tag of the version.
+        bento: tag of the Bento, kept as a tag of the version; empty before there is one, when the run tells versions
+            apart.
 
     Raises:
         TrackingError: the store does not answer, or refused.
@@ -38,7 +39,11 @@ def point_alias(ws: Workspace, model: str, alias: str, run_id: str, bento: str) 
         # Whoever registered it first is right.
         with contextlib.suppress(MlflowException):
             client.create_registered_model(model)
-        known = [one for one in client.search_model_versions(f"name='{model}'") if one.tags.get("bento") == bento]
+        known = [
+            one
+            for one in client.search_model_versions(f"name='{model}'")
+            if (one.tags.get("bento") == bento if bento else one.run_id == store_id)
+        ]
         version = known[0] if known else _registered(client, model, store_id, bento)
         client.set_registered_model_alias(model, alias, version.version)
 
@@ -57,4 +62,4 @@ def remove_alias(ws: Workspace, model: str, alias: str) -> None:
 
 def _registered(client: Any, model: str, store_id: str, bento: str) -> Any:
     source = f"{client.get_run(store_id).info.artifact_uri}/weights.safetensors"
-    return client.create_model_version(model, source, run_id=store_id, tags={"bento": bento})
+    return client.create_model_version(model, source, run_id=store_id, tags={"bento": bento} if bento else {})

@@ -59,20 +59,29 @@ class Watch:
         """Report events until the last one, until the process has died, or for so many seconds."""
         deadline = None if seconds is None else time.monotonic() + seconds
         while deadline is None or time.monotonic() < deadline:
-            # Looked at before the file: what a process wrote before it died is then read for sure.
-            alive = is_alive(self._trainer)
-            events = self._tail.read()
-            over = max((place for place, event in enumerate(events) if isinstance(event, Resumed)), default=-1)
-            for place, event in enumerate(events):
-                is_end = isinstance(event, (Finished, Failed))
-                if not (is_end and place < over):
-                    self._report(event)
-                    if is_end:
-                        return event
-            if not alive:
-                return None
+            over, last = self.look()
+            if over:
+                return last
             time.sleep(_LOOK_S)
         return None
+
+    def look(self) -> tuple[bool, Event | None]:
+        """Report what is new.
+
+        Returns:
+            Whether it is over, and the last event then; None when the process has died without one.
+        """
+        # Looked at before the file: what a process wrote before it died is then read for sure.
+        alive = is_alive(self._trainer)
+        events = self._tail.read()
+        over = max((place for place, event in enumerate(events) if isinstance(event, Resumed)), default=-1)
+        for place, event in enumerate(events):
+            is_end = isinstance(event, (Finished, Failed))
+            if not (is_end and place < over):
+                self._report(event)
+                if is_end:
+                    return True, event
+        return not alive, None
 
 
 def cause_of_death(trainer: Identity, folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import kernels, processes, tracking
@@ -15,13 +16,14 @@ __all__ = ["launch", "trainer_environment"]
 _PACKAGE = Path(__file__).resolve().parents[2]
 
 
-def launch(ws: Workspace, run_id: str, cwd: Path) -> Identity:
+def launch(ws: Workspace, run_id: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Identity:
     """Start the trainer of a run, in a session of its own that outlives this process.
 
     Args:
         ws: the workspace.
         run_id: the run, whose job is written.
         cwd: its working folder; this process's own when it is gone.
+        variables: of its environment, beside this process's own.
     """
     folder = ws.run(run_id)
     if (kills := oom_kills()) is not None:
@@ -31,7 +33,7 @@ def launch(ws: Workspace, run_id: str, cwd: Path) -> Identity:
         [str(folder.absolute())],
         log=folder / "log",
         cwd=cwd if cwd.is_dir() else Path.cwd(),
-        env=trainer_environment(),
+        env={**trainer_environment(), **(variables or {})},
     )
     try:
         tracking.mark_process(ws, run_id, trainer.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import tracking
@@ -18,7 +19,14 @@ from .launching import launch
 __all__ = ["resume"]
 
 
-def resume(ws: Workspace, ref: str, *, detach: bool = False, report: Report = silent) -> Run:
+def resume(
+    ws: Workspace,
+    ref: str,
+    *,
+    detach: bool = False,
+    report: Report = silent,
+    variables: Mapping[str, str] | None = None,
+) -> Run:
     """Go on with a run that was stopped or has failed, under the same id.
 
     With a data set of the workspace, and with loaders over datasets that have rows by number, it goes on at the very
@@ -30,6 +38,7 @@ def resume(ws: Workspace, ref: str, *, detach: bool = False, report: Report = si
         ref: id, unique prefix, name or `last`.
         detach: return at once, with the run running.
         report: told what happens.
+        variables: of the trainer's environment, beside this process's own.
 
     Returns:
         The run, `finished` or `stopped` (or `running` when detached).
@@ -55,7 +64,7 @@ def resume(ws: Workspace, ref: str, *, detach: bool = False, report: Report = si
         report(Note(time.time(), text))
     report(Note(time.time(), f"run {run.name} ({run.id[:8]}) {_where(job, found)}"))
     try:
-        trainer = launch(ws, run.id, Path(job.cwd or Path.cwd()))
+        trainer = launch(ws, run.id, Path(job.cwd or Path.cwd()), variables)
     except BaseException as cause:
         tracking.finish_run(ws, run.id, "failed", f"{type(cause).__name__}: {cause}")
         raise

@@ -20,6 +20,7 @@ from ..models import (
     environment,
     has_loaders,
     is_agent,
+    smallest_row,
     specify,
     specify_agent,
     written,
@@ -33,10 +34,9 @@ from .launching import launch
 from .options import check_rate, check_trainer
 from .sources import Loaders, loaders_of
 
-__all__ = ["check", "train"]
+__all__ = ["about", "begin", "check", "enter", "specified", "train"]
 
-# The smallest image: what no network can be asked for with it, none can be asked for with any data.
-_ANY_SHAPE, _ANY_CLASSES, _ANY_ENVIRONMENT = (1, 1, 1), 2, "maze:2x2"
+_ANY_CLASSES, _ANY_ENVIRONMENT = 2, "maze:2x2"
 
 
 def check(
@@ -63,10 +63,11 @@ def check(
     check_trainer(fit.trainer)
     if name is not None:
         check_name(name, "run name")
+    # What no network can be asked for with the smallest rows, none can be asked for with any data.
     if is_agent(net):
         specify_agent(net, environment(_ANY_ENVIRONMENT), options or {}, lr)
     else:
-        specify(net, _ANY_SHAPE, _ANY_CLASSES, options or {}, lr)
+        specify(net, smallest_row(net), _ANY_CLASSES, options or {}, lr)
 
 
 def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a training
@@ -85,8 +86,7 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
 ) -> Run:
     """Fit a network in a process of its own, and keep its best weights.
 
-    The first Ctrl-C finishes the batch and keeps the best weights, the second one kills the trainer; this
-    process goes on in both cases.
+    The first Ctrl-C finishes the batch and keeps the best weights, the second one kills the trainer.
 
     Args:
         ws: the workspace.
@@ -105,31 +105,139 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
         The run, `finished` or `stopped` (or `running` when detached).
 
     Raises:
-        UsageError: an argument makes no sense; nothing was written.
-        DataError: the data has no training rows.
+        UsageError, DataError: an argument makes no sense, or the data has no training rows; nothing was written.
         TrainingError: the training failed; the run is recorded as failed with its cause.
         TrackingError: the tracking store refused.
     """
     check_rate(lr)
     check_trainer(fit.trainer)
-    name = None if name is None else check_name(name, "run name")
+    name = name and check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
-    spec = _specified(net, source, options or {}, lr)
-    if spec.kind == "zoo" and is_agent(spec.name):
-        fit = _of_agent(spec, fit)
-    run_id, trainer = _launch(ws, spec, source, fit, name or _new_name(spec.name), weights, callbacks, report)
+    spec = specified(net, source, options or {}, lr)
+    name, made = name or _new_name(spec.name), {"weights": weights, "callbacks": callbacks, "report": report}
+    run_id, trainer = begin(ws, spec, source, fit, name, **made)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)
 
 
-def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
+def begin(  # noqa: PLR0913 -- what a run is made of, by name
+    ws: Workspace,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    name: str,
+    *,
+    weights: Path | None = None,
+    callbacks: Sequence[Any] = (),
+    report: Report = silent,
+    tags: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[str, Identity]:
+    """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed.
+
+    Args:
+        ws: the workspace.
+        spec: the network, as `specified` gives it.
+        source: what it is fitted to.
+        fit: how.
+        name: of the run.
+        weights: as the rest, see `train`.
+        callbacks: Lightning callbacks of the notebook's own.
+        report: told what happens.
+        tags: of the run.
+        variables: of the trainer's environment, beside this process's own.
+
+    Returns:
+        Id of the run, and its process.
+    """
+    run_id = enter(ws, spec, source, fit, name, weights=weights, callbacks=callbacks, tags=tags)
+    try:
+        report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
+        return run_id, launch(ws, run_id, Path.cwd(), variables)
+    except BaseException as cause:
+        tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
+        raise
+
+
+def enter(
+    ws: Workspace,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    name: str,
+    *,
+    weights: Path | None = None,
+    callbacks: Sequence[Any] = (),
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """Enter the run and write its job folder; whoever calls this sees to its trainer. Arguments as in `begin`.
+
+    Returns:
+        Id of the run.
+    """
+    fit = _of_agent(spec, fit) if spec.kind == "zoo" and is_agent(spec.name) else fit
+    known = source.id if isinstance(source, Data) else source.name
+    about = {"lepton.model": spec.name, "lepton.data": known, **(tags or {})}
+    packed = spec.pack()
+    run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
+    try:
+        _write_job(ws, run_id, name, spec, source, fit, weights, callbacks, packed)
+    except BaseException as cause:
+        tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
+        raise
+    return run_id
+
+
+def _write_job(
+    ws: Workspace,
+    run_id: str,
+    name: str,
+    spec: Spec,
+    source: Data | Loaders,
+    fit: Fit,
+    weights: Path | None,
+    callbacks: Sequence[Any],
+    packed: bytes | None,
+) -> None:
+    job = Job(
+        id=run_id,
+        name=name,
+        home=ws.home.absolute(),
+        data=ship_loaders(ws.run(run_id), source),
+        fit=fit,
+        net=spec.entry(),
+        sys_path=[place or str(Path.cwd()) for place in sys.path],
+        loaders="" if isinstance(source, Data) else source.kind,
+        callbacks=bool(callbacks),
+        cwd=str(Path.cwd()),
+    )
+    if weights:
+        # The run that they come from may be removed before this one is resumed.
+        write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
+    # Later the cell may have been changed: what is packaged as source is what was trained.
+    job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
+
+
+def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: float | None) -> Spec:
+    """The network for this data.
+
+    Args:
+        net: a network's name, or a LightningModule class or instance.
+        source: what it is fitted to.
+        options: arguments of the network.
+        lr: learning rate; None leaves it to the network.
+
+    Raises:
+        UsageError: the network cannot take such data or arguments.
+        DataError: the data has no training rows.
+    """
     if isinstance(source, Loaders) and isinstance(source.value, Environment):
         return specify_agent(net, source.value, options, lr)
     if isinstance(source, Data):
         if not source.rows.get("train"):
             raise DataError(f"data {source.name} has no training rows", hint="load it with a smaller test_size")
-        return specify(net, source.feature_shape, len(source.classes), options, lr)
+        return specify(net, source.feature_shape, source.width, options, lr, task=source.task, about=about(source))
     if source.kind == "own" and not has_loaders(net):
         raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
     if not asks_for_shapes(net) or source.kind == "own":
@@ -137,44 +245,12 @@ def _specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr:
     return specify(net, source.shape(), source.classes(), options, lr)
 
 
-def _launch(
-    ws: Workspace,
-    spec: Spec,
-    source: Data | Loaders,
-    fit: Fit,
-    name: str,
-    weights: Path | None,
-    callbacks: Sequence[Any],
-    report: Report,
-) -> tuple[str, Identity]:
-    """Enter the run, write its job folder and start its trainer; a run whose trainer did not start has failed."""
-    packed = spec.pack()
-    known = source.id if isinstance(source, Data) else source.name
-    run_id = tracking.start_run(ws, name, _params(spec, source, fit), {"lepton.model": spec.name, "lepton.data": known})
-    try:
-        report(Note(time.time(), f"run {name} ({run_id[:8]}) starts"))
-        places = [place or str(Path.cwd()) for place in sys.path]
-        job = Job(
-            id=run_id,
-            name=name,
-            home=ws.home.absolute(),
-            data=ship_loaders(ws.run(run_id), source),
-            fit=fit,
-            net=spec.entry(),
-            sys_path=places,
-            loaders="" if isinstance(source, Data) else source.kind,
-            callbacks=bool(callbacks),
-            cwd=str(Path.cwd()),
-        )
-        if weights:
-            # The run that they come from may be removed before this one is resumed.
-            write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
-        # Later the cell may have been changed: what is packaged as source is what was trained.
-        job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
-        return run_id, launch(ws, run_id, Path.cwd())
-    except BaseException as cause:
-        tracking.finish_run(ws, run_id, "failed", f"{type(cause).__name__}: {cause}")
-        raise
+def about(data: Data) -> dict[str, Any]:
+    """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
+    categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
+    told: dict[str, Any] = {"categories": categories} if categories else {}
+    told |= {"history": data.series.history} if data.series else {}
+    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
 
 
 def _of_agent(spec: Spec, fit: Fit) -> Fit:

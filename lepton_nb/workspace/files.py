@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,8 @@ def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o644, sync: b
         mode: permission bits of the new file.
         sync: whether it must outlast a loss of power, too; what can be made again need not.
     """
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -49,6 +50,8 @@ def replacing(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
         path: the file; its folder is made when absent.
         mode: permission bits of the new file.
     """
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from .paths import Workspace
@@ -27,6 +25,8 @@ def discard(ws: Workspace, *paths: Path) -> None:
     """
     if not any(os.path.lexists(path) for path in paths):
         return
+    import tempfile
+
     trash = _trash(ws)
     trash.mkdir(mode=0o700, exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=trash))
@@ -71,6 +71,8 @@ def _move(path: Path, place: Path) -> None:
 
 
 def _delete(path: Path) -> None:
+    import shutil
+
     while os.path.lexists(path):
         # Another process that empties the trash may be faster.
         with contextlib.suppress(FileNotFoundError):

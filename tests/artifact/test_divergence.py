@@ -11,6 +11,7 @@ from lepton_nb.artifact import build
 from lepton_nb.artifact.divergence import first_divergence
 from lepton_nb.artifact.named import export_named
 from lepton_nb.artifact.network import exported
+from lepton_nb.artifact.trained import Form
 from lepton_nb.data import load
 from lepton_nb.errors import PackagingError
 from lepton_nb.workspace import Workspace
@@ -83,7 +84,7 @@ ROWS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 )
 def test_the_first_place_that_differs_is_found(kind, told):
     network = kind().eval()
-    program = exported(network, ROWS[:3], softmax=True)[1]
+    program = exported(network, ROWS[:3], Form("softmax"))[1]
     assert first_divergence(network, program, ROWS) == told
 
 
@@ -91,7 +92,7 @@ def test_a_changed_weight_is_found_in_its_layer():
     network = Between().eval()
     plain = type("Plain", (Between,), {"forward": lambda self, x: self.head(self.net(x))})().eval()
     plain.load_state_dict(network.state_dict())
-    program = exported(plain, ROWS[:3], softmax=True)[1]
+    program = exported(plain, ROWS[:3], Form("softmax"))[1]
     with torch.no_grad():
         plain.net[1].running_mean.add_(1.0)
         broken = plain.net[1].running_mean

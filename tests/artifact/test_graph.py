@@ -12,8 +12,9 @@ from onnx import TensorProto, helper
 from lepton_nb.artifact import network_probabilities
 from lepton_nb.artifact.assembly import check_parity
 from lepton_nb.artifact.graph import join
-from lepton_nb.artifact.network import export_network
+from lepton_nb.artifact.network import exported
 from lepton_nb.artifact.preparation import export_preparation
+from lepton_nb.artifact.trained import Form
 from lepton_nb.data import features, load, preprocessing, read
 from lepton_nb.errors import PackagingError
 from lepton_nb.runtime import read_signature, verify_manifest
@@ -155,7 +156,7 @@ def test_a_column_whose_name_the_graph_needs_is_named_in_the_error(name):
 )
 def test_a_network_that_onnx_cannot_express_is_refused_with_the_reason_and_the_next_step(network, words, capfd):
     with pytest.raises(PackagingError) as error:
-        export_network(network().eval(), SAMPLE, softmax=True)
+        exported(network().eval(), SAMPLE, Form("softmax"))
     assert network.__name__ in str(error.value)
     assert all(word in str(error.value) for word in words)
     assert capfd.readouterr() == ("", "")
@@ -166,7 +167,7 @@ def test_exporting_says_nothing_and_leaves_the_loggers_as_they_were(capfd, caplo
 
     logging.getLogger("torch.onnx").setLevel(logging.WARNING)
     levels = {name: logging.getLogger(name).level for name in ("torch", "torch.onnx", "onnxscript", "onnx_ir")}
-    model = export_network(Bare().eval(), SAMPLE, softmax=True)
+    model, _ = exported(Bare().eval(), SAMPLE, Form("softmax"))
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
     assert not recwarn.list
@@ -180,11 +181,12 @@ def test_only_logits_get_a_softmax():
     network = Bare().eval()
     rows = {"features": SAMPLE}
 
-    def run(module, *, softmax):
-        return ort.InferenceSession(export_network(module, SAMPLE, softmax=softmax).SerializeToString()).run(None, rows)
+    def run(module, head):
+        model, _ = exported(module, SAMPLE, Form(head))
+        return ort.InferenceSession(model.SerializeToString()).run(None, rows)
 
     already = torch.nn.Sequential(network, torch.nn.Softmax(dim=1)).eval()
-    np.testing.assert_allclose(run(network, softmax=True)[0], run(already, softmax=False)[0], atol=1e-7)
+    np.testing.assert_allclose(run(network, "softmax")[0], run(already, "")[0], atol=1e-7)
 
 
 def test_answers_that_differ_are_refused_with_how_many_and_how_much():

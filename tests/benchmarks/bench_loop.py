@@ -1,9 +1,9 @@
 """A stream whose concept changes, against a live deployment, with and without the loop.
 
-Each row is a request of its own. Its label comes 500 requests later through /feedback. `lepton watch` runs as a process
-of its own, and nobody touches anything: it finds the change, retrains, proves the new model better and swaps it in.
-While it retrains and rolls out, requests come more slowly, so that a stream is not over before a slow machine has
-trained.
+Each row is a request of its own, ten of which are under way at a time. Its label comes 500 requests later through
+/feedback. `lepton watch` runs as a process of its own, and nobody touches anything: it finds the change, retrains,
+proves the new model better and swaps it in. While it retrains and rolls out, requests come more slowly, so that a
+stream is not over before a slow machine has trained.
 
     recovered   the share of the lost accuracy that is back at the end, measured on the last tenth of the stream. What
                 was lost is what the first model is worth there less than a model that learns the new concept from
@@ -33,7 +33,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from loop_deployed import Deployed, answers, trained
+from loop_deployed import Deployed, answers, learnt, trained
 from loop_streams import NAMES, SkippedError, stream
 from serving_sides import quiet
 
@@ -45,14 +45,14 @@ _JUDGED_S = 600.0
 
 def drifting(name: str, requests: int, folder: Path, *, picture: Path | None = None) -> list[dict[str, Any]]:
     """One stream with a change: the curve, and the cases."""
-    made = stream(name, folder / "streams", requests)
+    made = stream(name, requests)
     deployed = Deployed(made, folder / name)
     rows, onset = pd.concat([made.before, made.after], ignore_index=True), len(made.before)
     with deployed.running():
         asked = deployed.ask(rows, onset)
-    alone = answers(deployed.bento, rows)
+    alone = answers(deployed.bento.model, rows)
     last = len(rows) // 10
-    best = min(answers(trained(made.fresh, f"{name}-fresh"), rows[-last:]).mean(), alone[:onset].mean())
+    best = min(answers(learnt(made.fresh, f"{name}-fresh"), rows[-last:]).mean(), alone[:onset].mean())
     stale, back = alone[-last:].mean(), asked.right[-last:].mean()
     recovered = float((back - stale) / (best - stale))
     print(f"  {name}: requests  with the loop  without")
@@ -76,7 +76,7 @@ def drifting(name: str, requests: int, folder: Path, *, picture: Path | None = N
 
 def idle(name: str, requests: int, folder: Path) -> dict[str, Any]:
     """A stream without a change: nothing is decided."""
-    made = stream(name, folder / "streams", requests, share=0.9)
+    made = stream(name, requests, share=0.9)
     deployed = Deployed(made, folder / f"{name}-idle")
     with deployed.running():
         asked = deployed.ask(made.before, None)
@@ -85,7 +85,7 @@ def idle(name: str, requests: int, folder: Path) -> dict[str, Any]:
 
 def poisoned(name: str, requests: int, folder: Path) -> dict[str, Any]:
     """A change, and a pipeline that learns the wrong thing: the gate stops it."""
-    made = stream(name, folder / "streams", requests)
+    made = stream(name, requests)
     deployed = Deployed(made, folder / f"{name}-poisoned", rows=1500, poisoned=True)
     # The rows behind the change come again until the gate has spoken, however long a retraining takes here.
     rows = pd.concat([made.before, *[made.after] * -(-_FORCED_ROWS // len(made.after))], ignore_index=True)
@@ -105,7 +105,7 @@ def rollback(name: str, requests: int, folder: Path) -> dict[str, Any]:
     """A bad model that somebody promotes: how long until what answered before answers again."""
     import lepton_nb
 
-    made = stream(name, folder / "streams", requests, share=0.9)
+    made = stream(name, requests, share=0.9)
     deployed = Deployed(made, folder / f"{name}-forced")
     turned = made.train.assign(truth=made.train["truth"].map(dict(zip(*_turned(made.train), strict=True))))
     bad = trained(turned, f"{name}-bad")

@@ -1,48 +1,24 @@
 """The streams of bench_loop.py: rows of one concept, then of another.
 
-SEA, Agrawal and Hyperplane are river's generators (BSD-3-Clause), which run in an environment of their own,
-`.lepton/bench/loop`, and leave Parquet files: river is no dependency of ours. Adult lies outside the repository, in the
-folder `shared/data` beside it, and changes its population: first those who never married, then those who are.
+SEA, Agrawal and Hyperplane are river's generators (BSD-3-Clause), which only tests and benchmarks need. Adult lies
+outside the repository, in the folder `shared/data` beside it, and changes its population: first those who are not
+married, then those who are.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = ROOT / ".lepton" / "bench" / "loop"
 ADULT = ROOT.parent / "shared" / "data"
 NAMES = ("sea", "agrawal", "hyperplane", "adult")
-# Two concepts per generator. Labels of 2 % of SEA's rows are wrong, as those of life are.
-_MAKE = """
-import itertools, sys
-import pyarrow as pa, pyarrow.parquet as pq
-from river.datasets import synth
-name, rows, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-concepts = {
-    "sea": [lambda s: synth.SEA(variant=2, noise=0.02, seed=s), lambda s: synth.SEA(variant=3, noise=0.02, seed=s)],
-    "agrawal": [lambda s, f=f: synth.Agrawal(classification_function=f, seed=s) for f in (0, 2)],
-    # The seed of a hyperplane is that of its weights, too.
-    "hyperplane": [
-        lambda s, seed=seed: synth.Hyperplane(seed=seed, n_features=10, noise_percentage=0.02, mag_change=0.0)
-        for seed in (3, 4)
-    ],
-}[name]
-for number, concept in enumerate(concepts):
-    drawn = list(itertools.islice(iter(concept(17 + number)), rows))
-    columns = {str(key) if isinstance(key, str) else f"x{key}": [x[key] for x, _ in drawn] for key in drawn[0][0]}
-    # Codes are names of things, whatever numbers stand for them.
-    for key in {"elevel", "car", "zipcode"} & columns.keys():
-        columns[key] = [f"c{value}" for value in columns[key]]
-    columns["truth"] = ["yes" if y else "no" for _, y in drawn]
-    pq.write_table(pa.table(columns), f"{out}/{name}-{number}.parquet")
-"""
 
 
 class SkippedError(Exception):
@@ -68,14 +44,14 @@ class Stream:
     fresh: pd.DataFrame
 
 
-def stream(name: str, folder: Path, requests: int, *, share: float = 0.3, train: int = 6000) -> Stream:
+def stream(name: str, requests: int, *, share: float = 0.3, train: int = 6000) -> Stream:
     """A stream of so many requests, the change behind that share of them.
 
     Raises:
-        SkippedError: river cannot be installed here, or Adult is not there.
+        SkippedError: river or Adult is not there.
     """
     onset = int(requests * share)
-    first, second = _adult() if name == "adult" else _river(name, folder, max(onset, requests - onset) + train)
+    first, second = _adult() if name == "adult" else _river(name, max(onset, requests - onset) + train)
     train = min(train, len(first) // 2, len(second) // 2)
     # Adult has fewer rows than a long stream asks: they come again, in another order each time.
     before, after = _rows(first[train:], onset), _rows(second[train:], requests - onset)
@@ -101,22 +77,34 @@ def _adult() -> tuple[pd.DataFrame, pd.DataFrame]:
     return frame[~married].reset_index(drop=True), frame[married].reset_index(drop=True)
 
 
-def _river(name: str, folder: Path, rows: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([str(_python()), "-c", _MAKE, name, str(rows), str(folder)], check=True)
-    first, second = (pd.read_parquet(folder / f"{name}-{number}.parquet") for number in range(2))
+def _river(name: str, rows: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    first, second = (_drawn(concept(17 + number), rows) for number, concept in enumerate(_concepts()[name]))
     return first, second
 
 
-def _python() -> Path:
-    """The Python of river's environment, made when it is not there."""
-    python = ENVIRONMENT / "bin" / "python"
+def _concepts() -> dict[str, list[Callable[[int], Iterable[Any]]]]:
+    """Two concepts of each generator, made of a seed; labels of 2 % of SEA's rows are wrong, as those of life are."""
     try:
-        if not python.exists():
-            subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
-        if subprocess.run([python, "-c", "import river, pyarrow"], capture_output=True).returncode:
-            quiet = ("-qq", "--disable-pip-version-check")
-            subprocess.run([python, "-m", "pip", "install", *quiet, "river>=0.25", "pyarrow"], check=True)
-    except subprocess.CalledProcessError as cause:
-        raise SkippedError(f"river could not be installed; next: {python} -m pip install river pyarrow") from cause
-    return python
+        from river.datasets import synth
+    except ImportError as cause:
+        raise SkippedError("river is not there; next: pip install river") from cause
+
+    def plane(weights: int) -> Iterable[Any]:
+        # The seed of a hyperplane is that of its weights, too.
+        return synth.Hyperplane(seed=weights, n_features=10, noise_percentage=0.02, mag_change=0.0)
+
+    return {
+        "sea": [lambda seed, kind=kind: synth.SEA(variant=kind, noise=0.02, seed=seed) for kind in (2, 3)],
+        "agrawal": [lambda seed, kind=kind: synth.Agrawal(classification_function=kind, seed=seed) for kind in (0, 2)],
+        "hyperplane": [lambda seed, weights=weights: plane(weights) for weights in (3, 4)],
+    }
+
+
+def _drawn(concept: Iterable[Any], rows: int) -> pd.DataFrame:
+    drawn = list(itertools.islice(iter(concept), rows))
+    frame = pd.DataFrame([row for row, _ in drawn])
+    frame.columns = [name if isinstance(name, str) else f"x{name}" for name in frame]
+    # Codes are names of things, whatever numbers stand for them.
+    for name in {"elevel", "car", "zipcode"} & set(frame):
+        frame[name] = [f"c{value}" for value in frame[name]]
+    return frame.assign(truth=["yes" if right else "no" for _, right in drawn])

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from lepton_nb import dashboards, processes, tracking
+from lepton_nb import dashboards, monitoring, processes, tracking
 from lepton_nb.records import Metric
 from lepton_nb.workspace import Workspace
 
@@ -214,8 +214,11 @@ def stranger() -> Iterator[str]:
 def test_the_dashboard_is_shown_within_jupyterlab_and_within_no_other_page(
     ws: Workspace, folder: Path, page: Page, address: str, stranger: str
 ) -> None:
-    with page.expect_response(re.compile("/lepton/api/dashboard"), timeout=90_000) as answer:
-        choose(page, "Lepton: Show Dashboard")
+    monitoring.adopt(ws, "far", folder.as_uri())
+    choose(page, "Lepton: Show Dashboard")
+    asked = page.locator(".jp-Dialog")
+    with page.expect_response(re.compile("/lepton/api/dashboard[?]"), timeout=90_000) as answer:
+        asked.get_by_role("button", name="Show").click()
     assert answer.value.status == 200, answer.value.text()
     whole = answer.value.json()["frame"]
     token = whole.partition("token=")[2]
@@ -232,7 +235,13 @@ def test_the_dashboard_is_shown_within_jupyterlab_and_within_no_other_page(
     assert frame.evaluate("location.host") == f"{lab.hostname}:{urlsplit(whole).port}"
     assert token not in frame.evaluate("location.href")
     choose(page, "Lepton: Show Dashboard")
+    listed = asked.locator("select option").all_text_contents()
+    assert listed == ["all deployments", "deployment far", "trainings", "pipelines"]
+    asked.locator("select").select_option("deployment far")
+    asked.get_by_role("button", name="Show").click()
+    expect(inner.locator(".lepton-verdict")).to_contain_text("far", timeout=90_000)
     expect(page.locator(".jp-IFrame iframe")).to_have_count(1)
+    assert token not in frame.evaluate("location.href")
 
     plain = dashboards.launch(ws).url.replace("127.0.0.1", str(lab.hostname))
     headers = page.request.get(plain).headers

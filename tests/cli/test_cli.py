@@ -101,6 +101,32 @@ def test_an_interrupt_while_it_still_imports_is_one_line(tmp_path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (code, "", line)
 
 
+def test_what_is_to_be_done_at_exit_is_done_and_the_status_stays(tmp_path) -> None:
+    # What a verb may leave behind: something registered, and a thread that outlives the main one.
+    code = (
+        "import atexit, sys, threading\n"
+        "from lepton_nb.commands import tree\n"
+        "if sys.argv.pop(1) == 'before': atexit.register(print, 'early')\n"
+        "root = tree.root\n"
+        "def rooted():\n"
+        "    atexit.register(print, 'at exit', flush=True)\n"
+        "    threading.Thread(target=lambda: (threading.main_thread().join(), print('thread'))).start()\n"
+        "    return root()\n"
+        "tree.root = rooted\n"
+        "from lepton_nb.cli import main\n"
+        "sys.exit(main())\n"
+    )
+    for when, early in (("before", ["early"]), ("after", [])):
+        for words, told, status in ((["output", "a=1"], ["a  1"], 0), (["trian"], [], 2)):
+            environment = {**os.environ, "LEPTON_HOME": str(tmp_path / ".lepton"), "LEPTON_WARM_SHELL": "0"}
+            command = [sys.executable, "-c", code, when, *words]
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+            assert done.returncode == status
+            lines = done.stdout.splitlines()
+            assert lines[len(lines) - 2 - len(early) :] == ["thread", "at exit", *early]
+            assert set(told) <= {" ".join(line.split(" ")) for line in lines}
+
+
 def test_tab_in_a_shell_offers_verbs_and_the_names_of_runs(tmp_path) -> None:
     from lepton_nb import tracking
     from lepton_nb.workspace import Workspace

@@ -266,8 +266,13 @@ def test_failed_requests_of_lost_windows_are_said_to_be_unknown(logged):
     assert "No request failed" not in html
     assert re.search(r"data-lepton='errors'>0</span> <small>not known before 20\d\d-\d\d-\d\d \d\d:\d\d<", html)
     assert "Failed requests are not known before 20" in html
+    assert re.search(
+        r"<td class='lepton-number'>not known before 20\d\d-\d\d-\d\d \d\d:\d\d</td>",
+        _ask(one.ws, "fleet", "since=all"),
+    )
     # Of a time since then they are.
     assert "No request failed" in _ask(one.ws, "deployment", "since=1h")
+    assert "not known before" not in _ask(one.ws, "fleet", "since=1h")
     one.fail()
     html = _ask(one.ws, "deployment", "since=all")
     assert "422 invalid_row" in html

@@ -55,7 +55,7 @@ def test_an_option_that_is_none_is_named(ws, options, kind, message):
         ((np.zeros((20, 0)), np.arange(20) % 2), r"X has the shape \(20, 0\)"),
         ("a" * 5000 + ".csv", r"data 'a{77}\.\.\.' cannot be read; .*File name too long"),
         ("~nouser/a.csv", r"data '~nouser/a\.csv' cannot be read; .*home"),
-        ("", "the data has no name; expected a file, or one of breast_cancer, digits"),
+        ("", "the data has no name; expected a file, or one of breast_cancer, diabetes, digits"),
         (" ", "the data has no name"),
     ],
     ids=["ragged", "ragged classes", "empty images", "no columns", "long", "home of nobody", "empty", "blank"],

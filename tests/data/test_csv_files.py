@@ -114,7 +114,7 @@ def test_a_missing_file_is_named_with_what_could_be_there(ws, tmp_path):
 
 
 def test_an_unknown_name_lists_the_known_ones(ws):
-    refuse(ws, "sklearn:mnist", "breast_cancer, digits, iris, wine", NotFoundError, target=None)
+    refuse(ws, "sklearn:mnist", "breast_cancer, diabetes, digits, iris, wine", NotFoundError, target=None)
     refuse(ws, "digit", "'digit' does not exist", NotFoundError, target=None)
 
 
@@ -178,9 +178,10 @@ def test_one_class_is_refused(ws, written):
     refuse(ws, written(rows("{i},1,same")), "'t' has one class, 'same'")
 
 
-def test_a_continuous_target_is_refused(ws, written):
-    refuse(ws, written(rows("{i},1,{i}.5")), "looks continuous: 12 distinct numbers")
-    refuse(ws, written(rows("1,1,{i}", 40)), "looks continuous: 40 distinct numbers in 40 rows")
+def test_a_continuous_target_is_refused_where_classes_are_asked_for(ws, written):
+    asked = {"task": "classification"}
+    refuse(ws, written(rows("{i},1,{i}.5")), "looks continuous: 12 distinct numbers", **asked)
+    refuse(ws, written(rows("1,1,{i}", 40)), "looks continuous: 40 distinct numbers in 40 rows.*--task regr", **asked)
 
 
 def test_a_target_that_hardly_repeats_is_refused(ws, written):

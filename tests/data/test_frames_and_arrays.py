@@ -133,7 +133,7 @@ def test_arrays_keep_every_value(ws):
         ((np.array([["a", "b"]] * 5), np.zeros(5)), "expected numbers"),
         ((np.full((6, 1, 2, 2), np.nan), np.arange(6) % 2), r"6 rows hold NaN, infinities.*rows 1, 2, 3, 4, 5, \.\.\."),
         ((np.full((6, 1, 2, 2), 1e300), np.arange(6) % 2), "beyond float32"),
-        ((np.zeros((6, 2)), np.linspace(0, 1, 6)), "looks continuous"),
+        ((np.zeros((6, 2)), np.array([np.inf, *np.linspace(0, 1, 5)])), "'target' has 1 infinite values"),
         ((np.zeros((6, 2)), np.array([0, 1, np.nan] * 2)), r"'target' is missing in 2 of 6 rows \(rows 3, 6\)"),
     ],
 )
@@ -149,14 +149,14 @@ def test_what_is_no_source_is_refused(ws, source):
         load(ws, source)
 
 
-def test_a_regression_data_set_is_refused_as_continuous(ws):
-    with pytest.raises(DataError, match="classifiers only"):
-        load(ws, "sklearn:diabetes")
+def test_a_regression_data_set_is_refused_as_classes(ws):
+    with pytest.raises(DataError, match="looks continuous: 214 distinct numbers in 442 rows"):
+        load(ws, "sklearn:diabetes", task="classification")
 
 
 def test_errors_survive_a_trip_between_processes(ws):
     import pickle
 
     with pytest.raises(LeptonError) as caught:
-        load(ws, "sklearn:diabetes")
+        load(ws, "sklearn:diabetes", task="classification")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)

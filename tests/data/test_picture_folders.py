@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lepton_nb.commands.find import data_of
-from lepton_nb.data import Choices, features, find, inputs_of, load, module, read
+from lepton_nb.data import Choices, features, find, inputs_of, load, module, read, sides
 from lepton_nb.errors import DataError, UsageError
 from lepton_nb.workspace import Workspace
 
@@ -150,6 +150,24 @@ def test_a_picture_that_would_fill_the_memory_is_refused(ws, tmp_path):
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     (root / "dog" / "0.png").write_bytes(bomb)
     refuse(ws, root, r"dog.0\.png (is too large a picture|has 100000 x 100000 pixels)")
+
+
+def test_the_size_of_each_file_is_kept_beside_its_scaled_picture(ws, tmp_path):
+    root = folder(tmp_path / "d", size=(12, 4))
+    for number in range(6):
+        picture(root / "dog" / f"{number}.png", 100 + number, size=(20 + number, 9))
+    data = load(ws, root, choices=Choices(image_size="4x4"))
+    found = {part: sides(data, part) for part in data.rows}
+    for part, known in found.items():
+        values, classes = read(data, part)
+        # What a dog's picture shows is its number, and so is its width.
+        widths = np.where(classes == 1, values["input"][:, 0, 0, 0] - 80, 12)
+        assert known.tolist() == [[width, 4 if width == 12 else 9] for width in widths.tolist()]
+    # Another split of the same rows knows them as well, and rows that were never files have none.
+    again = load(ws, data, seed=3)
+    widths = sorted(width for part in again.rows for width in sides(again, part)[:, 0].tolist())
+    assert widths == [*[12] * 6, *range(20, 26)]
+    assert sides(load(ws, (np.zeros((20, 1, 4, 4), np.float32), [0, 1] * 10)), "train") is None
 
 
 def test_an_image_size_that_would_fill_the_memory_is_refused(ws, tmp_path):

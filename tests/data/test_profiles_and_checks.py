@@ -184,7 +184,7 @@ def test_what_load_refuses_check_lists_with_the_next_step(ws):
         (["x"] * 100, "has one class"),
         ([None] + ["x", "y", "x"] * 33, "missing in 1 of 100 rows (row 1)"),
         (["x"] * 98 + ["y"] * 2, "too few rows for a stratified split in 'y' (2)"),
-        (np.linspace(0, 1, 100), "looks continuous"),
+        ([np.inf, *np.linspace(0, 1, 99)], "has 1 infinite values"),
     ],
 )
 def test_labels_that_cannot_be_used_are_errors(ws, labels, said):

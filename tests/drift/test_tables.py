@@ -33,6 +33,10 @@ LAWS = {
     "a spike": lambda rng, size: np.where(rng.random(size) < 0.5, 0, rng.normal(size=size)),
     "ends of bins": lambda rng, size: rng.integers(0, 45, size) / 44 * 2 - 1,
     "huge": lambda rng, size: rng.normal(size=size) * 1e307,
+    "tiny": lambda rng, size: rng.normal(size=size) * 1e-310,
+    "far from zero": lambda rng, size: rng.normal(size=size) - 1e6,
+    "hardly told apart": lambda rng, size: 1e15 + rng.integers(0, 30, size) / 8,
+    "a value far off": lambda rng, size: np.append(rng.normal(size=size - 1), 1e9),
 }
 
 
@@ -43,6 +47,19 @@ def test_counts_are_those_of_each_value_by_itself(law):
     between, even = count_grid(values, edges, low, high, 18)
     assert between.tolist() == count_number(values, edges).tolist()
     assert even.tolist() == np.histogram(values, 18, (low, high))[0].tolist()
+
+
+def test_a_value_at_the_end_of_a_bin_is_in_the_bin_of_its_side():
+    rng = np.random.default_rng(5)
+    for size in (*10.0 ** np.arange(-300, 301, 30), 3.0, 1e-17):
+        values = np.sort(rng.normal(rng.normal() * 9, 1, 400) * size)
+        edges, low, high = edges_of(values), values[0], values[-1]
+        cuts = np.concatenate([edges, np.linspace(low, high, 22)])
+        near = np.concatenate([values, cuts, np.nextafter(cuts, -np.inf), np.nextafter(cuts, np.inf)])
+        near = near[(near >= low) & (near <= high)]
+        between, even = count_grid(near, edges, low, high, 21)
+        assert between.tolist() == count_number(near, edges).tolist()
+        assert even.tolist() == np.histogram(near, 21, (low, high))[0].tolist()
 
 
 def test_measures_are_those_of_bins_of_equal_width_over_both_tables():
@@ -91,6 +108,49 @@ def test_columns_of_every_kind():
     found = compared(later, before)
     assert {name for name, one in found.items() if one.drifted} == {"day", "text", "gaps", "constant"}
     assert (found["text"].unseen, found["gaps"].missing, found["constant"].out_of_range) == (0.5, 0.5, 0.1)
+
+
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.float16(), pa.int16(), pa.uint64()])
+def test_numbers_of_every_width_with_and_without_gaps_are_those_of_float64(kind):
+    rng = np.random.default_rng(6)
+    before, now = (pa.array(rng.integers(0, 200, size)).cast(kind, safe=False) for size in (3000, 2000))
+    plain = compared({"x": now.cast(pa.float64())}, {"x": before.cast(pa.float64())})["x"]
+    found = compared({"x": now}, {"x": before})["x"]
+    assert (found.ks, found.effect, found.out_of_range) == (plain.ks, plain.effect, plain.out_of_range)
+    gaps = pa.concat_arrays([pa.nulls(500, kind), now])
+    assert compared({"x": gaps}, {"x": before})["x"].missing == 0.2
+    assert compared({"x": gaps}, {"x": before})["x"].ks == plain.ks
+
+
+def test_numbers_that_are_not_finite_are_missing_and_move_nothing_else():
+    rng = np.random.default_rng(7)
+    before, now = rng.normal(size=3000), rng.normal(size=2000)
+    plain = compared({"x": pa.array(now)}, {"x": pa.array(before)})["x"]
+    for odd in ([np.nan], [np.inf, -np.inf], [np.nan, np.inf]):
+        mixed = np.insert(now, np.arange(0, 1000, 2), np.resize(odd, 500))
+        found = compared({"x": pa.array(mixed)}, {"x": pa.array(before)})["x"]
+        assert (found.psi, found.js, found.ks, found.missing) == (plain.psi, plain.js, plain.ks, 0.2)
+    found = compared({"x": pa.array([np.nan] * 500)}, {"x": pa.array(before)})["x"]
+    assert (found.missing, found.drifted) == (1.0, True)
+
+
+def test_texts_are_counted_alike_however_they_are_stored():
+    rng = np.random.default_rng(8)
+    for size in (12, 500):
+        names = [*(f"v{place}" for place in range(size)), " v1 ", "?", "YES"]
+        before, now = (pa.array(rng.choice(names, 4000).tolist()) for _ in range(2))
+        plain = compared({"x": now}, {"x": before})["x"]
+        # Each piece has a dictionary of its own, as the row groups of a file have.
+        pieces = pa.chunked_array([now[:1500].dictionary_encode(), now[1500:].dictionary_encode()])
+        assert compared({"x": pieces}, {"x": before.dictionary_encode()})["x"] == plain
+        encoded = before.dictionary_encode()
+        unused = pa.DictionaryArray.from_arrays(
+            encoded.indices, pa.concat_arrays([encoded.dictionary, pa.array(["new"])])
+        )
+        assert compared({"x": now}, {"x": unused})["x"] == plain
+        assert compared({"x": pa.array(["new"] * 500)}, {"x": unused})["x"].unseen == 1
+        gaps = pa.chunked_array([pa.nulls(1000, pieces.type), *pieces.chunks])
+        assert compared({"x": gaps}, {"x": before})["x"].missing == pytest.approx(plain.missing * 0.8 + 0.2)
 
 
 def test_a_column_of_names_is_compared_in_bounded_time():

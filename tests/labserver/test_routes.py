@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tornado.web import RequestHandler
 
-from lepton_nb import processes, tracking
+from lepton_nb import monitoring, processes, tracking
 from lepton_nb.labserver.routes import routes
 from lepton_nb.records import Metric
 from lepton_nb.workspace import Workspace
@@ -98,7 +98,7 @@ def test_every_route_refuses_without_the_token(lab: Lab, token: dict[str, str]) 
                 assert reply.status_code == 403, f"{method} {pattern}"
                 assert "runs" not in reply.json()
                 asked += 1
-    assert asked == 2
+    assert asked == 3
 
 
 def test_a_form_on_another_site_cannot_start_the_dashboard(lab: Lab) -> None:
@@ -106,6 +106,16 @@ def test_a_form_on_another_site_cannot_start_the_dashboard(lab: Lab) -> None:
         browser.get("lab", params={"token": lab.token["Authorization"].split()[1]}).raise_for_status()
         assert browser.get("lepton/api/runs").status_code == 200
         assert browser.post("lepton/api/dashboard").status_code == 403
+
+
+def test_the_pages_of_deployments_can_be_asked_for_by_name(lab: Lab) -> None:
+    assert lab.client.get("lepton/api/dashboard", headers=lab.token).json() == {"deployments": []}
+    monitoring.adopt(lab.ws, "far", lab.root.as_uri())
+    assert lab.client.get("lepton/api/dashboard", headers=lab.token).json() == {"deployments": ["far"]}
+    reply = lab.client.post("lepton/api/dashboard?page=../fleet&name=far", headers=lab.token)
+    assert (reply.status_code, set(reply.json())) == (400, {"message"})
+    reply = lab.client.post("lepton/api/dashboard?page=none", headers=lab.token)
+    assert (reply.status_code, "no dashboard" in reply.json()["message"]) == (404, True)
 
 
 def test_a_route_that_does_not_exist_answers_404(lab: Lab) -> None:

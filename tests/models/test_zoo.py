@@ -8,9 +8,14 @@ import torch
 
 from lepton_nb import models
 from lepton_nb.errors import UsageError
-from lepton_nb.models import zoo
+from lepton_nb.models import catalog, zoo
+from lepton_nb.models.autoencoder import Autoencoder
 from lepton_nb.models.cnn import CNN
+from lepton_nb.models.forecaster import Forecaster
 from lepton_nb.models.mlp import MLP
+from lepton_nb.models.rnn import RNN
+from lepton_nb.models.transformer import Transformer
+from lepton_nb.models.two_tower import TwoTower
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (1, 5, 7), (1, 1, 1)])
@@ -40,7 +45,7 @@ def test_the_same_seed_builds_the_same_weights():
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
     with pytest.raises(
-        UsageError, match=r"no network is called 'cmn'; expected one of cnn, dqn, mlp.*did you mean cnn\?"
+        UsageError, match=r"no network is called 'cmn'; expected one of autoencoder, cnn, dqn, .*did you mean cnn\?"
     ):
         models.build("cmn", (1, 8, 8), 10)
 
@@ -87,15 +92,33 @@ def test_values_from_numpy_and_tuples_are_options_too():
 
 
 def test_every_option_has_a_rule_that_its_default_passes():
-    for name, kind in (("cnn", CNN), ("mlp", MLP)):
+    for name, kind, shape in (
+        ("autoencoder", Autoencoder, (5,)),
+        ("cnn", CNN, (1, 8, 8)),
+        ("two_tower", TwoTower, (5,)),
+        ("mlp", MLP, (1, 8, 8)),
+        ("rnn", RNN, (5, 3)),
+        ("transformer", Transformer, (5, 3)),
+    ):
         parameters = inspect.signature(kind).parameters
-        zoo.check(name, (1, 8, 8), {option: parameters[option].default for option in zoo._ZOO[name].options})
+        zoo.check(name, shape, {option: parameters[option].default for option in catalog.ZOO[name].options})
 
 
-@pytest.mark.parametrize(("name", "kind"), [("cnn", CNN), ("mlp", MLP)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("autoencoder", Autoencoder),
+        ("forecaster", Forecaster),
+        ("two_tower", TwoTower),
+        ("cnn", CNN),
+        ("mlp", MLP),
+        ("rnn", RNN),
+        ("transformer", Transformer),
+    ],
+)
 def test_the_options_told_without_torch_are_those_of_the_signature(name, kind):
     parameters = inspect.signature(kind).parameters.values()
-    assert zoo._ZOO[name].options == tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    assert catalog.ZOO[name].options == tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 def test_choosing_a_network_by_name_imports_no_torch():
@@ -104,3 +127,45 @@ def test_choosing_a_network_by_name_imports_no_torch():
         "assert not {'torch', 'pytorch_lightning', 'sklearn', 'mlflow'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "options", "message"),
+    [
+        ("forecaster", "classification", {"history": 3}, "forecaster cannot do classification; expected data for regr"),
+        ("forecaster", "regression", {}, "forecaster does not know its history; next: load the series with"),
+        ("two_tower", "multilabel", {}, "two_tower cannot do multilabel; expected data for classification"),
+        ("autoencoder", "regression", {}, "autoencoder cannot do regression"),
+        ("forecaster", "regression", {"history": 3, "quantiles": [0.9, 0.1]}, "quantiles .* is not allowed"),
+        ("autoencoder", "classification", {"normal": 3}, "normal 3 is not allowed; expected 0, 1, or -1"),
+    ],
+)
+def test_what_a_network_cannot_do_is_refused_before_it_is_built(name, task, options, message):
+    with pytest.raises(UsageError, match=message):
+        zoo.check(name, (5,), options, task, 2)
+
+
+def test_an_autoencoder_refuses_more_than_two_classes():
+    with pytest.raises(UsageError, match="10 classes, but anomalies are one of two"):
+        models.build("autoencoder", (64,), 10)
+
+
+def test_quantiles_never_cross_and_the_middle_one_is_answered():
+    torch.manual_seed(0)
+    net = models.build("forecaster", (9,), 3, "regression", history=7, quantiles=[0.1, 0.5, 0.9]).eval()
+    rows = torch.randn(20, 9)
+    with torch.no_grad():
+        found = net.quantiles(rows)
+        assert (found.diff(dim=2) > 0).all()
+        assert torch.equal(net(rows), found[..., 1])
+
+
+def test_an_autoencoder_learns_from_normal_rows_alone():
+    torch.manual_seed(0)
+    net = models.build("autoencoder", (6,), 2, noise=0.0, dropout=0.0)
+    rows, targets = torch.randn(8, 6), torch.tensor([0, 0, 0, 0, 0, 1, 1, 1])
+    net.learn_from(rows, targets)
+    whole = net.training_step((rows, targets), 0)
+    changed = torch.cat([rows[:5], 100 * torch.randn(3, 6)])
+    assert torch.equal(whole, net.training_step((changed, targets), 0))
+    assert float(net.normality[0]) == 0

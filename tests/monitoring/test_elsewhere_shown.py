@@ -10,7 +10,7 @@ import pytest
 from far import copy
 
 import lepton_nb
-from lepton_nb.errors import UsageError
+from lepton_nb.errors import LeptonError, UsageError
 from lepton_nb.monitoring import adopt, as_counted, observe
 
 
@@ -126,6 +126,34 @@ def test_it_is_watched_for_its_alerts_alone(logged, here, place, tmp_path, monke
     assert ctx.deployment() == "far"
 
 
+def _everything(root) -> dict[str, bytes | None]:
+    found = sorted(root.rglob("*"))
+    return {str(path): path.read_bytes() if path.is_file() else None for path in found}
+
+
+def test_a_watch_of_it_that_is_refused_leaves_nothing_behind(logged, here, place, tmp_path, monkeypatch):
+    one = logged()
+    one.answer(one.rows(30))
+    copy(one, place)
+    monkeypatch.setenv("LEPTON_HOME", str(here.home))
+    (alerts := tmp_path / "alerts.yml").write_text("alerts: {odd: psi(height) > 0.2}\n")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", None)
+    before = _everything(tmp_path)
+    for words, expected in (
+        ({"when": "quality <"}, "quality <"),
+        ({"when": "happiness < 0.9"}, "--when asks for 'happiness', which nobody tells"),
+        ({"when": "psii(age) > 0.2"}, "'psii' is no function"),
+        ({"alerts": alerts}, "'height' is not known"),
+        ({"window": 3}, "window 3 is too few rows"),
+        ({"pipeline": tmp_path / "none.yml"}, "runs elsewhere"),
+    ):
+        with pytest.raises(LeptonError, match=re.escape(expected)):
+            lepton_nb.watch("far", log_url=place, **words)
+        assert _everything(tmp_path) == before
+
+
 def test_a_watch_of_it_delivers_its_alerts(logged, here, tmp_path):
     from lepton_nb import loop, monitoring
 
@@ -133,11 +161,9 @@ def test_a_watch_of_it_delivers_its_alerts(logged, here, tmp_path):
     one.answer(one.rows(30))
     url = f"file://{tmp_path / 'bucket'}"
     copy(one, url)
-    adopt(here, "far", url)
-    here.deployment("far").joinpath("alerts.yml").write_text(
-        "alerts: {any: requests > 0}\ndeliver: {record: {file: told.jsonl}}\n"
-    )
-    begun = loop.start(here, "far", every=1.0)
+    (alerts := tmp_path / "any.yml").write_text("alerts: {any: requests > 0}\ndeliver: {record: {file: told.jsonl}}\n")
+    # What its models take is known before it is adopted.
+    begun = loop.start(here, "far", alerts=alerts, log_url=url, when="psi(age) > 0.2", every=1.0)
     try:
         until = time.monotonic() + 60
         while not list(here.root.rglob("told.jsonl")) and time.monotonic() < until:

@@ -131,14 +131,80 @@ def test_columns_that_are_private_stay_private(logged):
     assert after.models[one.version].confidence == before.models[one.version].confidence
 
 
-def test_a_window_file_that_is_missing_is_named_with_what_to_do(logged):
+@pytest.fixture
+def three_hours(logged):
+    """Sealed rows and failed requests of three hours, over midnight."""
+    one = logged()
+    begin(one)
+    for minute, row in enumerate(one.rows(60, seed=2)):
+        one.answer([row, row], at=NOON + 180 * minute, ms=float(minute))
+        if minute % 7 == 0:
+            one.fail(at=NOON + 180 * minute + 60)
+    leave(one)
+    observe(one.ws, one.name)
+    return one
+
+
+def _at(one, step):
+    return {span: counts.to_dict() for span, counts in observe(one.ws, one.name, step=step).windows.items()}
+
+
+def _lose_part(one, name):
+    found = list((one.folder / "windows").glob(f"{name}-*.parquet"))
+    assert found
+    for path in found:
+        path.unlink()
+
+
+@pytest.mark.parametrize("name", ["hours", "days"])
+def test_longer_windows_that_are_lost_are_summed_up_from_shorter_ones(three_hours, name):
+    before = [_at(three_hours, step) for step in (60, 3600, 86400)]
+    _lose_part(three_hours, name)
+    assert [_at(three_hours, step) for step in (60, 3600, 86400)] == before
+    assert observe(three_hours.ws, three_hours.name).recounted is None
+
+
+def test_lost_minutes_come_back_from_sealed_rows_and_what_these_do_not_hold_by_the_hour(three_hours):
+    one = three_hours
+    before = [_at(one, step) for step in (60, 3600)]
+    _lose_part(one, "minutes")
+    after = [_at(one, step) for step in (60, 3600)]
+    assert after[1] == before[1]
+    rows = {span: counts["models"] for span, counts in after[0].items() if counts["models"]}
+    assert rows == {span: counts["models"] for span, counts in before[0].items() if counts["models"]}
+    failed = observe(one.ws, one.name)
+    assert failed.since(None).errors.total() == 9
+    assert {span.seconds for span, counts in failed.windows.items() if counts.errors} == {3600}
+    assert failed.recounted is None
+
+
+def test_lost_minutes_of_rows_that_are_no_more_are_known_by_the_hour(three_hours):
+    one = three_hours
+    before = observe(one.ws, one.name).since(None).to_dict()
+    shutil.rmtree(one.folder / "sealed")
+    _lose_part(one, "minutes")
+    assert observe(one.ws, one.name).since(None).to_dict() == before
+    assert _at(one, 60).keys() == {(span.start // 3600 * 3600, 3600) for span in _at(one, 3600)}
+
+
+def test_where_rows_contradict_the_hours_these_hold(three_hours):
+    one = three_hours
+    before = _at(one, 3600)
+    (path,) = (one.folder / "sealed").glob("*.parquet")
+    shutil.copy(path, path.with_name(path.name.replace("log-", "log-9")))
+    _lose_part(one, "minutes")
+    assert _at(one, 3600) == before
+
+
+def test_window_files_that_are_missing_are_named_with_what_to_do(logged):
     one = logged()
     begin(one)
     one.answer(one.rows(20), at=NOON)
     leave(one)
     observe(one.ws, one.name)
-    (path,) = (one.folder / "windows").glob("days-*.parquet")
-    path.unlink()
+    (path,) = (one.folder / "windows").glob("minutes-*.parquet")
+    for level in ("minutes", "hours", "days"):
+        _lose_part(one, level)
     with pytest.raises(FormatError, match=f"{path.name} is missing.*delete index.json"):
         observe(one.ws, one.name, step=86400)
     (one.folder / "windows" / "index.json").unlink()

@@ -93,6 +93,19 @@ TOLD = {
         r"param net\.hidden +8 +32 +128",
         r"Digits 9610",
     ),
+    "tuning": (
+        r"study screening finished: 6 of 6 trials.* best val_loss 0\.\d+",
+        r"\d +finished best +0\.\d+ .*\n",
+        r"screening@best \{'lr': ",
+        r"\('screening', '\d', 'finished'\)",
+        r"6 8 True",
+        r"\(0, '(finished|pruned)', [123]\)",
+        r"study pareto finished|\d+ (4|32|\[128, 128\]) \[[01]\.\d+, \d+\.0, \d",
+        r"column 8: 0 has no logarithm",
+        r"did you mean 'hidden'\?",
+        r"hidden 0 is not allowed",
+        r"pareto +finished",
+    ),
 }
 
 

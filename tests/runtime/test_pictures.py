@@ -15,6 +15,7 @@ from PIL import Image
 from lepton_nb.data.pictures import read_pictures
 from lepton_nb.runtime import CHALLENGER, CHAMPION, Input, Plan, Signature, Slot
 from lepton_nb.runtime.model import Model
+from lepton_nb.runtime.privacy import Kept
 from lepton_nb.runtime.settings import Settings
 
 SIGNATURE = Signature("classification", ("zero", "one"), (Input("input", "array", (1, 2, 2), picture=True),))
@@ -60,7 +61,10 @@ def test_a_file_is_answered_as_it_would_be_from_a_folder(settings, tmp_path, kin
     found = [one["probabilities"] for answer in (direct, in_json) for one in answer.json()["predictions"]]
     for one in found:
         assert one == pytest.approx(expected, abs=1e-6)
-    assert lines_of(settings.log_dir)[0]["inputs"]["input"] == values[0].tolist()
+    direct, *_ = lines_of(settings.log_dir)
+    assert direct["inputs"]["input"] == values[0].tolist()
+    # What is logged of a file is scaled: the size that it was sent with stands beside it.
+    assert direct["sides"] == {"input": [7, 5]}
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,15 @@ def test_a_picture_of_more_pixels_than_fit_is_refused_before_it_is_unpacked(sett
 def test_text_that_is_no_base64_is_refused(settings):
     answer = talk_to(settings, lambda client: client.post("/predict", json={"rows": [{"input": "%%%"}]}))
     assert (answer.status_code, answer.json()["error"]["row"]) == (422, 0)
+
+
+def test_of_a_picture_that_is_kept_off_the_log_its_size_is_too(settings):
+    async def talk(client):
+        return await client.post("/predict", content=saved(), headers={"content-type": "image/png"})
+
+    talk_to(dataclasses.replace(settings, kept=Kept.read("no:input")), talk)
+    (line,) = lines_of(settings.log_dir)
+    assert "sides" not in line
 
 
 def test_a_model_without_pictures_takes_none(table_model):

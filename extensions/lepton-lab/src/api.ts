@@ -15,6 +15,14 @@ export interface Run {
   readonly age_s: number;
 }
 
+/** What is asked of the dashboard. */
+export interface Asked extends Record<string, string> {
+  /** `fleet`, `deployment`, `training` or `pipelines`. */
+  readonly page: string;
+  /** Of the deployment; empty for the other pages. */
+  readonly name: string;
+}
+
 /** The Lepton routes of the Jupyter server that this page came from. */
 export class LeptonApi {
   constructor(private readonly settings: ServerConnection.ISettings) {}
@@ -34,9 +42,19 @@ export class LeptonApi {
     return webAddress(url);
   }
 
+  /** The names of the deployments, each of which has a page of its own. */
+  async deployments(): Promise<readonly string[]> {
+    const { deployments } = await this.request<{ deployments?: string[] }>('dashboard', 'GET');
+    if (!Array.isArray(deployments)) {
+      throw new Error('The server answered without a list of deployments.');
+    }
+    return deployments;
+  }
+
   /** The same for a frame of this page; `frame` is null where this page is not of the server's machine. */
-  async framedDashboard(): Promise<{ url: string; frame: string | null }> {
-    const { url, frame } = await this.request<{ url?: string; frame?: string }>('dashboard?frame=1', 'POST');
+  async framedDashboard(asked: Asked): Promise<{ url: string; frame: string | null }> {
+    const query = new URLSearchParams({ frame: '1', ...asked });
+    const { url, frame } = await this.request<{ url?: string; frame?: string }>(`dashboard?${query}`, 'POST');
     return { url: webAddress(url), frame: frame ? webAddress(frame) : null };
   }
 

@@ -28,7 +28,7 @@ export function addCommands(commands: CommandRegistry, palette: ICommandPalette 
   });
   commands.addCommand(SHOW_DASHBOARD, {
     label: 'Lepton: Show Dashboard',
-    caption: 'Show the deployments dashboard in a tab of JupyterLab',
+    caption: 'Show a page of the dashboard, or one deployment, in a tab of JupyterLab',
     icon: leptonIcon,
     describedBy: NO_ARGUMENTS,
     execute: deeds.showDashboard

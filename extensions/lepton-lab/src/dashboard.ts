@@ -1,6 +1,7 @@
-import { MainAreaWidget, Notification } from '@jupyterlab/apputils';
+import { InputDialog, MainAreaWidget, Notification } from '@jupyterlab/apputils';
 import { IFrame } from '@jupyterlab/ui-components';
 
+import type { Asked } from './api';
 import { leptonIcon } from './icons';
 import { message } from './text';
 
@@ -33,21 +34,49 @@ export async function openDashboard(address: () => Promise<string>): Promise<voi
 }
 
 /**
- * Makes the dashboard's tab inside JupyterLab.
+ * Ask which page is wanted.
+ *
+ * @param deployments tells the names of those there are.
+ * @returns the page, or null when the person wants none, or was told why it cannot be asked.
+ */
+export async function choosePage(deployments: () => Promise<readonly string[]>): Promise<Asked | null> {
+  try {
+    const pages = new Map<string, Asked>([['all deployments', { page: 'fleet', name: '' }]]);
+    for (const name of await deployments()) {
+      pages.set(`deployment ${name}`, { page: 'deployment', name });
+    }
+    pages.set('trainings', { page: 'training', name: '' });
+    pages.set('pipelines', { page: 'pipelines', name: '' });
+    const chosen = await InputDialog.getItem({ title: 'Show which page?', items: [...pages.keys()], okLabel: 'Show' });
+    return chosen.button.accept ? (pages.get(chosen.value ?? '') ?? null) : null;
+  } catch (cause) {
+    refuse(cause);
+    return null;
+  }
+}
+
+/**
+ * Makes the dashboard's tab inside JupyterLab, or has the one that is open show another page.
  *
  * Its address, which holds the token, is kept by the open tab alone: no layout, notebook or workspace records it.
  *
  * @param address as above, with the address for a frame, null where this page is not of the server's machine.
+ * @param open the tab that is open, or null.
  * @returns the tab, or null after the person was told why there is none.
  */
 export async function framedDashboard(
-  address: () => Promise<{ url: string; frame: string | null }>
+  address: () => Promise<{ url: string; frame: string | null }>,
+  open: MainAreaWidget<IFrame> | null
 ): Promise<MainAreaWidget<IFrame> | null> {
   try {
     const { url, frame } = await address();
     if (frame === null) {
       offer(url, 'The dashboard is ready, but only a JupyterLab at 127.0.0.1 or localhost can show it within itself.');
-      return null;
+      return open;
+    }
+    if (open) {
+      open.content.url = frame;
+      return open;
     }
     // Another origin than ours, so that `allow-same-origin` gives it its own cookie and nothing of JupyterLab.
     const content = new IFrame({
@@ -62,7 +91,7 @@ export async function framedDashboard(
     return tab;
   } catch (cause) {
     refuse(cause);
-    return null;
+    return open;
   }
 }
 

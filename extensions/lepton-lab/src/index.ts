@@ -3,7 +3,7 @@ import { Clipboard, ICommandPalette, Notification } from '@jupyterlab/apputils';
 
 import { LeptonApi } from './api';
 import { addCommands, OPEN_DASHBOARD } from './commands';
-import { framedDashboard, openDashboard } from './dashboard';
+import { choosePage, framedDashboard, openDashboard } from './dashboard';
 import { RunsModel } from './model';
 import { RunsPanel } from './panel';
 
@@ -29,8 +29,14 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addCommands(app.commands, palette, {
       openDashboard: () => openDashboard(() => api.dashboard()),
       showDashboard: async () => {
+        const asked = await choosePage(() => api.deployments());
+        if (!asked) {
+          return;
+        }
         // Asked for twice while it starts, it is one tab all the same.
-        shown = shown.then(tab => (tab && !tab.isDisposed ? tab : framedDashboard(() => api.framedDashboard())));
+        shown = shown.then(tab =>
+          framedDashboard(() => api.framedDashboard(asked), tab && !tab.isDisposed ? tab : null)
+        );
         const tab = await shown;
         if (tab && !tab.isAttached) {
           app.shell.add(tab, 'main');

@@ -10,7 +10,7 @@ from ..facts import Change, Closer
 from ..question import Question
 from .deeper import events_of, verdict
 from .loop import loop
-from .markup import Sections, ago, card, clock, head, ms, number, sections_of, share, table, text, tiles
+from .markup import Sections, ago, card, clock, head, ms, number, sections_of, share, table, text, tiles, unknown_errors
 
 __all__ = ["deployment", "missing"]
 
@@ -72,7 +72,12 @@ def _tiles(one: Closer) -> str:
             ("status", "status", text(one.deployment.status), ""),
             ("requests", "requests", number(traffic.requests), ""),
             ("rate", "last minute", f"{one.rate:.2f}", "requests/s"),
-            ("errors", "errors", number(traffic.errors), _unknown(one) or share(traffic.errors, traffic.requests)),
+            (
+                "errors",
+                "errors",
+                number(traffic.errors),
+                unknown_errors(one.recounted) or share(traffic.errors, traffic.requests),
+            ),
             ("p50", "latency p50", ms(traffic.p50_ms), "ms"),
             ("p95", "latency p95", ms(traffic.p95_ms), "ms"),
             ("p99", "latency p99", ms(traffic.p99_ms), "ms"),
@@ -82,7 +87,7 @@ def _tiles(one: Closer) -> str:
 
 
 def _errors(one: Closer) -> str:
-    unknown = _unknown(one)
+    unknown = unknown_errors(one.recounted)
     said = f"<p class='lepton-muted' data-lepton='unknown-errors'>Failed requests are {unknown}.</p>" if unknown else ""
     if not one.errors:
         return said or "<p data-lepton='no-errors'>No request failed.</p>"
@@ -90,11 +95,6 @@ def _errors(one: Closer) -> str:
     requests = 0 if unknown else one.health.traffic.requests
     rows = [(text(kind), number(count), share(count, requests)) for kind, count in one.errors.items()]
     return table(("status and code", "requests", "share"), rows, key="error-kinds", numbers=2) + said
-
-
-def _unknown(one: Closer) -> str:
-    """From when failed requests are known; empty where all of them are."""
-    return "" if one.recounted is None else f"not known before {clock(one.recounted, '%Y-%m-%d %H:%M')}"
 
 
 def _versions(one: Closer, now: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..facts import Glance
 from ..question import Question
-from .markup import Sections, ago, head, link, ms, number, sections_of, share, table, text, toned
+from .markup import Sections, ago, head, link, ms, number, sections_of, share, table, text, toned, unknown_errors
 
 __all__ = ["fleet"]
 
@@ -56,5 +56,5 @@ def _row(question: Question, one: Glance, now: float) -> tuple[str, ...]:
         number(traffic.requests),
         f"{one.rate:.2f}",
         ms(traffic.p95_ms),
-        share(traffic.errors, traffic.requests),
+        unknown_errors(one.recounted) or share(traffic.errors, traffic.requests),
     )

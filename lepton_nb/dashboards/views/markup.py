@@ -25,6 +25,7 @@ __all__ = [
     "text",
     "tiles",
     "toned",
+    "unknown_errors",
 ]
 
 # A sign beside each word, so that no meaning rests on a colour alone.
@@ -168,6 +169,15 @@ def _select(name: str, label: str, values: Sequence[tuple[str, str]], chosen: st
 def clock(moment: float, form: str = "%d %b %H:%M:%S") -> str:
     """A moment as the local clock says it."""
     return time.strftime(form, time.localtime(moment))
+
+
+def unknown_errors(recounted: float | None) -> str:
+    """From when failed requests are known; empty where all of them are.
+
+    Args:
+        recounted: the moment before which windows were lost, seconds since the epoch; None where none were.
+    """
+    return "" if recounted is None else f"not known before {clock(recounted, '%Y-%m-%d %H:%M')}"
 
 
 def ago(moment: float, now: float) -> str:

@@ -19,7 +19,7 @@ from .defined import Defined, Wanted, read_alerts
 from .delivering import deliver, write_prometheus
 from .state import Delivery, Standing, State, changing, ended_events, read_state, stepped
 
-__all__ = ["alerts", "evaluate_alerts", "remember_alerts"]
+__all__ = ["alerts", "check_alerts", "evaluate_alerts", "remember_alerts"]
 
 _FILE = "alerts.yml"
 _Facts = tuple[Mapping[str, Any], Mapping[str, Callable[..., Any]]]
@@ -39,11 +39,22 @@ def remember_alerts(ws: Workspace, deployment: Deployment | str, path: Path) -> 
     """
     name = str(deployment)
     folder = folder_of(ws, name)
-    read_alerts(ws, path, kinds_of(ws, name))
+    check_alerts(ws, path, kinds_of(ws, name))
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - `absolute` keeps `..`
     inside = absolute.is_relative_to(ws.root)
     with changing(folder) as change:
         change.state = replace(change.state, file=str(absolute.relative_to(ws.root) if inside else absolute))
+
+
+def check_alerts(ws: Workspace, path: Path, kinds: Mapping[str, str]) -> None:
+    """Refuse a file of alerts as `remember_alerts` does.
+
+    Args:
+        ws: the workspace.
+        path: the file.
+        kinds: the features of the deployment, as `kinds_of` tells them.
+    """
+    read_alerts(ws, path, kinds)
 
 
 def evaluate_alerts(ws: Workspace, deployment: Deployment | str, now: float | None = None) -> tuple[Alert, ...]:

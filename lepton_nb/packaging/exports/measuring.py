@@ -10,13 +10,14 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...artifact import network_probabilities
+from ...artifact import network_probabilities, stacked
 from ...artifact.losses import counted
 from ...artifact.quality import difference_of, scores_of, spread_of
 from ...artifact.subject import Subject as Network
 from ...data import features, read
 from ...models import Batch
 from ...records import Data, monitored
+from ...scores import task_scores
 from .formats import Made, Subject
 
 __all__ = ["Found", "Yardstick", "choosing_of", "yardstick_of"]
@@ -69,43 +70,48 @@ class Loaded:
 
     Args:
         data: the run's data.
-        expected: probabilities of the trained network on that part, [N, C].
+        expected: answers of the trained network on that part, [N, C].
         part: `test`, or `validation` where a choice is made before the test.
     """
 
     def __init__(self, data: Data, expected: NDArray[np.float64], part: str = "test") -> None:
         self.data, self.part, self.expected = data, part, expected
         self._raw, self.targets = read(data, part)
-        self.rows, self.measure = len(self.targets), ""
-        self.error: float | None = None
-        self._right = self._accuracy(expected)
-        self.accuracy: float | None = self._right
+        self.rows = len(self.targets)
+        self.measure = {"regression": "rmse", "multilabel": "log_loss"}.get(data.task, "")
+        self.accuracy, self.error = self._scores(expected)
 
     def found(self, made: Made) -> Found:
         """Every row in batches for the answers, single rows for the time."""
         answers = self.answers(made)
         p50, p95 = np.percentile(_latencies_ms(made, self._inputs(made)), [50, 95])
         difference = np.abs(answers - self.expected).max(initial=0.0)
-        return Found(float(p50), float(p95), float(difference), self._accuracy(answers))
+        return Found(float(p50), float(p95), float(difference), *self._scores(answers))
 
     def lost(self, made: Made) -> float:
-        """The share of rows by which a file is less often right than the network is."""
-        return self._right - self._accuracy(self.answers(made))
+        """As `Yardstick` says."""
+        answers = self.answers(made)
+        if self.accuracy is not None:
+            return self.accuracy - cast("float", self._scores(answers)[0])
+        return float(np.max(np.sqrt(((answers - self.expected) ** 2).mean(0)) / (self.expected.std(0) + 1e-12)))
 
     def answers(self, made: Made) -> NDArray[np.float64]:
         """What a file says of every row, [N, C]."""
         inputs, count = self._inputs(made), len(self.targets)
         parts = [
-            np.asarray(made.predict({name: values[start : start + _ROWS_AT_ONCE] for name, values in inputs.items()}))
+            stacked(made.predict({name: values[start : start + _ROWS_AT_ONCE] for name, values in inputs.items()}))
             for start in range(0, count, _ROWS_AT_ONCE)
         ]
-        return np.concatenate(parts).astype(np.float64)
+        return np.concatenate(parts)
 
     def _inputs(self, made: Made) -> Mapping[str, NDArray[Any]]:
         return {"features": features(self.data, self.part)[0]} if made.prepared else self._raw
 
-    def _accuracy(self, probabilities: NDArray[np.float64]) -> float:
-        return float((probabilities.argmax(axis=1) == self.targets).mean())
+    def _scores(self, answers: NDArray[np.float64]) -> tuple[float | None, float | None]:
+        """The accuracy of classes, or the error of other answers."""
+        if not self.measure:
+            return float((answers.argmax(axis=1) == self.targets).mean()), None
+        return None, task_scores(self.data.task, answers, self.targets)[self.measure]
 
 
 class Kept:

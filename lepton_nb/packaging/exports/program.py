@@ -12,6 +12,7 @@ import torch
 
 from ...artifact.network import quiet, reason_of
 from ...errors import PackagingError
+from ...models.recurrent import as_torch_has_it
 from ...records import Data
 from .formats import Made, Subject
 from .tensors import Tensors
@@ -71,6 +72,7 @@ def exported(whole: Whole | Tensors, subject: Subject, *, rows: int) -> Any:
         raise PackagingError(
             f"torch.export cannot express network {subject.run.model}", got=reason, hint=hint
         ) from cause
+    as_torch_has_it(program)
     for module in program.graph_module.modules():
         for node in getattr(getattr(module, "graph", None), "nodes", ()):
             # They hold source paths of this machine.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnxruntime import quantization
 
 from ...artifact.folder import MODEL
-from ...data import sample
+from ...data import features, sample
 from ...errors import PackagingError
 from ...records import Data
 from .formats import Made, Subject
@@ -56,9 +56,9 @@ def make(subject: Subject) -> Made:
         source, target = Path(place) / "source.onnx", Path(place) / "target.onnx"
         try:
             kept = _prepare(subject.artifact.path / MODEL, source)
-            # Of a run on loaders the network is all there is but for what makes probabilities of it, of operators that
-            # stay as they are.
-            kept = kept if subject.network is None else []
+            # Of a run on loaders or on texts the network is all there is but for what makes probabilities of it, of
+            # operators that stay as they are.
+            kept = kept if isinstance(subject.data, Data) and subject.data.kind != "text" else []
         except Exception as cause:
             raise _refused(subject, cause) from cause
         made, reason = _static(subject, source, target, kept, inputs)
@@ -163,6 +163,8 @@ def _shaped(subject: Subject) -> list[Mapping[str, NDArray[Any]]]:
                 rows += one.rows
         return list(subject.network.over(some).batches)
     data = cast("Data", subject.data)
+    if data.kind == "text" and (tokens := data.columns[0].tokens):
+        return [{tokens.ids: features(data, "train")[0][:_CALIBRATION_ROWS]}]
     raw, _ = sample(data, "train", _CALIBRATION_ROWS)
     shaped = {}
     for column in data.columns:

@@ -68,6 +68,8 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
         handle = data.find(Workspace(job.home), job.data)
         feeding.values_per_row = math.prod(handle.feature_shape)
         source: Any = data.module(handle, job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world)
+        if getattr(module, "needs_rows", False):
+            module.learn_from(*source.sample())
     else:
         source = module if job.loaders == "own" else job.shipped_loaders()
         # An agent computes little at a time, and often.

@@ -27,7 +27,7 @@ from .ranks import ALONE, Ranks
 from .recorder import Recorder
 from .sender import Sender
 from .shortage import is_shortage, told
-from .threads import cpu_count, threads
+from .threads import CPUS, cpu_count, threads
 from .transferring import Moved, Transfer, transfer
 
 __all__ = ["fit"]
@@ -85,7 +85,7 @@ def _run(
         cpus = max(1, cpu_count() // ranks.here)
         if feeding.values_per_row:
             torch.set_num_threads(threads(cpus, job.fit.batch_size // ranks.world * feeding.values_per_row))
-        elif not ranks.alone:
+        elif not ranks.alone or CPUS in os.environ:
             torch.set_num_threads(cpus)
     if not ranks.alone:
         average_epochs(module)

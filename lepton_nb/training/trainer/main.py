@@ -21,16 +21,17 @@ __all__ = ["main"]
 _MESSAGE = 1000
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, log: EventLog | None = None) -> int:
     """Do the job of a run's folder, and tell how it ended: its events first, then the tracking store.
 
     Args:
         folder: the run's folder.
+        log: where the events go (default: the run's own file).
 
     Returns:
         The exit status: 0 when it finished or was stopped.
     """
-    job, log = Job.read(folder), EventLog(folder)
+    job, log = Job.read(folder), log or EventLog(folder)
     ws = Workspace(job.home)
     tracking.mark_process(ws, job.id)
 

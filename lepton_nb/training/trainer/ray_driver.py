@@ -27,7 +27,7 @@ from ..job import Job, ask_to_stop, forget_shipped
 from .failures import first_failure, forget_failures
 from .sender import Sender
 
-__all__ = ["drive"]
+__all__ = ["drive", "private_folder"]
 
 # How often workers are replaced: what fails again and again would do so for ever. A cluster that has no room for the
 # workers is asked so many times, for a minute each.
@@ -64,7 +64,7 @@ def drive(job: Job, log: EventLog) -> tuple[str, str]:
     # Else a worker's folder would be one of Ray's.
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(_private_folder())
+        place = stack.enter_context(private_folder())
         try:
             at = stack.enter_context(connected(address, place))
         except PipelineError as cause:
@@ -141,7 +141,8 @@ def _share(job: Job, *, own: bool) -> tuple[bool, dict[str, float]]:
 
 
 @contextlib.contextmanager
-def _private_folder() -> Iterator[Path]:
+def private_folder() -> Iterator[Path]:
+    """A folder with a short path, for what a cluster of this machine writes; what others left that were killed goes."""
     root = tempfile.gettempdir()
     root = root if len(root) <= _LONGEST else "/tmp"  # noqa: S108 -- mkdtemp makes a private folder there
     for left in Path(root).glob(f"{_PREFIX}*"):

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cpu_count", "threads"]
+__all__ = ["CPUS", "cpu_count", "threads"]
+
+# How many CPUs this process may use, where several trainings share the machine.
+CPUS = "LEPTON_CPUS"
 
 
 def threads(cpus: int, batch_values: int) -> int:
@@ -26,8 +29,10 @@ def threads(cpus: int, batch_values: int) -> int:
 
 
 def cpu_count() -> int:
-    """How many CPUs this process may use: its affinity and its container's quota (cgroup v2 `cpu.max`)."""
+    """How many CPUs this process may use: its share, its affinity and its container's quota (cgroup v2 `cpu.max`)."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if (share := os.environ.get(CPUS, "")).isdecimal():
+        count = max(1, min(count, int(share)))
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return count if quota == "max" else max(1, min(count, -(-int(quota) // int(period))))

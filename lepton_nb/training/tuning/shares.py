@@ -1,0 +1,45 @@
+"""Which part of the machine each trial has: processors, or a GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ..trainer.threads import CPUS, cpu_count
+from .plan import Plan
+
+__all__ = ["Shares"]
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+class Shares:
+    """The machine, shared among the trials that run at a time.
+
+    Args:
+        plan: of the study.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        accelerator = str(plan.fit.get("accelerator", "auto"))
+        self._gpus = _gpus() if accelerator != "cpu" else ()
+        self._cpus = cpu_count()
+        self.jobs = plan.jobs or len(self._gpus) or self._cpus
+
+    def free(self, taken: Sequence[int]) -> int | None:
+        """A share that nobody has; None when there is none."""
+        return next((slot for slot in range(self.jobs) if slot not in taken), None)
+
+    def variables(self, slot: int) -> dict[str, str]:
+        """What tells a trainer which share is its own."""
+        found = {CPUS: str(max(1, self._cpus // self.jobs))}
+        return found | ({_VISIBLE: self._gpus[slot % len(self._gpus)]} if self._gpus else {})
+
+
+def _gpus() -> tuple[str, ...]:
+    """The GPUs that this process may use, as CUDA calls them."""
+    if (named := os.environ.get(_VISIBLE)) is not None:
+        return tuple(filter(None, (one.strip() for one in named.split(","))))
+    import torch
+
+    return tuple(map(str, range(torch.cuda.device_count())))
