@@ -134,13 +134,17 @@ class DQN(pl.LightningModule):
     @property
     def epsilon(self) -> float:
         """Share of the actions that are drawn at random now."""
-        share = min(1.0, self.learned / self.settings["epsilon_steps"])
-        return 1 + share * (float(self.settings["epsilon_end"]) - 1)
+        return 1 + self._share * (float(self.settings["epsilon_end"]) - 1)
 
     @property
     def beta(self) -> float:
         """How far weights make up for drawing by priority now: from 0.4 to 1 as epsilon falls."""
-        return 0.4 + 0.6 * float(min(1.0, self.learned / self.settings["epsilon_steps"]))
+        return 0.4 + 0.6 * self._share
+
+    @property
+    def _share(self) -> float:
+        """How much of the time in which epsilon falls is over."""
+        return min(1.0, float(self.learned / self.settings["epsilon_steps"]))
 
     # ---- what it is fed with
 

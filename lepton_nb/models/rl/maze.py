@@ -15,7 +15,7 @@ from .mazes import Mazes
 __all__ = ["Maze"]
 
 
-class Maze(gymnasium.Env[NDArray[np.float32], int]):
+class Maze(gymnasium.Env[NDArray[np.float32], np.int64]):
     """A maze of H x W rooms with one agent and one goal, another one in each episode.
 
     Observation: float32 [3, 2 H + 1, 2 W + 1], 1 for walls, the agent and the goal on a plane each; room (r, c) lies at
@@ -54,7 +54,7 @@ class Maze(gymnasium.Env[NDArray[np.float32], int]):
         self._seen = self._worlds.reset()[0]
         return self._seen, {"shortest": int(self._worlds.shortest()[0])}
 
-    def step(self, action: int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Move."""
         done = self._worlds.step(np.array([action], np.int64))
         self._seen = done.after[0]
