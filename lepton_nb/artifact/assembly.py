@@ -83,7 +83,8 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     # A part that is larger than the memory is told by a fair sample of it.
     seen = (sample_of if data.streamed else read)(data, "train")[0]
-    reference = reference_of(signature, seen, held_out, tokenizers_of(folder, signature), sides(data, "train"))
+    tokenizers = tokenizers_of(folder, signature)
+    reference = reference_of(signature, seen, held_out, sides(data, "train"), tokenizers)
     write_json(folder / "reference.json", reference.to_dict())
     return Assembled(parity, sum(value.numel() for value in network.parameters()))
 

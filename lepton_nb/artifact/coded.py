@@ -58,7 +58,7 @@ class Coded:
     Args:
         signature: what it takes and what it answers.
         network: the torch module, in evaluation mode.
-        preparation: the ONNX Runtime session of the preprocessing; None of a network on loaders of its own, or on texts.
+        preparation: the ONNX Runtime session of the preprocessing; None of a network on texts, or on loaders.
         head: what makes probabilities of what the network gives.
         tokenizers: of the inputs that are texts, by their names.
         is_loaded: whether the network was trained on loaded data, and takes one prepared input.
@@ -196,7 +196,8 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     write_json(folder / "signature.json", signature.to_dict())
     seen = (sample_of if data.streamed else read)(data, "train")[0]
     write_json(
-        folder / "reference.json", reference_of(signature, seen, expected, tokenizers_of(folder, signature)).to_dict()
+        folder / "reference.json",
+        reference_of(signature, seen, expected, tokenizers=tokenizers_of(folder, signature)).to_dict(),
     )
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     coded = Coded.load(folder)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..records import Data
 from ..runtime import Distribution, Output, Reference, Signature
 from ..runtime.answers import Answers
-from ..runtime.embedding import answer_features
+from ..runtime.embedding import answer_features, output_features
 from ..runtime.summary import feature_kinds, features_of, sides_names
 from ..runtime.tokens import Tokenizer
 from ..scores import count_category, count_number, edges_of
@@ -35,8 +35,8 @@ def reference_of(
     signature: Signature,
     training: Mapping[str, NDArray[Any]],
     held_out: Answers,
-    tokenizers: Mapping[str, Tokenizer] | None = None,
     sides: NDArray[np.int32] | None = None,
+    tokenizers: Mapping[str, Tokenizer] | None = None,
 ) -> Reference:
     """What ordinary traffic looks like.
 
@@ -48,9 +48,9 @@ def reference_of(
         signature: of the model.
         training: raw inputs of the training part.
         held_out: probabilities [N, C] of rows outside the training part, or numbers [N] by their names.
-        tokenizers: of the inputs that are texts.
         sides: [N, 2], width and height of the training part's pictures before they were scaled; None where they are
             not known.
+        tokenizers: of the inputs that are texts.
     """
     kinds = feature_kinds(signature)
     categories = {one.name: one.categories for one in signature.inputs}
@@ -63,6 +63,7 @@ def reference_of(
         features |= {name: numbers_of(values.astype(np.float64)) for name, values in lengths.items()}
     rows = len(next(iter(training.values())))
     if not isinstance(held_out, np.ndarray):
+        features |= {name: numbers_of(values) for name, values in output_features(held_out).items()}
         told = [numbers_of(values) for values in held_out.values()]
         return Reference(features, told[0] if len(told) == 1 else None, rows)
     features |= {name: numbers_of(values) for name, values in answer_features(held_out).items()}

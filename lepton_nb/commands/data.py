@@ -50,7 +50,7 @@ def data_load(
     history: _History = None,
     text: Annotated[str | None, Opt("The only input, which is text (default: seen by itself).", "COLUMN")] = None,
     tokenizer: Annotated[Literal["bpe", "wordpiece"] | None, Opt("Of a text (default: bpe).")] = None,
-    vocabulary: Annotated[int | None, Opt("Tokens that a text's tokenizer knows (default: 4096).")] = None,
+    vocabulary: Annotated[int | None, Opt("Tokens that a text's tokenizer knows (default: 1024).")] = None,
     max_length: Annotated[int | None, Opt("Tokens of a text at most (default: 256).")] = None,
 ) -> Data:
     """Load data, split it and keep it under its hash.

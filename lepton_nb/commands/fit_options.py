@@ -43,11 +43,15 @@ Network = Annotated[
 ]
 Source = Annotated[
     object,
-    Opt("Handle, hash, name, file, folder of images, SQL, or data of this notebook.", "DATA", completes="data"),
+    Opt(
+        "Handle, hash, name, file, folder of images, SQL, data of this notebook, maze:8x8, gym:ID.",
+        "DATA",
+        completes="data",
+    ),
 ]
 Target = Annotated[str | None, Opt("Column to predict, when DATA is not loaded yet.", "COLUMN")]
 Epochs = Annotated[int, Opt("Most epochs to train.")]
-Steps = Annotated[int, Opt("Most steps to train; 0 for no limit.")]
+Steps = Annotated[int, Opt("Most gradient steps to train; 0 for no limit.")]
 Rate = Annotated[float | None, Opt("Learning rate (default: the network's own).")]
 BatchSize = Annotated[int, Opt("Rows per batch, of all devices together.")]
 Seed = Annotated[int, Opt("Seed of weights and shuffling.")]

@@ -20,6 +20,8 @@ _READS = frozenset(
             "data_check",
             "data_profile",
             "data_drift",
+            "models_list",
+            "models_show",
             "runs",
             "runs_show",
             "runs_compare",

@@ -98,7 +98,7 @@ def _loaded(ws: Workspace, rows: tuple[Source, Data | None], asked: _Asked, plan
         asked = replace(asked, target=None, ignore=(), task="regression")
     text = asked.text or text_options_of(before)
     chosen = choose_targets(opened, asked.target)
-    names, column = [one.name for one in chosen], text and text.column
+    names, column = [one.name for one in chosen], text.column if text else None
     inputs, times = inputs_and_times(opened, names, plan.time_column, asked.ignore, column)
     if not inputs or inputs[0].kind != "text":
         refuse_text(text, opened.name)
@@ -106,7 +106,7 @@ def _loaded(ws: Workspace, rows: tuple[Source, Data | None], asked: _Asked, plan
     known = opened.task if tuple(names) == opened.targets else None
     targets = targets_of(chosen, asked.task or known)
     if asked.split is None:
-        whole = "stratified" if targets.task == "classification" else "random"
+        whole: Strategy = "stratified" if targets.task == "classification" else "random"
         plan = replace(plan, strategy="folders" if opened.parts else whole)
     parts = _parts(targets, times, plan, opened)
     meta = targets.meta() | {"split": asdict(plan)}

@@ -55,8 +55,8 @@ class Source:
     target: str | tuple[str, ...] | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
     pictures: bool = False
-    sides: Any = None
     task: str | None = None
+    sides: Any = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -98,9 +98,9 @@ def open_source(source: Any, target: str | None = None, choices: Choices | None 
     Args:
         source: `digits`, `breast_cancer`, `diabetes`, `iris`, `wine` or `sklearn:NAME`; the path of a .csv, .tsv or
             .parquet file; a folder of pictures, one folder per class, below `train`, `validation` and `test` or not,
-            whose rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a pandas DataFrame
-            or an Arrow table; or a pair of arrays: X [N, F] becomes a table of F numbers `x0`, `x1`, ..., X with
-            more dimensions stays one float32 array per row; y [N].
+            whose rows are float32 [channels, height, width] of 0 to 255; one SELECT in DuckDB's SQL; a DataFrame or an
+            Arrow table; or a pair of arrays: X [N, F] becomes a table of F numbers `x0`, `x1`, ..., X of more
+            dimensions stays one float32 array per row; y [N].
         target: name of the target column, when it is known.
         choices: how it is read.
 
@@ -190,11 +190,9 @@ def source_name(text: str) -> str:
 
 def _folder(path: Path, target: str | None, choices: Choices) -> Source:
     found = read_folder(path, size_of(choices.image_size), grey=choices.grey)
-    target = target or "class"
-    labels = typed(target, _categorical(found.labels, found.classes))
-    return Source(
-        source_name(path.resolve().name), (labels,), found.array, target, found.parts, pictures=True, sides=found.sides
-    )
+    labels = typed(target := target or "class", _categorical(found.labels, found.classes))
+    known: dict[str, Any] = {"parts": found.parts, "pictures": True, "sides": found.sides}
+    return Source(source_name(path.resolve().name), (labels,), found.array, target, **known)
 
 
 def _parquet(path: Path) -> tuple[TypedColumn, ...]:

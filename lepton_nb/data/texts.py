@@ -44,7 +44,7 @@ class TextOptions:
 
     column: str | None = None
     tokenizer: str = "bpe"
-    vocabulary: int = 4096
+    vocabulary: int = 1024
     max_length: int = 256
 
     def __post_init__(self) -> None:

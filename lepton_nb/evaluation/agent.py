@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..artifact import add_file, build_examples, wanted_of
 from ..errors import UsageError
 from ..models import PARTS, Environment, Episodes, Examples
-from ..records import Card, Run, plain
+from ..records import Artifact, Card, Run, plain
 
 __all__ = ["evaluate_agent"]
 
@@ -40,7 +40,13 @@ def evaluate_agent(
             got=f"{played.feature_shape} and {', '.join(played.actions)}",
         )
     artifact = build_examples(run, examples, wanted_of(run))
+    card = _played(run, artifact, examples, played, part)
+    if part == "test" and played == own:
+        add_file(run, artifact, "card.json", plain(card))
+    return card
 
+
+def _played(run: Run, artifact: Artifact, examples: Examples, played: Environment, part: str) -> Card:
     import numpy as np
 
     from ..runtime.model import Model
@@ -53,12 +59,12 @@ def evaluate_agent(
         lambda seen: model.ask({name: np.asarray(seen, np.float32)})[answered].argmax(axis=1)
     )
     p50, p95 = np.percentile(latencies_ms(model, {name: examples.held_out[0].inputs[name]}), [50, 95])
-    card = Card(
+    return Card(
         run=run.id,
         data=played.name,
         part=part,
         rows=episodes.count,
-        classes=own.actions,
+        classes=played.actions,
         metrics=episodes.metrics(),
         confusion=(),
         parameters=artifact.parameters,
@@ -69,9 +75,6 @@ def evaluate_agent(
         task=model.signature.task,
         notes=(f"each row is an episode of {played}, played without exploring{_SEEDS[part]}",),
     )
-    if part == "test" and played == own:
-        add_file(run, artifact, "card.json", plain(card))
-    return card
 
 
 _SEEDS = {part: "" if part == "train" else ", on a seed that was never trained on" for part in PARTS}

@@ -3,6 +3,7 @@
 from .curves import curves, is_loss, overlay
 from .drift import drift, heat, histograms
 from .events import Event
+from .layers import layers
 from .maze import maze
 from .studies import board
 from .traffic import latency, mix, requests
@@ -19,6 +20,7 @@ __all__ = [
     "histograms",
     "is_loss",
     "latency",
+    "layers",
     "maze",
     "mix",
     "overlay",

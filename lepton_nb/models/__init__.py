@@ -6,11 +6,11 @@ from .pretrained import Taken, backbone_of, head_of, is_under, shapes_in, take
 from .rl import PARTS, Environment, Episodes, environment, is_environment, walked, write_seen
 from .shipped import pack, ship, unpack
 from .spec import PICKLE, Spec, has_loaders, is_lightning, require_callback, require_lightning
-from .specifying import arguments, asks_for_shapes, specify, specify_agent
+from .specifying import arguments, asks_for_shapes, specify, specify_agent, usual
 from .trained import environment_of, load_trained
 from .weights import load_weights, save_weights
 from .written import WRITTEN, Written, written
-from .zoo import build, is_agent, names, smallest_row
+from .zoo import build, is_agent, names, networks, options_of, smallest_row
 
 __all__ = [
     "EXAMPLES",
@@ -42,6 +42,8 @@ __all__ = [
     "load_trained",
     "load_weights",
     "names",
+    "networks",
+    "options_of",
     "pack",
     "read_examples",
     "require_callback",
@@ -54,6 +56,7 @@ __all__ = [
     "specify_agent",
     "take",
     "unpack",
+    "usual",
     "walked",
     "write_examples",
     "write_seen",

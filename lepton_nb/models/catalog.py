@@ -11,7 +11,24 @@ from typing import Any
 
 from .rl import AGENT_OPTIONS
 
-__all__ = ["LEGAL", "LISTS", "ROWS", "TASKS", "ZOO", "Entry", "listed"]
+__all__ = ["LEGAL", "LISTS", "ROWS", "TASKS", "ZOO", "Entry", "Usual", "listed"]
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Data of a usual size.
+
+    Args:
+        shape: of a row.
+        classes: number of classes, targets or labels.
+        task: what they are.
+        told: what such data tells a network.
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+    task: str = "classification"
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,8 @@ class Entry:
         tasks: what it can do; empty for all tasks.
         needs: an option without which it cannot be built, and how the data comes to tell it.
         legal: what each may be, where that is not as for the others.
+        about: what it is, in a line.
+        usual: what it is drawn for where there is no data.
     """
 
     module: str
@@ -37,6 +56,8 @@ class Entry:
     tasks: tuple[str, ...] = ()
     needs: tuple[str, str] = ("", "")
     legal: Mapping[str, tuple[Callable[[Any], bool], str]] = field(default_factory=dict)
+    about: str = ""
+    usual: Usual = field(default_factory=lambda: Usual((30,), 2))
 
 
 _FITTING = ("lr", "weight_decay", "schedule", "label_smoothing", "loss", "class_weights")
@@ -52,9 +73,24 @@ ZOO = {
         None,
         ("normal", "hidden", "noise", "threshold", "dropout", *_RATE),
         tasks=("classification",),
+        about="rebuilds what is normal, and tells what is not",
     ),
-    "cnn": Entry("cnn", "CNN", 3, ("channels", "dropout", *_FITTING)),
-    "dqn": Entry("rl.dqn", "DQN", None, tuple(AGENT_OPTIONS), legal=AGENT_OPTIONS),
+    "cnn": Entry(
+        "cnn",
+        "CNN",
+        3,
+        ("channels", "dropout", *_FITTING),
+        about="convolutions over small images",
+        usual=Usual((1, 28, 28), 10),
+    ),
+    "dqn": Entry(
+        "rl.dqn",
+        "DQN",
+        None,
+        tuple(AGENT_OPTIONS),
+        legal=AGENT_OPTIONS,
+        about="learns to act by trying (deep Q learning)",
+    ),
     "forecaster": Entry(
         "forecaster",
         "Forecaster",
@@ -63,14 +99,25 @@ ZOO = {
         ("history",),
         ("regression",),
         ("history", "load the series with lepton data load SERIES --target NAME --time-column NAME --horizon STEPS"),
+        about="the next steps of a series, with quantiles",
+        usual=Usual((32,), 7, "regression", {"history": 28}),
     ),
-    "mlp": Entry("mlp", "MLP", None, ("hidden", "dropout", *_COLUMNS, *_FITTING), ("categories",)),
+    "mlp": Entry(
+        "mlp",
+        "MLP",
+        None,
+        ("hidden", "dropout", *_COLUMNS, *_FITTING),
+        ("categories",),
+        about="fully connected layers, for tables",
+    ),
     "rnn": Entry(
         "rnn",
         "RNN",
         2,
-        ("vocabulary", "cell", "size", "width", "layers", "dropout", "word_dropout", *_FITTING),
+        ("vocabulary", "cell", "size", "width", "layers", "kernels", "dropout", "word_dropout", *_FITTING),
         ("vocabulary",),
+        about="GRU or LSTM, for texts and sequences",
+        usual=Usual((256,), 2, told={"vocabulary": 4096}),
     ),
     "tab_transformer": Entry(
         "tab_transformer",
@@ -78,6 +125,8 @@ ZOO = {
         None,
         (*_COLUMNS, "layers", "heads", "dropout", *_FITTING),
         ("categories",),
+        about="attention over the columns of a table",
+        usual=Usual((20,), 2, told={"categories": (6, 4)}),
     ),
     "transformer": Entry(
         "transformer",
@@ -85,6 +134,8 @@ ZOO = {
         2,
         ("vocabulary", "width", "heads", "layers", "positions", "dropout", "word_dropout", *_FITTING),
         ("vocabulary",),
+        about="attention over the steps of texts and sequences",
+        usual=Usual((256,), 2, told={"vocabulary": 4096}),
     ),
     "two_tower": Entry(
         "two_tower",
@@ -92,6 +143,8 @@ ZOO = {
         None,
         ("hidden", "size", "dropout", *_RATE, "label_smoothing", "class_weights"),
         tasks=("classification",),
+        about="what somebody takes next, out of all items",
+        usual=Usual((200,), 50),
     ),
 }
 
@@ -163,7 +216,7 @@ def listed(value: Any) -> Any:
 # What each option may be, and how that is told: a network that cannot be built is refused before its run starts.
 LEGAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(LISTS, (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}, or one of them")),
-    "categories": (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}"),
+    **dict.fromkeys(("categories", "kernels"), (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}")),
     **dict.fromkeys(
         ("dropout", "label_smoothing", "word_dropout"),
         (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),

@@ -45,7 +45,11 @@ class Row(nn.Module):
 
 def numbers_of(embedding: str, columns: int, size: int, bins: int) -> nn.Module:
     """An embedding of numbers by its name; the arguments are those of `Row`."""
-    kinds = {"linear": Linear, "periodic": Periodic, "piecewise": Piecewise}
+    kinds: dict[str, type[Linear | Periodic | Piecewise]] = {
+        "linear": Linear,
+        "periodic": Periodic,
+        "piecewise": Piecewise,
+    }
     return kinds[embedding](columns, size, bins)
 
 
@@ -159,11 +163,12 @@ class Piecewise(nn.Module):
         """Cut the bins by rows `[N, F or more]`."""
         shares = torch.linspace(0, 1, self._bins + 1, dtype=torch.float64)
         for column in range(len(self.left)):
-            values, counts = features[:, column].unique(return_counts=True)
+            # Not by the method of the same name, which has no types.
+            values, counts = torch.unique(features[:, column], return_counts=True)
             if len(values) > 1:
                 reached = counts.double().sqrt().cumsum(0)
                 places = torch.searchsorted(reached, shares * reached[-1]).clamp(max=len(values) - 1)
-                self._cut(column, values[places].unique())
+                self._cut(column, torch.unique(values[places]))
 
     def _cut(self, column: int, edges: Tensor) -> None:
         """Lay the bins of a column between edges; those that are not needed are always 0."""

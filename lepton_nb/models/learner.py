@@ -71,6 +71,7 @@ class Learner(pl.LightningModule):
             features: float32 `[N, *feature_shape]`.
             targets: as a batch has them, `[N]` or `[N, width]`.
         """
+        part: Any
         for part in self.modules():
             if getattr(part, "asks_for_rows", False):
                 part.learn_from(features, targets)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 
-__all__ = ["Pooled", "SequenceNetwork", "Steps"]
+__all__ = ["Grams", "Pooled", "SequenceNetwork", "Steps"]
 
 PADDING = 0
 
@@ -52,6 +52,27 @@ class Steps(nn.Module):
             kept = torch.rand(features.shape, device=features.device) >= self.word_dropout
             vectors = vectors * kept[..., None]
         return self.dropout(vectors), is_step
+
+
+class Grams(nn.Module):
+    """What stands beside each other in a row: one-dimensional convolutions of several widths (arXiv:1408.5882).
+
+    Args:
+        width: of the vector of a step, before and behind.
+        kernels: how many steps each convolution sees, odd numbers.
+    """
+
+    def __init__(self, width: int, kernels: Sequence[int]) -> None:
+        super().__init__()
+        shares = [width // len(kernels) + (place < width % len(kernels)) for place in range(len(kernels))]
+        self.parts = nn.ModuleList(
+            nn.Conv1d(width, share, size, padding=size // 2) for share, size in zip(shares, kernels, strict=True)
+        )
+
+    def forward(self, values: Tensor, is_step: Tensor) -> Tensor:
+        """float32 [N, L, width] to the same; padding is zeros, as what lies beyond the ends is."""
+        there = (values * is_step[..., None]).transpose(1, 2)
+        return torch.relu(torch.cat([part(there) for part in self.parts], dim=1)).transpose(1, 2)
 
 
 class Pooled(nn.Module):

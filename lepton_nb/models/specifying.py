@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UsageError
-from .rl import Environment, defaults
+from .catalog import ZOO
+from .rl import Environment, defaults, environment
 from .spec import Spec, require_lightning
 from .zoo import check, is_agent, options_of, refuse_texts, told
 
-__all__ = ["arguments", "asks_for_shapes", "specify", "specify_agent"]
+__all__ = ["arguments", "asks_for_shapes", "specify", "specify_agent", "usual"]
 
 _RATES = ("lr", "learning_rate")
 
@@ -143,6 +144,22 @@ def specify_agent(net: str, environment: Environment, options: Mapping[str, Any]
     given["environment"] = environment.name
     given["batch"] = defaults(environment.feature_shape, given, environment.actions)["batch"]
     return Spec("zoo", net, environment.feature_shape, len(environment.actions), given, environment.source)
+
+
+def usual(name: str, options: Mapping[str, Any]) -> Spec:
+    """A network of the zoo for rows of a usual size, to be looked at.
+
+    Args:
+        name: of the network.
+        options: its own arguments.
+
+    Raises:
+        UsageError: it cannot take such options.
+    """
+    if is_agent(name):
+        return specify_agent(name, environment("maze:8x8"), options)
+    rows = ZOO[name].usual
+    return specify(name, rows.shape, rows.classes, options, task=rows.task, about=rows.told)
 
 
 def _arguments(kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: float | None) -> dict[str, Any]:

@@ -129,4 +129,5 @@ class _Layer(nn.Module):
         seen = functional.scaled_dot_product_attention(query, key, value, dropout_p=dropped)
         columns = columns + self.drop(self.told(seen.transpose(1, 2).reshape(rows, count, size)))
         gate, value = self.wide(self.norm2(columns)).chunk(2, dim=2)
-        return columns + self.drop(self.narrow(torch.relu(gate) * value))
+        whole: Tensor = columns + self.drop(self.narrow(torch.relu(gate) * value))
+        return whole

@@ -9,9 +9,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..errors import UsageError
+from ..records import TASKS as EVERY_TASK
+from ..records import Network
 from .catalog import LEGAL, LISTS, ROWS, TASKS, ZOO, listed
 
-__all__ = ["build", "check", "is_agent", "names", "options_of", "refuse_texts", "smallest_row", "told"]
+__all__ = ["build", "check", "is_agent", "names", "networks", "options_of", "refuse_texts", "smallest_row", "told"]
 
 
 def names() -> tuple[str, ...]:
@@ -22,6 +24,19 @@ def names() -> tuple[str, ...]:
         ('autoencoder', 'cnn', 'dqn', 'forecaster', 'mlp', 'rnn', 'tab_transformer', 'transformer', 'two_tower')
     """
     return tuple(sorted(ZOO))
+
+
+def networks() -> tuple[Network, ...]:
+    """What is known of each network that `build` knows."""
+    return tuple(_described(name) for name in names())
+
+
+def _described(name: str) -> Network:
+    entry = ZOO[name]
+    tasks = ("acting",) if is_agent(name) else entry.tasks or EVERY_TASK
+    needs, shape = ("observations", "of an environment") if is_agent(name) else ROWS[entry.dimensions or 0]
+    inputs = "a series" if "history" in entry.told else f"{needs} {shape}"
+    return Network(name, entry.about, tasks, inputs, entry.options)
 
 
 def options_of(name: str) -> tuple[str, ...]:

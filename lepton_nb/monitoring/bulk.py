@@ -56,7 +56,7 @@ def _counted(
 ) -> tuple[int, Counts]:
     import pyarrow as pa
 
-    from ..runtime.embedding import answer_features
+    from ..runtime.embedding import answer_features, output_features
 
     if int(head["format"]) > FORMAT:
         raise FormatError(
@@ -71,7 +71,7 @@ def _counted(
     if (found := bins(version)) is not None:
         if not model.labels:
             model.answers = bin_answers(answers.column(1).to_pylist(), found.reference)
-        answered = answer_features(probabilities) if len(probabilities) else {}
+        answered = answer_features(probabilities) if len(probabilities) else output_features(_numbers(answers))
         features = _features(head, given, found) | answered
         model.features = bin_features(features, found.reference)
         model.outside = count_outside(features, found.signature)
@@ -95,6 +95,19 @@ def _probabilities(answers: pa.Table) -> NDArray[np.float32]:
     flat = answers.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
     found: NDArray[np.float32] = flat.reshape(answers.num_rows, -1)
     return found
+
+
+def _numbers(answers: pa.Table) -> dict[str, NDArray[Any]]:
+    """The outputs that are a number each, without the id; none where the model tells a class."""
+    import pyarrow as pa
+
+    if "label" in answers.column_names:
+        return {}
+    return {
+        name: answers.column(name).to_numpy()
+        for name in answers.column_names
+        if name != "id" and pa.types.is_floating(answers.column(name).type)
+    }
 
 
 def _features(head: Mapping[str, Any], given: bytes, bins: Bins) -> dict[str, Any]:

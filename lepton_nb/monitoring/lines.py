@@ -126,7 +126,7 @@ def _count_version(batch: Batch, version: str, entries: list[dict[str, Any]], bi
 
 
 def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, NDArray[Any]]:
-    from ..runtime.embedding import answer_features
+    from ..runtime.embedding import answer_features, output_features
     from ..runtime.rows import arrays_of
     from ..runtime.summary import features_of
 
@@ -136,7 +136,11 @@ def _features(entries: Sequence[Mapping[str, Any]], bins: Bins) -> Mapping[str, 
         rows = [{name: value for name, value in row.items() if name in names} for row in rows]
     features: Mapping[str, NDArray[Any]] = features_of(arrays_of(rows, bins.signature), bins.signature, bins.tokenizers)
     features = {**features, **_sides(entries, bins)}
-    if "label" in entries[0]["outputs"]:
+    told = entries[0]["outputs"]
+    if "label" not in told and len(told) > 1:
+        answers = {name: np.array([entry["outputs"][name] for entry in entries]) for name in told}
+        features = {**features, **output_features(answers)}
+    if "label" in told:
         features = {**features, **answer_features(np.array([entry["outputs"]["probabilities"] for entry in entries]))}
     return features
 

@@ -29,7 +29,7 @@ def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drif
         FormatError: the model folder cannot be read.
         DataError: an input is missing or has another shape.
     """
-    from ..runtime.embedding import answer_features
+    from ..runtime.embedding import answer_features, output_features
     from ..runtime.model import Model
     from ..runtime.summary import features_of
     from ..runtime.tokens import tokenizers_of
@@ -46,6 +46,8 @@ def check_drift(model: Path, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Drif
         features = features_of(inputs, loaded.signature, tokenizers_of(model, loaded.signature))
         if loaded.signature.is_classification:
             features = {**features, **answer_features(answers)}
+        else:
+            features = {**features, **output_features(answers)}
     except ValueError as cause:
         raise DataError(f"the rows do not fit the model {model}", got=str(cause)) from cause
     if not loaded.signature.is_classification:

@@ -31,6 +31,7 @@ from .loop import Decision, Stage, Watch, Watches
 from .metrics import better, monitored
 from .models import Artifact, Bento, Card
 from .monitoring import Drift, DriftStep, FeatureDrift, FeatureHistogram, Health, Traffic, UsageStep
+from .networks import Layer, Layers, Network, Networks
 from .pipelines import FAILURES, Graph, Outputs, PipelineRun, Step, StepStatus
 from .plays import Play
 from .profiles import Check, ColumnProfile, Problem, Profile
@@ -77,11 +78,15 @@ __all__ = [
     "Finished",
     "Graph",
     "Health",
+    "Layer",
+    "Layers",
     "Line",
     "Load",
     "Logs",
     "Metric",
     "Metrics",
+    "Network",
+    "Networks",
     "Note",
     "Objective",
     "Outputs",

@@ -6,13 +6,16 @@ a graph that nobody changed too. Of many classes a few fixed projections are eno
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["answer_features"]
+__all__ = ["answer_features", "output_features"]
 
 _PROJECTIONS = 3
+# Of more outputs the first ones.
+_MOST_OUTPUTS = 20
 # float32 tells no smaller differences of a probability from 1; nor does it matter here.
 _SMALLEST = 1e-6
 
@@ -40,3 +43,19 @@ def answer_features(probabilities: np.ndarray[Any, Any]) -> dict[str, np.ndarray
         direction = np.cos(np.pi * (wave + 1) * (2 * np.arange(classes) + 1) / (2 * classes))
         features[f"prediction.logits{wave}"] = logits @ direction / np.sqrt(classes / 2)
     return features
+
+
+def output_features(outputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    """Features of the answers of a model with several numbers, or labels: `prediction.NAME` of each, float64 [N].
+
+    A single number is counted as the answer itself, and what is no number for each row is left out.
+
+    Example:
+        >>> list(output_features({"cost": np.array([1.0]), "days": np.array([2.0])}))
+        ['prediction.cost', 'prediction.days']
+    """
+    if len(outputs) < 2:
+        return {}
+    plain = [(name, np.asarray(values)) for name, values in outputs.items()]
+    numbers = [(name, values) for name, values in plain if values.ndim == 1 and values.dtype.kind in "fiu"]
+    return {f"prediction.{name}": values.astype(np.float64) for name, values in numbers[:_MOST_OUTPUTS]}

@@ -1,14 +1,13 @@
 """POST /feedback: what was right, told later.
 
 One line of `feedback-<pid>-<seq>.jsonl` per label: `{"format": 1, "id": prediction id, "label": class or number,
-"time": s}`.
+"time": s}`; of several numbers an object of them by name, of labels a list of those that hold.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,12 +16,13 @@ from starlette.types import Receive, Scope, Send
 from .asking import INLINE_BYTES
 from .engine import Arrival, Engine
 from .errors import RequestError
-from .formats import FORMAT, LARGEST_LABEL, PREDICTION_ID, Signature
+from .formats import FORMAT, PREDICTION_ID
+from .truths import Truths
 
 if TYPE_CHECKING:
     from .worker import Worker
 
-__all__ = ["Feedback", "is_number"]
+__all__ = ["Feedback"]
 
 
 class Feedback:
@@ -42,16 +42,11 @@ class Feedback:
     async def _keep(self, engine: Engine, body: bytes, _: str, arrival: Arrival) -> tuple[bytes, bytes, Any]:
         standing = self._worker.started()[1]
         # Who answered is not known here: what any of those that stand can answer is a label.
-        signatures = [one.signature for one in standing.engines.values()]
-        classes = dict.fromkeys(name for one in signatures for name in one.classes)
-        numbers = any(map(is_number, signatures))
-        if not classes and not numbers:
+        truths = Truths.of(one.signature for one in standing.engines.values())
+        if not truths:
             text = "no label is taken: the model answers tensors, and neither a class nor a single number"
             raise RequestError(422, "invalid_body", text)
-        if len(body) > INLINE_BYTES:
-            labels = await asyncio.to_thread(_labels, body, classes, numbers)
-        else:
-            labels = _labels(body, classes, numbers)
+        labels = await asyncio.to_thread(_labels, body, truths) if len(body) > INLINE_BYTES else _labels(body, truths)
         now = time.time()
         lines = b"".join(
             orjson.dumps({"format": FORMAT, **one, "time": now}, option=orjson.OPT_APPEND_NEWLINE) for one in labels
@@ -61,12 +56,7 @@ class Feedback:
         return orjson.dumps({"accepted": len(labels)}), b"application/json", ()
 
 
-def is_number(signature: Signature) -> bool:
-    """Whether what is right is a number: the answer is one."""
-    return signature.task == "regression" and [one.shape for one in signature.outputs] == [()]
-
-
-def _labels(body: bytes, classes: Collection[str], numbers: bool) -> list[dict[str, Any]]:
+def _labels(body: bytes, truths: Truths) -> list[dict[str, Any]]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as cause:
@@ -80,15 +70,6 @@ def _labels(body: bytes, classes: Collection[str], numbers: bool) -> list[dict[s
             raise RequestError(422, "invalid_body", 'expected {"id": prediction id, "label": class}', row=number)
         if not isinstance(item["id"], str) or not PREDICTION_ID.fullmatch(item["id"]):
             raise RequestError(422, "invalid_body", f"feedback {number}: id is not that of a prediction", row=number)
-        if not _is_label(item["label"], classes, numbers):
-            known = [f"one of {', '.join(list(classes)[:20])}"] if classes else []
-            wanted = " or ".join([*known, *([f"a finite number up to {LARGEST_LABEL:g}"] if numbers else [])])
-            raise RequestError(422, "invalid_body", f"feedback {number}: label is not {wanted}", row=number)
+        if not truths.takes(item["label"]):
+            raise RequestError(422, "invalid_body", f"feedback {number}: label is not {truths.expected}", row=number)
     return items
-
-
-def _is_label(label: object, classes: Collection[str], numbers: bool) -> bool:
-    if isinstance(label, str):
-        return label in classes
-    # Neither is NaN nor infinity within it.
-    return numbers and isinstance(label, (int, float)) and not isinstance(label, bool) and abs(label) <= LARGEST_LABEL

@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 
 from .columns import ARROW, NUMPY
-from .feedback import is_number
 from .formats import Signature
 from .inference import datatype
 from .pictures import KINDS
 from .schemas import example, output, schema
+from .truths import Truths, labels_of, numbers_of
 
 __all__ = ["document"]
 
@@ -46,7 +46,7 @@ def document(signature: Signature, version: str) -> bytes:
         "security": [{"token": []}],
         "paths": {
             "/predict": {"post": _predict(signature, name)},
-            **({"/feedback": {"post": _feedback(signature)}} if signature.classes or is_number(signature) else {}),
+            **({"/feedback": {"post": _feedback(signature)}} if Truths.of([signature]) else {}),
             "/signature": {"get": _told("What the model takes and answers", {"type": "object"})},
             "/metrics": {"get": _told("Counters in Prometheus's format", {"type": "string"}, "text/plain")},
             "/docs.json": {"get": _told("This document", {"type": "object"})},
@@ -130,6 +130,11 @@ def _bulk_kinds(signature: Signature) -> list[str]:
 def _label(signature: Signature) -> dict[str, Any]:
     if signature.classes:
         return {"type": "string", "enum": list(signature.classes)}
+    if names := labels_of(signature):
+        return {"type": "array", "uniqueItems": True, "items": {"type": "string", "enum": list(names)}}
+    if names := numbers_of(signature):
+        numbers = {name: {"type": "number"} for name in names}
+        return {"type": "object", "required": list(names), "additionalProperties": False, "properties": numbers}
     return {"type": "number"}
 
 

@@ -3,11 +3,11 @@
 from .attending import attach
 from .events import Tail
 from .following import last_lines
-from .job import ask_to_stop
+from .job import Job, ask_to_stop
 from .options import FIT_OPTIONS, Accelerator, Fit, Place, Precision
 from .resuming import resume
-from .sources import travels
-from .starting import check, train
+from .sources import loaders_of, travels
+from .starting import check, specified, train
 from .stopping import stop
 from .tuning import Method, attach_study, delete_study, is_study, resume_study, stop_study, studies, study_of, tune
 
@@ -15,6 +15,7 @@ __all__ = [
     "FIT_OPTIONS",
     "Accelerator",
     "Fit",
+    "Job",
     "Method",
     "Place",
     "Precision",
@@ -26,8 +27,10 @@ __all__ = [
     "delete_study",
     "is_study",
     "last_lines",
+    "loaders_of",
     "resume",
     "resume_study",
+    "specified",
     "stop",
     "stop_study",
     "studies",

@@ -1,4 +1,4 @@
-"""Cases of bench_models: forecasts, anomalies, and transfer learning. Each gives the scores of both sides for a seed."""
+"""Cases of bench_models: forecasts, anomalies, transfer learning. Each gives the scores of both sides for a seed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,6 @@ __all__ = ["anomaly_vs_iforest", "forecast_vs_naive", "forecast_vs_ridge", "tran
 TEMPERATURES = Path(__file__).parents[3] / "shared" / "data" / "daily-min-temperatures.csv"
 _AHEAD, _BACK, _TWO_YEARS = 7, 28, 730
 _LABELS, _EPOCHS, _BATCH = 20, 4, 20
-
-
-class AbsentError(Exception):
-    """The data of a case is not beside the project."""
 
 
 def forecast_vs_ridge(seed: int) -> tuple[float, float]:
@@ -43,7 +39,7 @@ def forecast_vs_naive(seed: int) -> tuple[float, float]:
 
 def _forecast(seed: int) -> tuple[float, tuple[Any, Any], NDArray[Any], tuple[NDArray[Any], NDArray[Any]]]:
     if not TEMPERATURES.is_file():
-        raise AbsentError(f"there is no {TEMPERATURES.name} in {TEMPERATURES.parent}")
+        raise FileNotFoundError(f"there is no {TEMPERATURES.name} in {TEMPERATURES.parent}")
     data = lepton_nb.data_load(
         TEMPERATURES, target="Temp", time_column="Date", horizon=_AHEAD, history=_BACK, test_size=_TWO_YEARS / 3541
     )
@@ -86,8 +82,9 @@ def anomaly_vs_iforest(seed: int) -> tuple[float, float]:
 def transfer_20(seed: int) -> tuple[float, float]:
     """Digits 5 to 9 with 20 labels a class: accuracy on all their other images after 20 steps.
 
-    Ours begins with the weights of a network that learned the digits 0 to 4, with a new last layer; the peer is the same
-    network from scratch, with as many steps. With ever more steps both come together: after 120 both read 97 of 100.
+    Ours begins with the weights of a network that learned the digits 0 to 4, with a new last layer; the peer is the
+    same network from scratch, with as many steps. With ever more steps both come together: after 120 both
+    read 97 of 100.
     """
     import torch
 

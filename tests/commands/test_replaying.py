@@ -14,6 +14,8 @@ READS = (
         "data check",
         "data profile",
         "data drift",
+        "models list",
+        "models show",
         "runs",
         "runs show",
         "runs compare",

@@ -23,6 +23,17 @@ TOLD = {
         r"stopped",
         r"status +stopped",
     ),
+    "maze": (
+        r"planes: \(3, 9, 9\) shortest way: \d+ steps",
+        r"status +finished",
+        r"solved_within_twice +",
+        r"solved (9\d|100)% of the mazes",
+        r"episode 17179869189 of maze:4x4, played by run",
+        r"\d+ of 30 larger mazes solved",
+        r"label +",
+        r"reached after \d+ steps; the shortest way takes \d+",
+        r"status +stopped",
+    ),
     "monitoring": (
         r"healthy 1200",
         r"drifting\nage +PSI +0\.\d+ .*drifted: True",

@@ -134,13 +134,17 @@ class DQN(pl.LightningModule):
     @property
     def epsilon(self) -> float:
         """Share of the actions that are drawn at random now."""
-        share = min(1.0, self.learned / self.settings["epsilon_steps"])
-        return float(1 + share * (self.settings["epsilon_end"] - 1))
+        return 1 + self._share * (float(self.settings["epsilon_end"]) - 1)
 
     @property
     def beta(self) -> float:
         """How far weights make up for drawing by priority now: from 0.4 to 1 as epsilon falls."""
-        return 0.4 + 0.6 * min(1.0, self.learned / self.settings["epsilon_steps"])
+        return 0.4 + 0.6 * self._share
+
+    @property
+    def _share(self) -> float:
+        """How much of the time in which epsilon falls is over."""
+        return min(1.0, float(self.learned / self.settings["epsilon_steps"]))
 
     # ---- what it is fed with
 
@@ -161,19 +165,35 @@ class DQN(pl.LightningModule):
         """The Huber loss of a batch, against what the target network says of what came after."""
         seen, actions, rewards, after, discounts, weights, places = batch
         if self.learned % self.settings["target_every"] == 0:
-            self._target[0].load_state_dict(self.network.state_dict())
-        self.learned += 1
+            self._follow()
+        # Not by `+=`: `nn.Module.__setattr__` looks at each value as if it were a parameter.
+        vars(self)["learned"] += 1
         with torch.no_grad():
-            told = self._target[0].to(self.device)(after)
+            told = self._target[0](after)
             chosen = (self.network(after) if self.settings["double"] else told).argmax(dim=1, keepdim=True)
             aims = rewards + discounts * told.gather(1, chosen).squeeze(1)
         values = self(seen).gather(1, actions.unsqueeze(1)).squeeze(1)
-        if self._experience is not None:
+        if self._experience is not None and self.settings["prioritised"]:
             self._experience.judge(places, values - aims)
-        loss = (weights * functional.smooth_l1_loss(values, aims, reduction="none")).mean()
-        self._loss = self._loss + loss.detach()
-        self._losses += 1
+        loss = (
+            (weights * functional.smooth_l1_loss(values, aims, reduction="none")).mean()
+            if self.settings["prioritised"]
+            else functional.smooth_l1_loss(values, aims)
+        )
+        self._loss.add_(loss.detach())
+        vars(self)["_losses"] += 1
         return loss
+
+    def on_fit_start(self) -> None:
+        """Put what Lightning knows nothing of where the network is."""
+        self._target[0].to(self.device)
+        self._loss = self._loss.to(self.device)
+
+    def _follow(self) -> None:
+        """Have the target network as the network is."""
+        with torch.no_grad():
+            for theirs, ours in zip(self._target[0].parameters(), self.network.parameters(), strict=True):
+                theirs.copy_(ours)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """Nothing: the loader plays the episodes."""
@@ -209,7 +229,7 @@ class DQN(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.lr)
+        return torch.optim.Adam(self.parameters(), lr=self.lr, fused=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add how far it is, and the target network."""

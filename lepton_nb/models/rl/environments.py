@@ -59,7 +59,7 @@ class Environment:
             return Mazes(count, *self.maze, seeds=seeds, rng=np.random.default_rng(seed))
         from .gyms import GymWorlds
 
-        return GymWorlds(self, count, seed)
+        return GymWorlds(self.name.removeprefix("gym:"), self.source, count, seed)
 
 
 def is_environment(value: object) -> bool:
@@ -100,13 +100,16 @@ def environment(value: object) -> Environment:
         if kind == "maze":
             return _maze(value, rest)
         if kind == "gym" and rest:
-            from .gyms import gym_environment
+            from .gyms import described
 
-            return gym_environment(rest)
+            found = described(rest)
+            return Environment(value, found.feature_shape, found.actions, threshold=found.threshold)
     elif callable(value):
-        from .gyms import own_environment
+        from .gyms import own_described
 
-        return own_environment(value)
+        name = getattr(value, "__name__", type(value).__name__)
+        found = own_described(name, value)
+        return Environment(name, found.feature_shape, found.actions, source=value, threshold=found.threshold)
     raise UsageError(
         f"{value!r} is no environment" if isinstance(value, str) else f"a {type(value).__name__} is no environment",
         expected=f"{_FORMS}, or a function of the notebook that makes a gymnasium environment",

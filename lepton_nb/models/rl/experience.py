@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .environments import Environment
 from .episodes import Episodes
 from .replay import Replay, Returns
 
-if TYPE_CHECKING:
-    from .dqn import DQN
+__all__ = ["Agent", "Experience", "Greedy"]
 
-__all__ = ["Experience", "Greedy"]
+
+class Agent(Protocol):
+    """Whoever acts and learns."""
+
+    environment: Environment
+    settings: dict[str, Any]
+    learned: int
+
+    @property
+    def epsilon(self) -> float:
+        """Share of the actions that are drawn at random."""
+
+    @property
+    def beta(self) -> float:
+        """How far weights make up for drawing by priority."""
+
+    def best(self, observations: NDArray[Any]) -> NDArray[np.int64]:
+        """The actions that it thinks best, int64 [N]."""
 
 
 class Experience:
@@ -32,7 +49,7 @@ class Experience:
         batches: of an epoch.
     """
 
-    def __init__(self, agent: DQN, batches: int) -> None:
+    def __init__(self, agent: Agent, batches: int) -> None:
         self._agent, self._batches = agent, batches
         self.position = self._epoch = 0
         # Steps of environments that were taken to learn from, and the returns of the episodes that ended lately.
@@ -68,7 +85,7 @@ class Experience:
 
     def judge(self, places: Tensor, errors: Tensor) -> None:
         """Say how wrong what was drawn is."""
-        if self._agent.settings["prioritised"] and self._replay is not None:
+        if self._replay is not None:
             self._replay.judge(places.cpu().numpy(), errors.detach().cpu().numpy())
 
     def close(self) -> None:
@@ -128,7 +145,7 @@ class Greedy:
         agent: the network.
     """
 
-    def __init__(self, agent: DQN) -> None:
+    def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self.episodes: Episodes | None = None
 

@@ -11,16 +11,15 @@ from gymnasium import error, spaces
 from numpy.typing import NDArray
 
 from ...errors import MissingError, UsageError, near
-from .environments import Environment
-from .worlds import Stepped
+from .worlds import Described, Stepped
 
-__all__ = ["GymWorlds", "gym_environment", "own_environment"]
+__all__ = ["GymWorlds", "described", "own_described"]
 
 _MISSING = (ImportError, error.DependencyNotInstalled)
 
 
-def gym_environment(name: str) -> Environment:
-    """The environment that gymnasium knows by a name.
+def described(name: str) -> Described:
+    """What gymnasium knows of an environment by its name.
 
     Raises:
         UsageError: it knows none, or the environment's actions are not countable.
@@ -36,16 +35,15 @@ def gym_environment(name: str) -> Environment:
         raise UsageError(f"gymnasium has no environment {name!r}", got=str(cause), hint=hint) from cause
     except Exception as cause:
         raise UsageError(f"gym:{name} cannot be made", got=f"{type(cause).__name__}: {cause}") from cause
-    return _described(f"gym:{name}", made, None, spec.reward_threshold)
+    return _described(f"gym:{name}", made, spec.reward_threshold)
 
 
-def own_environment(source: Callable[[], Any]) -> Environment:
-    """The environment that a function of a notebook makes.
+def own_described(name: str, source: Callable[[], Any]) -> Described:
+    """What the environment says of itself that a function of a notebook makes.
 
     Raises:
         UsageError: it fails, makes something else, or the environment's actions are not countable.
     """
-    name = getattr(source, "__name__", type(source).__name__)
     try:
         made = source()
     except Exception as cause:
@@ -57,7 +55,7 @@ def own_environment(source: Callable[[], Any]) -> Environment:
             got=f"a {type(made).__name__}",
             hint="give a function without arguments that makes a new one at each call",
         )
-    return _described(name, made, source, made.spec.reward_threshold if made.spec else None)
+    return _described(name, made, made.spec.reward_threshold if made.spec else None)
 
 
 class GymWorlds:
@@ -67,18 +65,18 @@ class GymWorlds:
     others are float32 as they are.
 
     Args:
-        described: which environment.
+        name: as gymnasium knows it.
+        source: makes one that gymnasium knows nothing of; None for one with a name.
         count: N.
         seed: of the environments.
     """
 
-    def __init__(self, described: Environment, count: int, seed: int) -> None:
+    def __init__(self, name: str, source: Callable[[], Any] | None, count: int, seed: int) -> None:
         self.count, self._seed = count, seed
         mode = gymnasium.vector.AutoresetMode.NEXT_STEP
-        if described.source is not None:
-            self._worlds: Any = gymnasium.vector.SyncVectorEnv([described.source] * count, autoreset_mode=mode)
+        if source is not None:
+            self._worlds: Any = gymnasium.vector.SyncVectorEnv([source] * count, autoreset_mode=mode)
         else:
-            name = described.name.partition(":")[2]
             way = "vector_entry_point" if gymnasium.spec(name).vector_entry_point else "sync"
             self._worlds = gymnasium.make_vec(name, num_envs=count, vectorization_mode=way)
             if self._worlds.metadata.get("autoreset_mode", mode) is not mode:
@@ -117,7 +115,7 @@ class GymWorlds:
         return values / np.float32(255) if self._space.dtype == np.uint8 else values
 
 
-def _described(name: str, made: Any, source: Callable[[], Any] | None, threshold: float | None) -> Environment:
+def _described(name: str, made: Any, threshold: float | None) -> Described:
     actions, seen = made.action_space, made.observation_space
     made.close()
     if not isinstance(actions, spaces.Discrete) or int(actions.start) != 0 or int(actions.n) < 2:
@@ -138,6 +136,7 @@ def _described(name: str, made: Any, source: Callable[[], Any] | None, threshold
             got=str(seen),
             hint="gymnasium.wrappers.FlattenObservation makes a Box of them",
         )
-    names = getattr(made.unwrapped, "actions", None)
-    named = isinstance(names, tuple) and len(names) == int(actions.n) and all(isinstance(one, str) for one in names)
-    return Environment(name, shape, names if named else tuple(map(str, range(int(actions.n)))), None, source, threshold)
+    names: Any = getattr(made.unwrapped, "actions", None)
+    if not (isinstance(names, tuple) and len(names) == int(actions.n) and all(isinstance(one, str) for one in names)):
+        names = tuple(map(str, range(int(actions.n))))
+    return Described(shape, names, threshold)

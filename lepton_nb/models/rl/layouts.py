@@ -203,7 +203,8 @@ class _Draws:
 
     def shares(self, count: int) -> NDArray[np.float64]:
         """float64 [M, count], from 0 to below 1."""
-        return (self.numbers(count) >> np.uint64(11)) * 2.0**-53
+        shares: NDArray[np.float64] = (self.numbers(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return shares
 
     def quarters(self) -> NDArray[np.int64]:
         """Four numbers of 16 bits, int64 [M, 4]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -15,7 +15,7 @@ from .mazes import Mazes
 __all__ = ["Maze"]
 
 
-class Maze(gymnasium.Env):  # type: ignore[misc]  # it has types of its own that mypy is not given
+class Maze(gymnasium.Env[NDArray[np.float32], np.int64]):
     """A maze of H x W rooms with one agent and one goal, another one in each episode.
 
     Observation: float32 [3, 2 H + 1, 2 W + 1], 1 for walls, the agent and the goal on a plane each; room (r, c) lies at
@@ -34,7 +34,7 @@ class Maze(gymnasium.Env):  # type: ignore[misc]  # it has types of its own that
         UsageError: there is no such maze.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012 -- as gymnasium declares it
     actions = ACTIONS
 
     def __init__(self, height: int = 8, width: int = 8, removed: float = 0.1) -> None:
@@ -54,7 +54,7 @@ class Maze(gymnasium.Env):  # type: ignore[misc]  # it has types of its own that
         self._seen = self._worlds.reset()[0]
         return self._seen, {"shortest": int(self._worlds.shortest()[0])}
 
-    def step(self, action: int) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.int64) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Move."""
         done = self._worlds.step(np.array([action], np.int64))
         self._seen = done.after[0]

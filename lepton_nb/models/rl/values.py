@@ -92,7 +92,7 @@ class PlannerValues(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         """float32 [N, planes, 2 H + 1, 2 W + 1] to float32 [N, 4], in the order up, right, down, left."""
         rooms = self.look(observation)
-        told = functional.softplus(self.costs(rooms)).unflatten(1, (8, self.channels)).unbind(1)
+        told = torch.split(functional.softplus(self.costs(rooms)), self.channels, dim=1)
         costs, stays, worth = told[:4], told[4:], self.worth(rooms)
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             with torch.no_grad():

@@ -8,7 +8,22 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Stepped", "Worlds"]
+__all__ = ["Described", "Stepped", "Worlds"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of an environment before anything is done in it.
+
+    Args:
+        feature_shape: shape of an observation, float32.
+        actions: what may be done, in order.
+        threshold: return from which an episode counts as solved; None where nobody says.
+    """
+
+    feature_shape: tuple[int, ...]
+    actions: tuple[str, ...]
+    threshold: float | None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Predicted(NamedTuple):
         inputs: the row as it was logged, without columns that are private.
         masked: columns whose values are hashed or left out.
         value: the predicted number, where that is the answer.
+        values: numbers by their names, where several are the answer.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Predicted(NamedTuple):
     inputs: Mapping[str, Any]
     masked: Sequence[str]
     value: float | None = None
+    values: Mapping[str, float] = {}
 
 
 def moment_of(identifier: str) -> float:
@@ -132,10 +134,12 @@ def _sealed(folder: Path, ids: Collection[str], signature_of: Callable[[str], Si
                 masked = [one.name for one in found.schema.field("inputs").type if one.metadata]
                 signature = signature_of(found.column("version")[0].as_py()) if len(found) else None
                 for row in found.to_pylist():
-                    if not row["shadow"] and (row["label"] is not None or row["value"] is not None):
+                    values = _numbers(orjson.loads(row["outputs"])) if row["outputs"] else {}
+                    if not row["shadow"] and (row["label"] is not None or row["value"] is not None or values):
                         yield Predicted(
                             *(row["id"], row["time"], row["version"], row["label"] or ""),
                             *(row["probabilities"] or (), _as_sent(row["inputs"], signature), masked, row["value"]),
+                            values,
                         )
 
 
@@ -209,28 +213,34 @@ def _parsed(chunk: bytes, wanted: set[bytes]) -> Iterator[Predicted]:
             if "error" in entry or entry.get("shadow"):
                 continue
             given, masked = entry["inputs"], entry.get("masked", ())
-            label, probabilities, value = _answer(entry["outputs"])
+            label, probabilities, value, values = _answer(entry["outputs"])
             yield Predicted(
                 *(str(entry["id"]), float(entry["time"]), str(entry["version"]), label),
-                *(probabilities, given, masked, value),
+                *(probabilities, given, masked, value, values),
             )
         except (ValueError, TypeError, KeyError):
             # Whoever counts lines counts it as broken.
             continue
 
 
-def _answer(outputs: Mapping[str, Any]) -> tuple[str, Sequence[float], float | None]:
-    """The class and its probabilities, or the only number.
+def _answer(outputs: Mapping[str, Any]) -> tuple[str, Sequence[float], float | None, Mapping[str, float]]:
+    """The class and its probabilities, or the only number, or several by their names.
 
     Raises:
-        KeyError: it is neither.
+        KeyError: it is none of these.
     """
     if "label" in outputs:
-        return str(outputs["label"]), outputs["probabilities"], None
-    values = [value for name, value in outputs.items() if name != "id"]
-    if len(values) != 1 or type(values[0]) not in (int, float):
-        raise KeyError("neither a class nor a number")
-    return "", (), float(values[0])
+        return str(outputs["label"]), outputs["probabilities"], None, {}
+    values = _numbers({name: value for name, value in outputs.items() if name != "id"})
+    if not values:
+        raise KeyError("neither a class nor numbers")
+    return "", (), next(iter(values.values())) if len(values) == 1 else None, values if len(values) > 1 else {}
+
+
+def _numbers(outputs: Mapping[str, Any]) -> dict[str, float]:
+    """Outputs that are a number each; none where one of them is something else."""
+    plain = all(type(value) in (int, float) for value in outputs.values())
+    return {name: float(value) for name, value in outputs.items()} if plain else {}
 
 
 def _of_records(
@@ -262,9 +272,9 @@ def _of_record(
     inputs = _inputs(head, given, known, signature)
     masked = list(head.get("masked") or ())
     for row, one in zip(inputs, answers.take(known).to_pylist(), strict=True):
-        label, probabilities, value = _answer(one)
+        label, probabilities, value, values = _answer(one)
         yield Predicted(
-            *(one["id"], float(head["time"]), str(head["version"]), label), *(probabilities, row, masked, value)
+            *(one["id"], float(head["time"]), str(head["version"]), label), *(probabilities, row, masked, value, values)
         )
 
 

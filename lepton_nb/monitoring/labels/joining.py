@@ -125,8 +125,8 @@ def _joined(
         if row.id in new or len(row.probabilities) != len(names):
             continue
         try:
-            both = [judged(row, one.label, names, signature, 1)]
-            both += [judged(row, before.label, names, signature, -1)] if before is not None else []
+            both = judged(row, one.label, names, signature, 1)
+            both += judged(row, before.label, names, signature, -1) if before is not None else []
         except ValueError:
             # No number, for a model that answers one.
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import tempfile
@@ -14,9 +15,10 @@ import orjson
 
 from ...errors import DataError, FormatError, NotFoundError, UsageError
 from ...records import Deployment, Feedback
-from ...runtime import FORMAT, LARGEST_LABEL, ModelError, Signature, read_signature, read_slots
+from ...runtime import FORMAT, ModelError, read_signature, read_slots
 from ...runtime.formats import PREDICTION_ID
 from ...runtime.texts import plain_text
+from ...runtime.truths import Truths
 from ...workspace import Workspace
 from ..places import folder_of
 from .joining import join
@@ -48,7 +50,7 @@ def feedback(ws: Workspace, deployment: Deployment | str, labels: Any) -> Feedba
     """
     name = str(deployment)
     folder = folder_of(ws, name)
-    pairs = _pairs(_table(labels), *_legal(folder))
+    pairs = _pairs(_table(labels), _legal(folder))
     if not pairs:
         raise DataError("there are no labels in it", expected="rows with an id and a label")
     before = read(folder).joined
@@ -99,29 +101,22 @@ def _lacks(column: str, columns: Sequence[str]) -> DataError:
     return DataError(f"column {column!r} is missing", expected="the columns id and label", got=", ".join(columns[:20]))
 
 
-def _legal(folder: Path) -> tuple[set[str], bool]:
-    """The classes that models of a deployment answer or have answered, and whether one answers a number."""
+def _legal(folder: Path) -> Truths:
+    """What models of a deployment answer, or have answered."""
     try:
         slots = read_slots(folder / "slots.json").values()
         signatures = [read_signature(slot.path) for slot in slots]
     except ModelError as cause:
         raise FormatError("the deployment's models cannot be read", got=str(cause)) from cause
     known = read(folder).classes.values()
-    classes = {name for one in signatures for name in one.classes} | {name for names in known for name in names}
-    return classes, any(map(_is_number, signatures))
+    return Truths.of(signatures, (name for names in known for name in names))
 
 
-def _is_number(signature: Signature) -> bool:
-    from ...runtime.feedback import is_number
-
-    return is_number(signature)
-
-
-def _pairs(table: pa.Table, classes: set[str], numbers: bool) -> list[tuple[str, str | float]]:
+def _pairs(table: pa.Table, truths: Truths) -> list[tuple[str, Any]]:
     for column in _COLUMNS:
         if column not in table.column_names:
             raise _lacks(column, table.column_names)
-    found: list[tuple[str, str | float]] = []
+    found: list[tuple[str, Any]] = []
     columns = (table[column].to_pylist() for column in _COLUMNS)
     for row, (identifier, label) in enumerate(zip(*columns, strict=True)):
         text = _text(label)
@@ -132,7 +127,7 @@ def _pairs(table: pa.Table, classes: set[str], numbers: bool) -> list[tuple[str,
                 f"row {row}: {str(identifier)[:60]!r} is no id of a prediction",
                 expected="an id as POST /predict answers it",
             )
-        found.append((identifier.strip(), _label(text, classes, numbers, row)))
+        found.append((identifier.strip(), _label(text, truths, row)))
     return found
 
 
@@ -144,21 +139,20 @@ def _text(value: Any) -> str:
     return plain_text(str(int(value) if whole else value))
 
 
-def _label(text: str, classes: set[str], numbers: bool, row: int) -> str | float:
-    if text in classes:
-        return text
-    if numbers:
-        try:
-            if abs(number := float(text)) <= LARGEST_LABEL:
-                return number
-        except ValueError:
-            pass
-    known = [", ".join(sorted(classes)[:20])] if classes else []
-    expected = " or ".join([*known, *([f"a finite number up to {LARGEST_LABEL:g}"] if numbers else [])])
-    raise DataError(f"row {row}: label {text[:60]!r} is none that the model answers", expected=expected)
+def _label(text: str, truths: Truths, row: int) -> Any:
+    """A label as it is told over HTTP: several numbers are a JSON object, labels a JSON list or `one; another`."""
+    for parse in (str, float, orjson.loads, _parted):
+        with contextlib.suppress(ValueError):
+            if truths.takes(label := parse(text)):
+                return label
+    raise DataError(f"row {row}: label {text[:60]!r} is none that the model answers", expected=truths.expected)
 
 
-def _write(folder: Path, pairs: Iterable[tuple[str, str | float]], now: float) -> None:
+def _parted(text: str) -> list[str]:
+    return [one.strip() for one in text.split(";") if one.strip()]
+
+
+def _write(folder: Path, pairs: Iterable[tuple[str, Any]], now: float) -> None:
     """One file, whole or not at all, under a name that nobody else has."""
     content = b"".join(
         orjson.dumps({"format": FORMAT, "id": one, "label": label, "time": now}, option=orjson.OPT_APPEND_NEWLINE)

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import orjson
+
 from ...runtime import LARGEST_LABEL, Signature
 from ...runtime.texts import plain_text
 from ...scores import MISSING_SEGMENT, UNSEEN_SEGMENT, ErrorTally, Tally
@@ -45,12 +47,12 @@ class Judged(NamedTuple):
     error: float | None = None
 
 
-def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signature | None, sign: int) -> Judged:
-    """What is counted of a prediction.
+def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signature | None, sign: int) -> list[Judged]:
+    """What is counted of a prediction: a class, a number, each of several numbers, or whether each label holds.
 
     Args:
         row: the prediction.
-        truth: the class that was right.
+        truth: the class that was right, or the number; a JSON object of numbers, or a JSON list of labels.
         classes: of the version that answered.
         signature: what it takes; None counts no segments.
         sign: 1, or -1 to take it off.
@@ -58,14 +60,33 @@ def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signat
     Raises:
         ValueError: a number was predicted, and the truth is none, or so far away that no sum could hold the error.
     """
-    start = int(row.time // SECONDS) * SECONDS
-    if row.value is not None:
-        error = row.value - float(truth)
-        if not abs(error) <= LARGEST_LABEL:
-            raise ValueError(f"the error {error} of {row.id} is beyond what is summed")
-        return Judged(row.version, start, (), 0, _segments(row, signature), sign, error)
-    place = classes.index(truth) if truth in classes else len(classes)
-    return Judged(row.version, start, row.probabilities, place, _segments(row, signature), sign)
+    start, segments = int(row.time // SECONDS) * SECONDS, _segments(row, signature)
+    if row.probabilities:
+        place = classes.index(truth) if truth in classes else len(classes)
+        return [Judged(row.version, start, row.probabilities, place, segments, sign)]
+    values, right = row.values, _right(truth)
+    if not values and signature is not None:
+        values = {one.name: row.value or 0.0 for one in signature.outputs}
+    if isinstance(right, list):
+        # Each label is a question of its own, with the answers no and yes.
+        return [
+            Judged(row.version, start, (1 - value, value), int(name in right), segments, sign)
+            for name, value in values.items()
+        ]
+    if isinstance(right, dict) and right.keys() == values.keys():
+        errors = [value - right[name] for name, value in values.items()]
+    elif isinstance(right, float) and row.value is not None:
+        errors = [row.value - right]
+    else:
+        raise ValueError(f"{truth[:80]} is not what {row.id} answers")
+    if not all(abs(error) <= LARGEST_LABEL for error in errors):
+        raise ValueError(f"the errors {errors[:3]} of {row.id} are beyond what is summed")
+    return [Judged(row.version, start, (), 0, segments, sign, error) for error in errors]
+
+
+def _right(truth: str) -> Any:
+    """A list of labels, an object of numbers, or a number."""
+    return orjson.loads(truth) if truth.startswith(("[", "{")) else float(truth)
 
 
 def _segments(row: Predicted, signature: Signature | None) -> dict[str, str]:

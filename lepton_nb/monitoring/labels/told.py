@@ -74,7 +74,7 @@ def _parsed(lines: list[bytes], path: Path) -> Iterator[Told]:
         try:
             entry = orjson.loads(line)
             number = int(entry["format"])
-            one = Told(str(entry["id"]), str(entry["label"]), float(entry["time"]))
+            one = Told(str(entry["id"]), _text(entry["label"]), float(entry["time"]))
             sound = math.isfinite(moment_of(one.id)) and math.isfinite(one.time)
         except (ValueError, TypeError, KeyError):
             continue
@@ -86,3 +86,10 @@ def _parsed(lines: list[bytes], path: Path) -> Iterator[Told]:
             )
         if sound:
             yield one
+
+
+def _text(label: object) -> str:
+    """A label as one text, which is the same whatever the order of several labels or numbers is."""
+    if isinstance(label, (list, dict)):
+        return orjson.dumps(sorted(label) if isinstance(label, list) else label, option=orjson.OPT_SORT_KEYS).decode()
+    return str(label)

@@ -125,6 +125,8 @@ def _told(
     told: dict[str, Any] = {"card_accuracy": card[0], "card_rows": card[1], **seen.scores()}
     told |= {"labelled": (seen.tally or seen.errors or ErrorTally()).rows, "segments": segments_of(seen)}
     if (tally := seen.tally) is not None and tally.rows:
+        # Labels of which several may hold are counted one by one.
+        told["classes"] = found.classes or ("no", "yes")
         told |= {
             "f1_positive": as_known(float(tally.f1_by_class[1])) if tally.classes == 2 else None,
             "confusion": tuple(tuple(map(int, row)) for row in tally.confusion),

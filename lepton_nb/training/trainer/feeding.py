@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ... import data
+from ...models import is_agent
 from ...workspace import Workspace
 from ..job import Job
 from .loaders import GoingOn, can_go_on
@@ -71,6 +72,8 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
             module.learn_from(*source.sample())
     else:
         source = module if job.loaders == "own" else job.shipped_loaders()
+        # An agent computes little at a time, and often.
+        feeding.values_per_row = int(is_agent(job.net["name"]))
     if job.loaders in ("loaders", "datasets"):
         train, validation = (_loader(one, job, training=place == 0) for place, one in enumerate(source))
         feeding.arguments = {"train_dataloaders": going_on(train)}
