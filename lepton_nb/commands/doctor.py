@@ -25,6 +25,7 @@ _PACKAGES = {
     "scikit-learn": ("sklearn", "data, evaluate, monitor"),
     "pandas": ("pandas", "data, predict"),
     "mlflow": ("mlflow", "runs, train"),
+    "optuna": ("optuna", "tune"),
     "onnx": ("onnx", "evaluate, package"),
     "onnxscript": ("onnxscript", "evaluate, package"),
     "skl2onnx": ("skl2onnx", "evaluate, package"),

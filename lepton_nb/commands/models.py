@@ -14,16 +14,11 @@ from .fit_options import NetworkArguments, Source, Target
 _NET = Arg("the name of a network, a LightningModule class, or a run.", "NET", completes="network")
 
 
-def models() -> Networks:
-    """List the networks that `lepton train` knows by a name; `show` draws one."""
+def models_list() -> Networks:
+    """List the networks that `lepton train` knows by a name; `models show` draws one."""
     from .. import models as zoo
 
     return Networks(zoo.networks())
-
-
-def list_models() -> Networks:
-    """What `%lepton models` shows."""
-    return models()
 
 
 def models_show(

@@ -20,7 +20,7 @@ _READS = frozenset(
             "data_check",
             "data_profile",
             "data_drift",
-            "models",
+            "models_list",
             "models_show",
             "runs",
             "runs_show",

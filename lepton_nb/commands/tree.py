@@ -28,7 +28,7 @@ VERBS = {
     "tune delete": "tune",
     "attach": "train",
     "resume": "train",
-    "models": "models",
+    "models list": "models",
     "models show": "models",
     "runs": "runs",
     "runs show": "runs",
@@ -66,8 +66,6 @@ FUNCTIONS = {
     "network_probabilities": "reading",
     "load_model": "reading",
     "play": "playing",
-    # The verb `models`: that name is a room of the package.
-    "list_models": "models",
 }
 
 _GROUP_HELP = {
@@ -106,6 +104,8 @@ class _Verbs(click.Group):
         group = (
             group_of(face(cmd_name), cmd_name)
             if cmd_name in VERBS
+            else group_of(face(f"{cmd_name}_list"), cmd_name)
+            if f"{cmd_name} list" in VERBS
             else click.Group(cmd_name, help=_GROUP_HELP[cmd_name])
         )
         for path in paths:

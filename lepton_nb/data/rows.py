@@ -22,14 +22,14 @@ class Rows:
     """Inputs that are ready to be kept.
 
     Args:
-        kind: `table` or `array`.
+        kind: `table`, `array` or `text`.
         columns: what is known of them, from the training part alone.
         feature_shape: shape of one row as the network sees it.
         blocks: arrays that stand for the values when they are hashed.
         write: writes them into a folder.
     """
 
-    kind: Literal["table", "array"]
+    kind: Literal["table", "array", "text"]
     columns: tuple[Column, ...]
     feature_shape: tuple[int, ...]
     blocks: dict[str, NDArray[Any]]

@@ -17,8 +17,8 @@ Cell = Literal["gru", "lstm"]
 
 # One layer with biases, one direction, rows first.
 _WORDS = (True, 1, 0.0, False, False, True)
-_LIBRARY = torch.library.Library("lepton_nb", "FRAGMENT")
-_LIBRARY.define("recurrent(str cell, Tensor values, Tensor state, Tensor[] weights) -> Tensor")
+_LIBRARY = torch.library.Library("lepton_nb", "FRAGMENT")  # type: ignore[no-untyped-call]
+_LIBRARY.define("recurrent(str cell, Tensor values, Tensor state, Tensor[] weights) -> Tensor")  # type: ignore[no-untyped-call]
 
 
 class Recurrent(nn.Module):
@@ -87,15 +87,12 @@ class _Line(nn.Module):
 
 @torch.library.impl(_LIBRARY, "recurrent", "CompositeExplicitAutograd")
 def _run(cell: str, values: Tensor, state: Tensor, weights: Sequence[Tensor]) -> Tensor:
-    states: Tensor = (
-        torch.gru(values, state, weights, *_WORDS)[0]
-        if cell == "gru"
-        else torch.lstm(values, (state, state), weights, *_WORDS)[0]
-    )
+    given: Any = (values, state if cell == "gru" else (state, state), list(weights), *_WORDS)
+    states: Tensor = (torch.gru if cell == "gru" else torch.lstm)(*given)[0]
     return states
 
 
-@torch.library.register_fake("lepton_nb::recurrent", lib=_LIBRARY)
+@torch.library.register_fake("lepton_nb::recurrent", lib=_LIBRARY)  # type: ignore[untyped-decorator]
 def _shape(cell: str, values: Tensor, state: Tensor, weights: Sequence[Tensor]) -> Tensor:
     return values.new_empty(values.shape[0], values.shape[1], state.shape[2])
 

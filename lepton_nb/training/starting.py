@@ -37,6 +37,8 @@ from .sources import Loaders, loaders_of
 __all__ = ["about", "begin", "check", "enter", "specified", "train"]
 
 _ANY_CLASSES, _ANY_ENVIRONMENT = 2, "maze:2x2"
+# Options whose values are found in the rows before the training; a loader is not read through for that.
+_FROM_ROWS = {"class_weights": "balanced", "embedding": "piecewise"}
 
 
 def check(
@@ -242,7 +244,14 @@ def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: 
         raise UsageError("there is no data to train on", hint="--data DATA; lepton train --help tells what it may be")
     if not asks_for_shapes(net) or source.kind == "own":
         return specify(net, None, None, options, lr)
-    return specify(net, source.shape(), source.classes(), options, lr)
+    spec = specify(net, source.shape(), source.classes(), options, lr)
+    for option, value in _FROM_ROWS.items():
+        if spec.kind == "zoo" and isinstance(given := spec.options.get(option), str) and given == value:
+            raise UsageError(
+                f"{option}={value} is taken from the rows of a loaded data set, and these are loaders",
+                hint=f"load the data with lepton data load, or give another {option}",
+            )
+    return spec
 
 
 def about(data: Data) -> dict[str, Any]:

@@ -7,8 +7,9 @@ seeds and number of epochs, on the same two processors, in turn, each in a fresh
 seed, of the sampler and of the trainings. The score of a trial is its lowest validation loss. The peer runs one
 trial after the other in its own process, without a logger, checkpoints, a bar or a summary, with as many threads as
 were faster in a short run; ours trains two at a time, and records runs, checkpoints and the registry as always.
-Its template is warm. `best_score` has the best validation loss of each side; `memory`: MiB that the process which
-lives through all trials has grown by.
+Its template is warm. `cpu_seconds` is what both took of the processors, which other work on the machine does not
+change. `best_score` has the best validation loss of each side; `memory`: MiB that the process which lives through all
+trials has grown by.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def threads_of(task: Any, folder: Path, cores: int) -> int:
     """The number of threads with which the peer is faster."""
     short = replace(task, trials=2, epochs=min(3, task.epochs))
     taken = {count: side("peer", replace(short, threads=count), folder)["seconds"] for count in {1, cores}}
-    print(f"  the peer in two short trials: {taken}", flush=True)
+    print(f"  the peer in two short trials, by threads: {taken}", flush=True)
     return min(taken, key=lambda count: taken[count])
 
 
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--runs", type=int, default=3, help="pairs, each with a seed of its own")
+    parser.add_argument("--threads", type=int, default=0, help="of the peer; 0: what is faster in a short run")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -73,7 +75,7 @@ def main() -> None:
         home = folder / ".lepton"
         data.load(Workspace(home), table(), name="bench")
         task = Task(str(home), options.trials, options.epochs, 0, 128)
-        task = replace(task, threads=threads_of(task, folder, len(cores)))
+        task = replace(task, threads=options.threads or threads_of(task, folder, len(cores)))
         for turn in range(options.runs):
             for which in ("ours", "peer") if turn % 2 else ("peer", "ours"):
                 one = side(which, replace(task, seed=turn), folder)
@@ -81,6 +83,7 @@ def main() -> None:
                 print(f"  {which}, seed {turn}: {told(one)} (load {os.getloadavg()[0]:.1f})", flush=True)
             time.sleep(1)
     cases = [entry("tune_vs_optuna", found, "seconds", "s", faster=True)]
+    cases.append(entry("cpu_seconds", found, "cpu", "s", faster=True))
     cases.append(entry("best_score", found, "score", "val_loss"))
     grown = {name: [{"mib": one["late_mib"] - one["early_mib"]} for one in ones] for name, ones in found.items()}
     cases.append({**entry("memory", grown, "mib", "MiB"), "ratio": None})
@@ -95,7 +98,8 @@ def main() -> None:
 def told(one: dict[str, Any]) -> str:
     """A side in a line."""
     memory = f"{one['early_mib']:.0f} -> {one['late_mib']:.0f} MiB"
-    return f"{one['seconds']:.1f} s, best {one['score']:.4f}, {one['pruned']} pruned, in {one['processes']}, {memory}"
+    took = f"{one['seconds']:.1f} s ({one['cpu']:.1f} s of CPU)"
+    return f"{took}, best {one['score']:.4f}, {one['pruned']} pruned, in {one['processes']}, {memory}"
 
 
 def entry(case: str, found: Any, key: str, unit: str, *, faster: bool = False) -> dict[str, Any]:

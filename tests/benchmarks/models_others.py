@@ -17,10 +17,6 @@ _AHEAD, _BACK, _TWO_YEARS = 7, 28, 730
 _LABELS, _EPOCHS, _BATCH = 20, 4, 20
 
 
-class AbsentError(Exception):
-    """The data of a case is not beside the project."""
-
-
 def forecast_vs_ridge(seed: int) -> tuple[float, float]:
     """Daily minimum temperatures, 7 days ahead, the last two years as test: 1 / mean absolute error (1 / degree).
 
@@ -43,7 +39,7 @@ def forecast_vs_naive(seed: int) -> tuple[float, float]:
 
 def _forecast(seed: int) -> tuple[float, tuple[Any, Any], NDArray[Any], tuple[NDArray[Any], NDArray[Any]]]:
     if not TEMPERATURES.is_file():
-        raise AbsentError(f"there is no {TEMPERATURES.name} in {TEMPERATURES.parent}")
+        raise FileNotFoundError(f"there is no {TEMPERATURES.name} in {TEMPERATURES.parent}")
     data = lepton_nb.data_load(
         TEMPERATURES, target="Temp", time_column="Date", horizon=_AHEAD, history=_BACK, test_size=_TWO_YEARS / 3541
     )

@@ -54,12 +54,16 @@ class Memory(threading.Thread):
     def __init__(self, find: Any) -> None:
         super().__init__(daemon=True)
         self._find, self.seen, self._over = find, [], threading.Event()
+        # Of what looks after the process: it hears of the time that each of its children took, once that has ended.
+        self.parent: psutil.Process | None = None
 
     def run(self) -> None:
         while not self._over.wait(0.1):
             pid = self._find()
             if pid is not None and psutil.pid_exists(pid):
-                self.seen.append(psutil.Process(pid).memory_info().rss)
+                found = psutil.Process(pid)
+                self.parent = self.parent or found.parent()
+                self.seen.append(found.memory_info().rss)
 
     def told(self) -> dict[str, float]:
         """MiB when a tenth of the time had gone, and at the end."""
@@ -68,23 +72,40 @@ class Memory(threading.Thread):
         return {"early_mib": early / 2**20, "late_mib": (self.seen[-1] if self.seen else 0) / 2**20}
 
 
+def worked(template: psutil.Process | None) -> float:
+    """Seconds of processors that the children of a template took, those that have ended."""
+    if template is None or not template.is_running():
+        return 0.0
+    times = template.cpu_times()
+    return times.children_user + times.children_system
+
+
 def ours(task: Task) -> dict[str, Any]:
     """`training.tune`, called as the verb does."""
     ws = Workspace(Path(task.home))
     rows = data.find(ws, "bench")
     fit = training.Fit(task.epochs, task.batch_size, task.seed, 0, accelerator="cpu")
     # The template is there, as it is for whoever has a kernel.
-    training.tune(ws, "mlp", rows, fit, SPACE, training.Method(1), name=f"warm-{time.time_ns()}")
+    first = f"warm-{time.time_ns()}"
+    warm = Memory(lambda: getattr(place_of(ws, first).process()[0], "pid", None))
+    warm.start()
+    training.tune(ws, "mlp", rows, fit, SPACE, training.Method(2), name=first)
+    warm.told()
     name = f"bench-{time.time_ns()}"
     memory = Memory(lambda: getattr(place_of(ws, name).process()[0], "pid", None))
     memory.start()
+    before = worked(warm.parent)
     started = time.time()
     study = training.tune(ws, "mlp", rows, fit, SPACE, training.Method(task.trials), name=name)
     seconds = time.time() - started
+    # The last ones still say good-bye to the tracking store.
+    time.sleep(3)
+    cpu = worked(memory.parent) - before
     pids = {json.loads((ws.run(one.run) / "process.json").read_text())["pid"] for one in study.trials}
     statuses = [one.status for one in study.trials]
     return {
         "seconds": seconds,
+        "cpu": cpu,
         "score": study.best.values[0],
         "pruned": statuses.count("pruned"),
         "processes": len(pids),
@@ -144,6 +165,7 @@ def peer(task: Task) -> dict[str, Any]:
     me = psutil.Process().pid
     memory = Memory(lambda: me)
     memory.start()
+    before = sum(psutil.Process().cpu_times()[:2])
     started = time.time()
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(seed=task.seed), pruner=optuna.pruners.MedianPruner()
@@ -151,7 +173,10 @@ def peer(task: Task) -> dict[str, Any]:
     study.optimize(objective, n_trials=task.trials)
     seconds = time.time() - started
     pruned = [one for one in study.trials if one.state == optuna.trial.TrialState.PRUNED]
-    return {"seconds": seconds, "score": study.best_value, "pruned": len(pruned), "processes": 1, **memory.told()}
+    times = psutil.Process().cpu_times()
+    cpu = times.user + times.system - before
+    told = {"seconds": seconds, "cpu": cpu, "score": study.best_value, "pruned": len(pruned), "processes": 1}
+    return told | memory.told()
 
 
 if __name__ == "__main__":

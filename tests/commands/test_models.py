@@ -14,7 +14,7 @@ def place(tmp_path, monkeypatch):
 
 
 def test_every_network_is_listed_with_what_it_is_for(place):
-    found = {one.name: one for one in lepton_nb.list_models().networks}
+    found = {one.name: one for one in lepton_nb.models_list().networks}
     assert list(found) == sorted(found)
     assert {"autoencoder", "cnn", "dqn", "forecaster", "mlp", "rnn", "two_tower"} <= set(found)
     assert found["mlp"].tasks == ("classification", "regression", "multilabel")
@@ -22,7 +22,7 @@ def test_every_network_is_listed_with_what_it_is_for(place):
     assert all(one.about and one.inputs and one.options for one in found.values())
 
 
-@pytest.mark.parametrize("name", [one.name for one in lepton_nb.list_models().networks])
+@pytest.mark.parametrize("name", [one.name for one in lepton_nb.models_list().networks])
 def test_every_network_can_be_drawn_without_data(place, name):
     found = lepton_nb.models_show(name)
     assert found.parameters > 0
@@ -47,3 +47,9 @@ def test_a_network_that_nobody_has_is_refused_with_the_nearest_name(place):
 def test_options_that_it_does_not_have_are_refused(place):
     with pytest.raises(UsageError, match="cnn has no option 'hidden'"):
         lepton_nb.models_show("cnn", net=("hidden=[3]",))
+
+
+def test_the_word_alone_lists(place, capsys):
+    from lepton_nb.commands import PlainHost, invoke
+
+    assert invoke(["models"], PlainHost()).result == lepton_nb.models_list()

@@ -14,7 +14,7 @@ READS = (
         "data check",
         "data profile",
         "data drift",
-        "models",
+        "models list",
         "models show",
         "runs",
         "runs show",

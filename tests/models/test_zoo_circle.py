@@ -117,9 +117,7 @@ CIRCLES = [
     Circle("two_tower", taken, "accuracy", {"hidden": [8], "size": 4}),
     Circle("mlp", lambda ws: table(ws, "class"), "accuracy", {"class_weights": "balanced"}),
     Circle("mlp", lambda ws: table(ws, "cost"), "rmse", {"embedding": "piecewise", "loss": "huber"}),
-    Circle("mlp", lambda ws: table(ws, "tags", task="multilabel"), "f1", {"embedding": "periodic"}),
-    Circle("tab_transformer", lambda ws: table(ws, "class"), "accuracy", {"embedding": "periodic"}),
-    Circle("tab_transformer", lambda ws: table(ws, "cost,days"), "r2", {"embedding": "linear"}),
+    Circle("tab_transformer", lambda ws: table(ws, "cost,days"), "r2", {"embedding": "periodic"}),
     Circle(
         "tab_transformer", lambda ws: table(ws, "tags", task="multilabel"), "exact_match", {"class_weights": [1, 2]}
     ),

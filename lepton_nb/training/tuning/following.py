@@ -91,7 +91,9 @@ def launch_study(ws: Workspace, place: Place) -> None:
             cwd=ws.root.absolute(),
             env=trainer_environment(),
         )
-        place.record(started, "running")
+        # It may have ended by now, and said why.
+        if not place.is_recorded(started):
+            place.record(started, "running")
 
 
 def worked(ws: Workspace, place: Place, *, detach: bool, report: Report) -> Study:

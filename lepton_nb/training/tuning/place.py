@@ -73,6 +73,13 @@ class Place:
         body = {"pid": process.pid, "started": process.started, "status": status, "cause": mask(cause)}
         write_json(self.folder / _PROCESS, body, mode=0o600)
 
+    def is_recorded(self, process: Identity) -> bool:
+        """Whether this process is the last one that was said to work on the study."""
+        try:
+            return int(read_json(self.folder / _PROCESS)["pid"]) == process.pid
+        except (FileNotFoundError, KeyError, ValueError):
+            return False
+
     def process(self) -> tuple[Identity | None, str, str]:
         """The living process that works on it, None when there is none; how the last one ended, and why."""
         try:
