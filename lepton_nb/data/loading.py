@@ -70,7 +70,8 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     name = None if name is None else check_name(str(name), "data name")
     time_column, target = column_name(time_column, "time column"), column_name(target, "target")
     split = split or ("time" if series else None)
-    plan = SplitPlan(split or "stratified", *map(_plain, (seed, test_size, validation_size)), time_column)
+    seed, test_size, validation_size = map(_plain, (seed, test_size, validation_size))
+    plan = SplitPlan(split or "stratified", seed, test_size, validation_size, time_column)
     if _streams(source, split, choices or Choices()):
         refuse_text(text, source)
         return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore, task)

@@ -155,7 +155,7 @@ def _as_text(column: TypedColumn) -> TypedColumn:
 
 
 def others_and_times(
-    source: Source, targets: Sequence[str], time_column: str | None, ignore: Any
+    source: Source, targets: Collection[str], time_column: str | None, ignore: Any
 ) -> tuple[list[TypedColumn], NDArray[Any] | None]:
     """The columns that are no target, no time column and not left out, and the moments of the rows, if any.
 

@@ -104,7 +104,8 @@ def _starts(moments: NDArray[Any], series: Series, name: str) -> NDArray[np.int6
             got=f"{len(moments)} moments with {int(gaps[-1]) if len(gaps) else 0} gaps",
             hint="--history or --horizon smaller, or fill in the gaps",
         )
-    return first[whole]
+    starts: NDArray[np.int64] = first[whole]
+    return starts
 
 
 def _calendar(moments: NDArray[Any], starts: NDArray[np.int64]) -> Mapping[str, NDArray[np.float64]]:

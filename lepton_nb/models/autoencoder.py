@@ -39,7 +39,8 @@ class _Reconstruction(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """The mean squared error of each row's reconstruction, [N]."""
         given = features + self.noise * torch.randn_like(features) if self.training and self.noise else features
-        return (self.layers(given) - features.flatten(1)).square().mean(dim=1)
+        errors: Tensor = (self.layers(given) - features.flatten(1)).square().mean(dim=1)
+        return errors
 
 
 class Autoencoder(Learner):
@@ -105,7 +106,8 @@ class Autoencoder(Learner):
         normal, mean, deviation = self.normality
         off = ((self.network(features) + _LEAST).log() - mean) / deviation - self.threshold
         signs = torch.stack([torch.where(normal == 0, -0.5, 0.5), torch.where(normal == 0, 0.5, -0.5)])
-        return off[:, None] * signs
+        logits: Tensor = off[:, None] * signs
+        return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """The mean error of the normal rows of a batch; of none, nothing is learned."""

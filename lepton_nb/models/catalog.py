@@ -210,7 +210,7 @@ def _one_of(*legal: str) -> tuple[Callable[[Any], bool], str]:
 
 def listed(value: Any) -> Any:
     """A width alone as the list of one layer."""
-    return [value] if isinstance(value, Integral) and not isinstance(value, bool) else value
+    return [value] if not isinstance(value, bool) and isinstance(value, Integral) else value
 
 
 # What each option may be, and how that is told: a network that cannot be built is refused before its run starts.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..runtime import Signature
 from .binning import Bins
@@ -115,5 +115,5 @@ def _negative(table: pa.Table) -> pa.Table:
     )
 
 
-def _only(table: pa.Table, wanted: Callable[[dict[str, object]], bool]) -> pa.Table:
+def _only(table: pa.Table, wanted: Callable[[dict[str, Any]], bool]) -> pa.Table:
     return table.filter([wanted(row) for row in table.to_pylist()])

@@ -116,8 +116,8 @@ def train(  # noqa: PLR0913 -- one argument per thing a person may ask of a trai
     name = name and check_name(name, "run name")
     source = data if isinstance(data, Data) else loaders_of(data)
     spec = specified(net, source, options or {}, lr)
-    name, made = name or _new_name(spec.name), {"weights": weights, "callbacks": callbacks, "report": report}
-    run_id, trainer = begin(ws, spec, source, fit, name, **made)
+    name = name or _new_name(spec.name)
+    run_id, trainer = begin(ws, spec, source, fit, name, weights=weights, callbacks=callbacks, report=report)
     if spec.kind == "instance":
         trains(run_id, spec.source)
     return result(ws, run_id) if detach else attended(ws, run_id, trainer, report)

@@ -214,10 +214,8 @@ def _parsed(chunk: bytes, wanted: set[bytes]) -> Iterator[Predicted]:
                 continue
             given, masked = entry["inputs"], entry.get("masked", ())
             label, probabilities, value, values = _answer(entry["outputs"])
-            yield Predicted(
-                *(str(entry["id"]), float(entry["time"]), str(entry["version"]), label),
-                *(probabilities, given, masked, value, values),
-            )
+            moment, version = float(entry["time"]), str(entry["version"])
+            yield Predicted(str(entry["id"]), moment, version, label, probabilities, given, masked, value, values)
         except (ValueError, TypeError, KeyError):
             # Whoever counts lines counts it as broken.
             continue
@@ -273,9 +271,8 @@ def _of_record(
     masked = list(head.get("masked") or ())
     for row, one in zip(inputs, answers.take(known).to_pylist(), strict=True):
         label, probabilities, value, values = _answer(one)
-        yield Predicted(
-            *(one["id"], float(head["time"]), str(head["version"]), label), *(probabilities, row, masked, value, values)
-        )
+        moment, version = float(head["time"]), str(head["version"])
+        yield Predicted(one["id"], moment, version, label, probabilities, row, masked, value, values)
 
 
 def _inputs(
