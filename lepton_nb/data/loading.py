@@ -95,7 +95,7 @@ def _loaded(ws: Workspace, rows: tuple[Source, Data | None], asked: _Asked, plan
     opened, before = rows
     text = asked.text or text_options_of(before)
     chosen = choose_targets(opened, asked.target)
-    names, column = [one.name for one in chosen], text and text.column
+    names, column = [one.name for one in chosen], text.column if text else None
     inputs, times = inputs_and_times(opened, names, plan.time_column, asked.ignore, column)
     if not inputs or inputs[0].kind != "text":
         refuse_text(text, opened.name)
