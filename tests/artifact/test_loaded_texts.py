@@ -46,7 +46,7 @@ def made_of(small, quick_run):
     @cache
     def make(*, counted=False):
         ws, data = small
-        run = quick_run(ws, data, Bag, run_id=f"counted-{counted}", epochs=1, counted=counted)
+        run = quick_run(ws, data, Bag, run_id=f"run{counted:d}", epochs=1, counted=counted)
         return data, run, build(ws, run, data)
 
     return make
