@@ -119,12 +119,12 @@ def stacked(answers: Any) -> NDArray[np.float64]:
     return whole.astype(np.float64)
 
 
-def outputs_of(network: Any, features: NDArray[np.float32], width: int) -> NDArray[np.float64]:
+def outputs_of(network: Any, features: NDArray[Any], width: int) -> NDArray[np.float64]:
     """What `forward` returns for prepared features.
 
     Args:
         network: a module in eval mode.
-        features: float32 [N, *feature_shape].
+        features: float32 [N, *feature_shape], or token ids int64 [N, L].
         width: number of classes, targets or labels C.
 
     Returns:
@@ -209,5 +209,5 @@ def probabilities_of(scores: NDArray[np.float64], head: Head) -> NDArray[np.floa
     return np.stack([1 - second, second], axis=1)
 
 
-def _batches(features: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _batches(features: NDArray[Any]) -> list[NDArray[Any]]:
     return [features[start : start + _ROWS_AT_ONCE] for start in range(0, max(len(features), 1), _ROWS_AT_ONCE)]

@@ -125,7 +125,8 @@ class _Layer(nn.Module):
 
     def _attended(self, values: Tensor, is_step: Tensor) -> Tensor:
         parts = self.asked(values).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        found = functional.scaled_dot_product_attention(*parts.unbind(0), attn_mask=is_step[:, None, None, :])
+        asked, known, told = parts.unbind(0)
+        found = functional.scaled_dot_product_attention(asked, known, told, attn_mask=is_step[:, None, None, :])
         answered: Tensor = self.answered(found.transpose(1, 2).flatten(2))
         return answered
 

@@ -1,5 +1,7 @@
 """A network on a loaded data set of texts becomes a model that takes texts."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,14 +39,21 @@ def small(tmp_path_factory):
     return ws, load(ws, frame, target="label", text=TextOptions(vocabulary=300, max_length=12))
 
 
-def built(small, quick_run, **options):
-    ws, data = small
-    run = quick_run(ws, data, Bag, epochs=1, **options)
-    return data, run, build(ws, run, data)
+@pytest.fixture(scope="module")
+def made_of(small, quick_run):
+    """Makes a run on them and its artifact, once: leave it as it is."""
+
+    @cache
+    def make(*, counted=False):
+        ws, data = small
+        run = quick_run(ws, data, Bag, run_id=f"run{counted:d}", epochs=1, counted=counted)
+        return data, run, build(ws, run, data)
+
+    return make
 
 
-def test_a_model_takes_texts_and_answers_as_the_network_does(small, quick_run):
-    data, run, made = built(small, quick_run)
+def test_a_model_takes_texts_and_answers_as_the_network_does(made_of):
+    data, run, made = made_of()
     (text,) = read_signature(made.path).inputs
     assert (text.name, text.kind, text.tokens.fixed) == ("text", "text", False)
     assert (made.path / "tokenizer.json").read_bytes() == preprocessing(data).content
@@ -52,15 +61,15 @@ def test_a_model_takes_texts_and_answers_as_the_network_does(small, quick_run):
     np.testing.assert_allclose(found, network_probabilities(run, data), atol=1e-5)
 
 
-def test_texts_are_all_filled_up_to_one_length_where_padding_changes_an_answer(small, quick_run):
-    data, run, made = built(small, quick_run, counted=True)
+def test_texts_are_all_filled_up_to_one_length_where_padding_changes_an_answer(made_of):
+    data, run, made = made_of(counted=True)
     assert read_signature(made.path).inputs[0].tokens.fixed
     found = Model.load(made.path).predict({"text": read(data, "test")[0]["text"][:3]})
     np.testing.assert_allclose(found, network_probabilities(run, data)[:3], atol=1e-5)
 
 
-def test_what_lies_beside_the_graph_tells_of_texts(small, quick_run):
-    data, _, made = built(small, quick_run)
+def test_what_lies_beside_the_graph_tells_of_texts(made_of):
+    data, _, made = made_of()
     golden = read_object(made.path / "golden.json")
     assert [row["text"] for row in golden["rows"]] == read(data, "validation")[0]["text"].tolist()
     features = read_reference(made.path).features
@@ -68,8 +77,8 @@ def test_what_lies_beside_the_graph_tells_of_texts(small, quick_run):
     assert sum(features["text.tokens"].counts) == data.rows["train"]
 
 
-def test_a_text_beyond_the_limit_is_cut_and_one_without_a_token_is_refused(small, quick_run):
-    _, _, made = built(small, quick_run)
+def test_a_text_beyond_the_limit_is_cut_and_one_without_a_token_is_refused(made_of):
+    _, _, made = made_of()
     model = Model.load(made.path)
     long = " ".join(WORDS * 40)
     many = np.array([long, long + " and more", "\x00", "[PAD] [PAD]", "\u202e"], dtype=object)
