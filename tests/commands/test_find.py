@@ -141,9 +141,9 @@ def test_a_misspelt_network_is_met_with_the_nearest_that_could_be_trained(word, 
 
 def test_a_word_near_to_nothing_gets_no_guess(net, fake_host) -> None:
     with hosted(fake_host(WideNet=net)), pytest.raises(NotFoundError) as caught:
-        find.network_of("transformer_xl")
+        find.network_of("resnet_152")
     assert "did you mean" not in str(caught.value)
-    assert "cnn, dqn, mlp" in str(caught.value)
+    assert "cnn, dqn, forecaster, mlp" in str(caught.value)
 
 
 def test_a_variable_that_is_text_is_no_network(fake_host) -> None:

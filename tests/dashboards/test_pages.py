@@ -180,7 +180,7 @@ def test_a_quiet_page_is_not_made_again(logged, monkeypatch):
     one.answer(one.rows(4))
     Keeper(one.ws).once()
     desk, question = Desk(one.ws), Question.parse("deployment", "")
-    before = desk.answer(question)
+    before = desk.answer(question, whole=True)
     monkeypatch.setattr(Builder, "build", lambda self, asked: pytest.fail("made again"))
     monkeypatch.setattr("lepton_nb.dashboards.desk._FRESH_S", 0.0)
     after = desk.answer(question)

@@ -13,7 +13,7 @@ from click.shell_completion import ShellComplete
 from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
-from lepton_nb import processes, tracking
+from lepton_nb import models, processes, tracking
 from lepton_nb.commands import VERBS, root
 from lepton_nb.commands.candidates import _SHIPPED, _SOURCES, candidates
 from lepton_nb.data import is_builtin, load
@@ -135,7 +135,7 @@ def test_networks_and_callbacks_are_offered_with_the_notebooks_own(shell) -> Non
     from lepton_nb.magics.magic import NotebookHost
 
     with hosted(NotebookHost(shell)):
-        assert candidates("network", "") == ["cnn", "mlp", "Net", "net"]
+        assert candidates("network", "") == [*models.names(), "Net", "net"]
         assert candidates("network", "N") == ["Net"]
         assert candidates("callback", "") == ["EarlyStopping", "patience"]
 

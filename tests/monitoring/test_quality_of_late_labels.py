@@ -14,6 +14,7 @@ from lepton_nb.monitoring import health, labelled, quality
 from lepton_nb.runtime import Output, Signature
 from lepton_nb.runtime.errors import RequestError
 from lepton_nb.runtime.feedback import _labels
+from lepton_nb.runtime.truths import Truths
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -51,7 +52,7 @@ def test_a_label_beyond_all_sums_is_unmatched_and_the_others_count(logged, label
         assert (found.labelled, found.unmatched, found.mae, found.rmse) == (1, 1, 0.5, 0.5)
     assert labelled(one.ws, one.name)["id"].to_pylist() == [ids[1]]
     with pytest.raises(RequestError, match="a finite number up to 1e"):
-        _labels(orjson.dumps({"id": ids[0], "label": label}), (), numbers=True)
+        _labels(orjson.dumps({"id": ids[0], "label": label}), Truths(number=True))
 
 
 def test_sums_that_are_no_numbers_say_what_to_do(logged):

@@ -103,7 +103,7 @@ def test_an_episode_can_be_looked_at(run):
 def test_an_environment_of_a_notebook_travels_to_the_trainer(home):
     ws = Workspace(home)
     source = models.environment(Walk)
-    fit = Fit(epochs=2, batch_size=64, seed=0, patience=0)
+    fit = Fit(epochs=8, batch_size=64, seed=0, patience=0)
     learning = {**QUICK, "epoch_steps": 80, "epsilon_steps": 80, "target_every": 10}
     run = training.train(ws, "dqn", source, fit, options=learning)
     assert (run.status, run.metrics["val_return"]) == ("finished", 1.0)

@@ -145,7 +145,10 @@ def _label(text: str, truths: Truths, row: int) -> Any:
         with contextlib.suppress(ValueError):
             if truths.takes(label := parse(text)):
                 return label
-    raise DataError(f"row {row}: label {text[:60]!r} is none that the model answers", expected=truths.expected)
+    raise DataError(
+        f"row {row}: label {text[:60]!r} is none that the model answers",
+        expected=truths.expected.removeprefix("one of "),
+    )
 
 
 def _parted(text: str) -> list[str]:
