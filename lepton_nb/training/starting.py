@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from ..models import (
 )
 from ..processes import Identity
 from ..records import Data, Note, Report, Run, plain, silent
-from ..workspace import Workspace, check_name, write_atomic
+from ..workspace import Workspace, check_name, replacing
 from .attending import attended, result, trains
 from .job import PRETRAINED, Fit, Job, ship_loaders
 from .launching import launch
@@ -216,7 +217,8 @@ def _write_job(
     )
     if weights:
         # The run that they come from may be removed before this one is resumed.
-        write_atomic(job.folder / PRETRAINED, weights.read_bytes(), mode=0o600)
+        with replacing(job.folder / PRETRAINED, mode=0o600) as copy:
+            shutil.copyfile(weights, copy)
     # Later the cell may have been changed: what is packaged as source is what was trained.
     job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
 

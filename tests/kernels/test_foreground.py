@@ -133,12 +133,8 @@ def test_a_program_that_is_killed_takes_the_forked_process_along(front, modules)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_signals_are_passed_on_and_end_the_program_by_the_same(front, modules, number, request):
+def test_signals_are_passed_on_and_end_the_program_by_the_same(front, modules, number):
     modules(asleep=ASLEEP)
-    if signal.getsignal(number) is signal.SIG_IGN:
-        # A shell has its programs in the background ignore some, and what is started here would do so too.
-        signal.signal(number, signal.SIG_DFL)
-        request.addfinalizer(lambda: signal.signal(number, signal.SIG_IGN))
     with front("asleep") as program:
         pid = int(program.stdout.readline())
         program.send_signal(number)

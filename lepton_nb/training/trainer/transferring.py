@@ -13,6 +13,7 @@ from torch import nn
 from ...errors import NotFoundError, UsageError, near
 from ...models import Taken, backbone_of, head_of, is_under, take
 from ...records import Note
+from ..checkpoints import good_checkpoint
 from ..events import EventLog
 from ..job import PRETRAINED, Job
 
@@ -38,7 +39,8 @@ def transfer(job: Job, module: nn.Module, log: EventLog) -> Moved | None:
         return None
     head = head_of(module, fit.head)
     taken = take(job.folder / PRETRAINED, module, head) if fit.pretrained else None
-    if taken:
+    # A run that goes on has told it before.
+    if taken and good_checkpoint(job.folder)[0] is None:
         log.write(Note(time.time(), f"weights of {fit.pretrained}: {taken}"))
     frozen = _frozen(module, head, fit.freeze, taken)
     return Moved(frozen, max(0, fit.unfreeze_at - 1), _factors(module, head, fit.layer_decay), job.places == 1)
