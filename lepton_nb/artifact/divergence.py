@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .golden import is_close
 from .network import FEATURES, OPSET, PROBABILITIES, quiet
+from .trained import levels_of
 
 __all__ = ["first_divergence"]
 
@@ -136,6 +137,8 @@ def _calls(network: torch.nn.Module, rows: _Rows) -> list[_Call]:
                 network(**{name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in rows.items()})
             else:
                 network(torch.from_numpy(rows))
+                if levels_of(network):
+                    network.quantiles(torch.from_numpy(rows))
     finally:
         for hook in hooks:
             hook.remove()

@@ -250,7 +250,7 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
         return [{columns[0].name: text} for text in texts]
     if isinstance(value, Data) or (isinstance(value, str) and not data.is_source(value)):
         return data.read(data_of(ws, value), part)[0]
-    return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns)
+    return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns, ws.root)
 
 
 def _texts(value: object) -> list[str]:

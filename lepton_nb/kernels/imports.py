@@ -36,6 +36,8 @@ _MODULES = (
         "narwhals.stable.v2",
         "narwhals._pandas_like.dataframe",
     ),
+    *("bentoml.bentos", "_bentoml_sdk.images", "_bentoml_sdk.service", "_bentoml_impl.docker", "_bentoml_impl.loader"),
+    "pip_requirements_parser",
     *("fsspec.implementations.chained", "threadpoolctl", "tqdm.notebook"),
     *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.trainer.fitting", "pipelines")),
     "lepton_nb.dashboards",
