@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .dropout import Dropout
 from .learner import Learner, Schedule
 from .objectives import Numbers
+from .recurrent import states_of
 
 __all__ = ["Forecaster"]
 
@@ -78,8 +79,7 @@ class _Reader(nn.Module):
 
     def forward(self, steps: Tensor) -> Tensor:
         if self.is_recurrent:
-            states: Tensor = self.body(steps)[0]
-            return states[:, -1]
+            return states_of("gru", self.body, steps)[:, -1]
         read: Tensor = self.body(self.before(steps) + self.places)
         return read[:, -1]
 
