@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import InexpressibleError
 from ..models.recurrent import translations
+from .operators import known_operators
 from .trained import Form
 
 __all__ = [
@@ -84,7 +85,7 @@ def exported(
     """
     name = type(network).__name__
     try:
-        with quiet():
+        with quiet(), known_operators():
             program = torch.onnx.export(
                 Answering(network, form, max(1, len(form.names))).eval(),
                 (torch.from_numpy(sample),),
