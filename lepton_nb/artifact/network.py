@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import InexpressibleError
 from ..models.recurrent import translations
-from .operators import known_operators
+from .operators import OPSET, known_operators
 from .trained import Form
 
 __all__ = [
@@ -33,8 +33,6 @@ __all__ = [
 ]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
-# One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
-OPSET = 20
 
 _LOGGERS = ("torch", "onnxscript", "onnx_ir", "onnx")
 

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-__all__ = ["known_operators"]
+__all__ = ["OPSET", "known_operators", "preload"]
+
+# One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
+OPSET = 20
 
 # What torch makes, by the opset and by how many functions there were to choose from.
 _made: dict[tuple[int, int], Any] = {}
@@ -19,8 +22,14 @@ _made: dict[tuple[int, int], Any] = {}
 
 @contextlib.contextmanager
 def known_operators() -> Iterator[None]:
-    """Have exports within the block begin with a copy of the table that the first one has made."""
-    registry, own = _registry(), _own()
+    """Have exports within the block begin with a copy of the table that the first one has made.
+
+    Where torch has no such table, they do as ever.
+    """
+    if (own := _own()) is None:
+        yield
+        return
+    registry = _registry()
 
     def from_torchlib(opset_version: int) -> Any:
         key = (opset_version, _offered())
@@ -38,6 +47,13 @@ def known_operators() -> Iterator[None]:
         registry.from_torchlib = own
 
 
+def preload() -> None:
+    """Make the table now: a template does so once for all of its children. No operator runs."""
+    with known_operators():
+        if _own() is not None:
+            _registry().from_torchlib(opset_version=OPSET)
+
+
 def _registry() -> Any:
     from torch.onnx._internal.exporter import _registration
 
@@ -46,8 +62,12 @@ def _registry() -> Any:
 
 @cache
 def _own() -> Any:
-    """Torch's own method, asked for before ours has taken its place in any thread."""
-    return vars(_registry())["from_torchlib"]
+    """Torch's own method, asked for before ours has taken its place in any thread; None where it has none."""
+    try:
+        _offered()
+        return vars(_registry())["from_torchlib"]
+    except (ImportError, AttributeError, KeyError):
+        return None
 
 
 def _offered() -> int:
