@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .golden import is_close
 from .network import FEATURES, OPSET, PROBABILITIES, quiet
+from .operators import known_operators
 from .trained import levels_of
 
 __all__ = ["first_divergence"]
@@ -65,7 +66,7 @@ def first_divergence(
     Returns:
         Such as `layer 'net.3' (BatchNorm1d)`; empty when it cannot be told.
     """
-    with quiet():
+    with quiet(), known_operators():
         plain = torch.onnx.export(
             program.exported_program,
             dynamo=True,

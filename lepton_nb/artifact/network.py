@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import InexpressibleError
 from ..models.recurrent import translations
+from .operators import OPSET, known_operators
 from .trained import Form
 
 __all__ = [
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
-# One opset for the network and the preprocessing, so that they can be merged; ONNX Runtime 1.23 and later run it.
-OPSET = 20
 
 _LOGGERS = ("torch", "onnxscript", "onnx_ir", "onnx")
 
@@ -88,7 +87,7 @@ def exported(
     """
     name = type(network).__name__
     try:
-        with quiet():
+        with quiet(), known_operators():
             program = torch.onnx.export(
                 Answering(network, form, max(1, len(form.names))).eval(),
                 (torch.from_numpy(sample),),

@@ -46,6 +46,7 @@ _READ_AT_IMPORT = (
         "MKL_",
         "MPMATH_",
         "MSGPACK_",
+        "NETWORKX_",
     ),
     *(
         "NPY_",

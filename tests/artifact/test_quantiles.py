@@ -53,7 +53,8 @@ def test_the_signature_names_the_levels_and_what_may_be_told_later_are_the_numbe
     assert Truths.of([signature]).takes(dict.fromkeys(data.targets, 1.0))
     assert "lies above the true one with probability 0.9" in document(signature, "heat:1").decode()
     reference = read_reference(folder)
-    assert [name for name in reference.features if "prediction" in name] == [f"prediction.{one}" for one in data.targets]
+    answers = [name for name in reference.features if "prediction" in name]
+    assert answers == [f"prediction.{one}" for one in data.targets]
 
 
 def test_a_single_number_with_quantiles_is_watched_as_a_single_number(forecast):

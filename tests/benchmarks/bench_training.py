@@ -6,8 +6,8 @@ All sides train the same network on the same rows (`training_sides.py`), in turn
 `%lepton train` in a warm kernel with a client that allows input, so its live view is on; it is timed from the `started`
 event, which the trainer writes right before its first batch, to the reply of the cell, behind the last flush to MLflow.
 A peer is timed from the start of its first batch to the end of its fit. It uses one thread or all, which wait as those
-of our trainer do, or as torch chooses by itself, whichever was the fastest in a short run of each. A case whose final losses (the mean training loss
-of its last quarter) are more than 1 % apart has no ratio.
+of our trainer do, or as torch chooses by itself, whichever was the fastest in a short run of each. A case whose final
+losses (the mean training loss of its last quarter) are more than 1 % apart has no ratio.
 
 view_cost: the peer is our own trainer with nobody watching, no events and nothing for MLflow.
 first_step: seconds from sending the cell to the end of the first step, in a fresh kernel with the network's class and

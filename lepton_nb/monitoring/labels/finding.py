@@ -235,7 +235,7 @@ def _answer(outputs: Mapping[str, Any]) -> tuple[str, Sequence[float], float | N
 
 
 def _told(outputs: Mapping[str, Any]) -> tuple[float | None, Mapping[str, float]]:
-    """The only output that is a number, or several by their names; lists, such as quantiles of them, are passed over."""
+    """The only output that is a number, or several by their names; lists, such as their quantiles, are passed over."""
     values = {name: float(value) for name, value in outputs.items() if type(value) in (int, float)}
     return (next(iter(values.values())), {}) if len(values) == 1 else (None, values)
 
