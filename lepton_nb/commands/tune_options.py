@@ -16,7 +16,7 @@ Objectives = Annotated[tuple[str, ...], Opt("NAME, NAME:min or NAME:max; repeata
 Sampler = Annotated[Literal["tpe", "random", "cmaes", "gp", "qmc", "nsga2"], Opt("Of Optuna; chooses what is tried.")]
 Pruner = Annotated[
     Literal["median", "hyperband", "halving", "none"] | None,
-    Opt("Of Optuna; stops early what is worse (default: median, with one objective)."),
+    Opt("Of Optuna; stops early what is worse (default with one objective: median, on Ray halving)."),
 ]
 Jobs = Annotated[int, Opt("Trials at a time; 0: one per processor, or per GPU.")]
 Storage = Annotated[str, Opt("Of Optuna, shared with others (default: a file of the study).", "URL")]

@@ -109,7 +109,8 @@ class Tokenizer:
         """
         rows = self._encoded(texts)
         for row, ids in enumerate(rows):
-            if not ids:
+            # Blanks alone have tokens, but no text of the training was like that.
+            if not ids or not texts[row].strip():
                 text = f"row {row}, field {self._name!r}: expected text of one token at least"
                 raise RequestError(422, "invalid_row", text, row=row)
         return self.arranged(rows, width)

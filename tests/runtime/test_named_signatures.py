@@ -119,6 +119,18 @@ def test_a_text_without_a_token_is_refused_by_its_row():
         Tokenizer("text", TEXT.tokens, _tokenizer()).feed(["good", " \n"])
 
 
+def test_a_text_of_blanks_alone_is_refused_though_its_tokenizer_has_tokens_for_them():
+    from tokenizers import Tokenizer as Made
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    made = Made(BPE({"[PAD]": 0, "\u0120": 1, "a": 2}, []))
+    made.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    assert made.encode("  ").ids == [1, 1]
+    with pytest.raises(RequestError, match="row 1, field 'text': expected text of one token at least"):
+        Tokenizer("text", TEXT.tokens, made.to_str().encode()).feed([" a", "  "])
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"null", b"\x80\x04", b'{"version": "9.0", "model": {}}'])
 def test_what_is_no_tokenizer_is_refused(content):
     with pytest.raises(ModelError, match=r"tokenizer.json is not a tokenizer"):

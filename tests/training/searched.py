@@ -36,6 +36,17 @@ def unknown(trial):
     return {"dropuot": trial.suggest_float("dropuot", 0.0, 1.0)}
 
 
+FIRST = 0
+
+
+def late(trial):
+    """A space that fails from the second trial on."""
+    rate = trial.suggest_float("lr", 0.01, 0.1)
+    if trial.number != FIRST:
+        raise ZeroDivisionError("too\nlate")
+    return {"lr": rate}
+
+
 def tune(ws, net, rows, fit, space, **words):
     """A study from words, as the verb has them."""
     method = {one.name: words.pop(one.name) for one in dataclasses.fields(training.Method) if one.name in words}

@@ -10,7 +10,7 @@ from typing import Any
 from ... import kernels
 from ...errors import FormatError
 from ...processes import Identity
-from ...records import Epoch, Event, Failed, Finished, Started, Trial, TrialStatus, printable
+from ...records import Epoch, Event, Failed, Finished, Resumed, Started, Trial, TrialStatus, printable
 from ...workspace import Workspace, read_json
 from ..following import Watch, cause_of_death
 from ..job import ask_to_stop
@@ -53,7 +53,8 @@ class Attempt:
         self._watch = Watch(self._folder, process, self._take)
         self._first: dict[str, float] = {}
         self._pruned = False
-        self._began, self._took = trial.began, 0.0
+        # A run that was stopped, or killed, and went on has several parts; seconds of those before this one.
+        self._before = self._began = self._last = 0.0
         self._measuring: kernels.Bound | None = None
 
     def step(self) -> bool:
@@ -80,18 +81,25 @@ class Attempt:
         """Ask the trainer to end behind its batch."""
         ask_to_stop(self._folder)
 
+    def accept(self) -> None:
+        """Take a run that somebody stopped alone for what it has; it has failed where a value is missing."""
+        self._end("finished", "")
+
     def close(self) -> None:
         """Leave a run that goes on to itself."""
         if self._measuring is not None:
             self._measuring.close()
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Started):
-            self._began = event.time
-        elif isinstance(event, Epoch):
+        if isinstance(event, (Started, Resumed)):
+            self._before, self._began = self._trained(), event.time if isinstance(event, Started) else 0.0
+        self._last = event.time
+        if isinstance(event, Epoch):
             self._ended_epoch(event)
-        elif isinstance(event, (Finished, Failed)):
-            self._took = event.time - self._began
+
+    def _trained(self) -> float:
+        """Seconds of all parts."""
+        return self._before + (self._last - self._began if self._began else 0.0)
 
     def _ended_epoch(self, event: Epoch) -> None:
         found = measured_in(event.metrics, self._plan.wanted)
@@ -130,7 +138,7 @@ class Attempt:
         except (FileNotFoundError, FormatError, ValueError):
             self._end("failed", f"the trained network could not be measured; see {self._folder / 'log'}")
             return True
-        self.trial = dataclasses.replace(self.trial, values=self._values({**values, "seconds": self._took}))
+        self.trial = dataclasses.replace(self.trial, values=self._values({**values, "seconds": self._trained()}))
         self._end("finished", "")
         return True
 

@@ -58,14 +58,13 @@ class Ledger:
         """
         told, more = self._place.trials()
         self.importance, self.registered = more.get("importance", {}), more.get("registered", "")
-        self.foreign(known)
-        over = {one.run for one in self.trials if one.run}
-        left = [one for one in told if one.status in ("running", "stopped") and one.run not in over]
-        for one in left:
-            if one.number in self._trials:
-                self._trials[one.number] = one
-        # They keep their numbers, which their runs are called by.
+        over = {key for one in map(_trial, known) for key in (one.run, one.began) if key}
+        left = [
+            one for one in told if one.status in ("running", "stopped") and not over.intersection((one.run, one.began))
+        ]
+        # They keep their numbers, which their runs are called by; a trial of another machine may have the same.
         self._trials |= {one.number: one for one in left}
+        self.foreign(known)
         return left
 
     def foreign(self, known: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -25,7 +25,7 @@ class Method:
         trials: how many are made in all.
         objectives: `NAME`, `NAME:min` or `NAME:max` each; none for the loss that tells the best epoch.
         sampler: chooses what is tried.
-        pruner: chooses what is stopped early; None for the median one, where there is one objective.
+        pruner: chooses what is stopped early; None for the usual one, where there is one objective.
         jobs: how many train at a time; 0 is as many as there are processors or GPUs.
         storage: URL of Optuna's storage, or `secret:NAME` of one; empty for the study's own file.
         on: `local`, or `ray` for the cluster of RAY_ADDRESS.
@@ -49,13 +49,14 @@ class Method:
                 raise UsageError(f"{name} {value!r} is not allowed", expected=f"a whole number from {least} to {most}")
 
 
-def check_methods(sampler: Sampler, pruner: Pruner | None, objectives: int) -> Pruner:
-    """The pruner; the median one, where none is named and there is one objective.
+def check_methods(sampler: Sampler, pruner: Pruner | None, objectives: int, on: Place = "local") -> Pruner:
+    """The pruner; the usual one, where none is named and there is one objective.
 
     Args:
         sampler: chooses what is tried.
         pruner: chooses what is stopped early; None for the usual one.
         objectives: how many there are.
+        on: where it searches: `median` is usual, on Ray `halving`, which waits for no other trial.
 
     Raises:
         UsageError: one of them cannot look for several objectives, or has a name that is none.
@@ -75,4 +76,5 @@ def check_methods(sampler: Sampler, pruner: Pruner | None, objectives: int) -> P
         )
     if sampler == "cmaes" and importlib.util.find_spec("cmaes") is None:
         raise MissingError("sampler 'cmaes' needs the package cmaes", hint="pip install cmaes, or --sampler tpe")
-    return pruner or ("median" if objectives == 1 else "none")
+    usual: Pruner = "halving" if on == "ray" else "median"
+    return pruner or (usual if objectives == 1 else "none")

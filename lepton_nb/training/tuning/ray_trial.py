@@ -21,10 +21,11 @@ from .place import place_of
 from .plan import Asked, Plan
 from .settings import settings_of
 
-__all__ = ["DONE", "KEY", "NUMBER", "VALUES", "attempt", "told_of"]
+__all__ = ["CAUSE", "DONE", "KEY", "NUMBER", "VALUES", "attempt", "told_of"]
 
-# What a worker is given, and what it tells Ray Tune: a value per objective, and whether it ended by itself.
-KEY, NUMBER, DONE = "lepton", "lepton_trial", "lepton_done"
+# What a worker is given (a cause where there are no values), and what it tells Ray Tune: a value per objective, and
+# whether it ended by itself.
+KEY, NUMBER, CAUSE, DONE = "lepton", "lepton_trial", "lepton_cause", "lepton_done"
 VALUES = "objective_"
 
 
@@ -37,8 +38,10 @@ def attempt(config: Mapping[str, Any], *, home: str, study: str) -> None:
         study: name of the study.
 
     Raises:
-        TrainingError: this node does not see the folder, or the training failed.
+        TrainingError: no values could be chosen, this node does not see the folder, or the training failed.
     """
+    if config.get(CAUSE):
+        raise TrainingError(config[CAUSE])
     ws = Workspace(Path(home))
     place = place_of(ws, study)
     if not place.folder.is_dir():

@@ -1,4 +1,4 @@
-"""A study on a Ray cluster: Ray Tune with Optuna's search and ASHA. This module imports Ray and Optuna."""
+"""A study on a Ray cluster: Ray Tune with Optuna's search. This module imports Ray and Optuna."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import importlib
+import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 import optuna
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from ... import tracking
@@ -22,13 +23,15 @@ from ...records import Trial, TrialStatus, plain, printable
 from ...workspace import Workspace, read_json
 from .dimensions import Space
 from .ledger import Ledger
+from .methods import Pruner
 from .place import DATABASE, Place
 from .plan import Asked, Plan
-from .ray_trial import DONE, KEY, NUMBER, VALUES, attempt, told_of
+from .ray_trial import CAUSE, DONE, KEY, NUMBER, VALUES, attempt, told_of
 from .registering import register
 from .search import Storage, sampler_of
+from .settings import asked_of
 
-__all__ = ["drive"]
+__all__ = ["drive", "scheduler_of"]
 
 
 def drive(ws: Workspace, place: Place, plan: Plan) -> str:
@@ -64,9 +67,7 @@ def _tuner(ws: Workspace, place: Place, plan: Plan, followed: _Followed) -> tune
         points_to_evaluate=followed.again or None,
     )
     followed.search = search
-    pruned = alone and plan.pruner != "none"
-    epochs = int(plan.fit["epochs"])
-    scheduler = ASHAScheduler(metric=metrics[0], mode=turns[0], max_t=epochs + 1) if pruned else FIFOScheduler()  # type: ignore[no-untyped-call]
+    scheduler = scheduler_of(plan.pruner, metrics[0], turns[0], int(plan.fit["epochs"]))
     trainable = functools.partial(attempt, home=str(ws.home.absolute()), study=plan.name)
     gpus = importlib.import_module("ray").cluster_resources().get("GPU", 0)
     share = {"CPU": 1.0, "GPU": 1.0} if gpus and plan.fit.get("accelerator") != "cpu" else {"CPU": 1.0}
@@ -83,6 +84,32 @@ def _tuner(ws: Workspace, place: Place, plan: Plan, followed: _Followed) -> tune
             verbose=0,
         ),
     )
+
+
+def scheduler_of(pruner: Pruner, metric: str, turn: str, epochs: int) -> TrialScheduler:
+    """What stops trials early that are worse than others, as a pruner of that name does.
+
+    Args:
+        pruner: as an option takes it.
+        metric: what Ray Tune is told of the objective.
+        turn: `min` or `max`.
+        epochs: most epochs of a trial; one more report comes at its end.
+    """
+    named: dict[str, Any] = {"metric": metric, "mode": turn}
+    if pruner == "median":
+        # As Optuna's does, from the fifth trial on. None is paused: it would begin anew.
+        return MedianStoppingRule(
+            time_attr="training_iteration",
+            grace_period=1,
+            min_samples_required=5,
+            min_time_slice=math.inf,  # type: ignore[arg-type]  # it is only compared
+            **named,
+        )
+    if pruner == "none":
+        return FIFOScheduler()  # type: ignore[no-untyped-call]
+    # ASHA (Li et al., arXiv:1810.05934); with several brackets it is Hyperband without waiting for anybody.
+    brackets = int(math.log(epochs + 1, 4)) + 1 if pruner == "hyperband" else 1
+    return ASHAScheduler(max_t=epochs + 1, reduction_factor=4, brackets=brackets, **named)
 
 
 class _Asked(tune.Stopper):
@@ -119,11 +146,15 @@ class _Followed(tune.Callback):
 
     def space(self, trial: Any) -> dict[str, Any]:
         """The values of a new trial, and its number."""
-        values = self._asked.space(trial)
+        values, cause = {}, ""
+        try:
+            values = asked_of(self._asked.space, trial)
+        except LeptonError as failure:
+            cause = printable(str(failure))
         number = self._numbers.pop(0) if self._numbers else self._ledger.next()
         shown = values if self._plan.space is not None else dict(getattr(trial, "params", values))
         self._put(Trial(number, "running", dict(shown), began=time.time()))
-        return {KEY: values, NUMBER: number}
+        return {KEY: values, NUMBER: number, CAUSE: cause}
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         """An epoch has ended."""
@@ -164,7 +195,7 @@ class _Followed(tune.Callback):
         states = {"finished": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}
         frozen = optuna.trial.create_trial(
             state=states.get(one.status, optuna.trial.TrialState.FAIL),
-            values=[value or 0.0 for value in one.values] if one.status == "finished" else None,
+            values=[value for value in one.values if value is not None] if one.status == "finished" else None,
             params=asked.params,
             distributions=asked.distributions,
         )

@@ -8,7 +8,7 @@ import optuna
 
 from ...errors import UsageError
 from .plan import Asked
-from .settings import check_names, named_values
+from .settings import asked_of, check_names
 
 __all__ = ["sample"]
 
@@ -21,11 +21,7 @@ def sample(asked: Asked) -> dict[str, Any]:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
-    try:
-        values = asked.space(trial)
-    except Exception as cause:
-        raise UsageError("the space's function failed", got=f"{type(cause).__name__}: {cause}") from cause
-    found = named_values(values)
+    found = asked_of(asked.space, trial)
     if not trial.params:
         raise UsageError("the space's function searches nothing", expected="calls of trial.suggest_...")
     check_names(found, asked.net, asked.base)

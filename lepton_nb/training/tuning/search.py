@@ -7,6 +7,7 @@ the storage in one transaction, with everything that was reported of it.
 from __future__ import annotations
 
 import math
+import secrets
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from .methods import Pruner, Sampler
 from .plan import Plan
 
 __all__ = ["Search", "Storage"]
+
+_ADDED_BY = "lepton_process"
 
 
 class Search:
@@ -107,13 +110,15 @@ class Storage:
             text = " ".join(str(cause).split())[:200].replace(url, shown)
             raise StorageError(f"the storage of study {plan.name!r} cannot be opened", got=text) from cause
         self._seen: set[int] = set()
+        # The numbers that trials have there are known to the storage alone; what is ours bears this mark.
+        self._mark = secrets.token_hex(8)
 
     def news(self) -> list[optuna.trial.FrozenTrial]:
         """The trials that were added since this was last asked, and not by `add`."""
         over = [one for one in self._study.get_trials(deepcopy=False) if one.state.is_finished()]
         new = [one for one in over if one.number not in self._seen]
         self._seen |= {one.number for one in new}
-        return new
+        return [one for one in new if one.user_attrs.get(_ADDED_BY) != self._mark]
 
     def add(self, frozen: optuna.trial.FrozenTrial, about: Mapping[str, Any]) -> None:
         """Keep a trial that is over.
@@ -130,7 +135,7 @@ class Storage:
             values=frozen.values,
             params=frozen.params,
             distributions=frozen.distributions,
-            user_attrs={**frozen.user_attrs, **about},
+            user_attrs={**frozen.user_attrs, **about, _ADDED_BY: self._mark},
             system_attrs=frozen.system_attrs,
             intermediate_values=frozen.intermediate_values,
         )
@@ -138,8 +143,6 @@ class Storage:
             self._study.add_trial(kept)
         except Exception as cause:
             raise StorageError("a trial could not be kept", got=" ".join(str(cause).split())[:200]) from cause
-        if not self.shared:
-            self._seen.add(len(self._seen))
 
 
 def sampler_of(name: Sampler, seed: int) -> optuna.samplers.BaseSampler:

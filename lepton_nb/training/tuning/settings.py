@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from ...errors import UsageError, near
 from ...models import arguments
 from ..options import FIT_OPTIONS, Fit, check_rate
 
-__all__ = ["NETWORK", "SEARCHED", "Settings", "check_names", "named_values", "settings_of"]
+__all__ = ["NETWORK", "SEARCHED", "Settings", "asked_of", "check_names", "settings_of"]
 
 # A name that both have is the training's; with this before it, it is the network's.
 NETWORK = "net."
@@ -83,12 +83,16 @@ def check_names(names: Iterable[str], net: Any, base: Settings) -> None:
             raise UsageError(f"{name!r} is given and searched", expected="one of the two", hint=f"leave out {name}")
 
 
-def named_values(values: Any) -> dict[str, Any]:
-    """The values that a function of a notebook gave.
+def asked_of(space: Callable[[Any], Any], trial: Any) -> dict[str, Any]:
+    """The values that a space gives an Optuna trial.
 
     Raises:
-        UsageError: it gave something else.
+        UsageError: a function of a notebook failed, or gave something else.
     """
+    try:
+        values = space(trial)
+    except Exception as cause:
+        raise UsageError("the space's function failed", got=f"{type(cause).__name__}: {cause}") from cause
     if not isinstance(values, dict) or not values or not all(isinstance(name, str) for name in values):
         raise UsageError(
             "the space's function gave no settings",

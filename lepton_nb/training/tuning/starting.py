@@ -95,7 +95,7 @@ def _planned(
         # The weights that are kept are then those of the epoch that the study judges by.
         base = dataclasses.replace(base, fit=dataclasses.replace(fit, monitor=found[0].name))
     asked = Asked(net, source, base, _space(space), tuple(callbacks))
-    pruner = check_methods(method.sampler, method.pruner, len(found))
+    pruner = check_methods(method.sampler, method.pruner, len(found), method.on)
     spec = _check(asked)
     plan = Plan(
         name="",

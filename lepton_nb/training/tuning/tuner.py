@@ -14,7 +14,7 @@ from typing import Any
 from ... import tracking
 from ...errors import ConflictError, LeptonError
 from ...processes import identify
-from ...records import Trial, plain
+from ...records import Trial, plain, printable
 from ...workspace import Workspace, locked
 from ..resuming import resume
 from ..starting import begin, specified
@@ -25,7 +25,7 @@ from .place import DATABASE, Place, place_of
 from .plan import Asked, Plan
 from .registering import register
 from .search import Search, Storage
-from .settings import check_names, named_values, settings_of
+from .settings import asked_of, check_names, settings_of
 from .shares import Shares
 
 __all__ = ["tune"]
@@ -128,21 +128,23 @@ class _Tuner:
             if waiting:
                 self._again(waiting.pop(0), slot)
             elif self._left() > 0:
-                self._begin(slot, None, self._ledger.next())
+                self._begin(slot, None, None)
         self._ledger.write()
         time.sleep(_LOOK_S)
 
-    def _begin(self, slot: int, params: dict[str, Any] | None, number: int) -> None:
-        """Start a trial with new values, or with those that are given."""
+    def _begin(self, slot: int, params: dict[str, Any] | None, number: int | None) -> None:
+        """Start a trial with new values and the next number, or with those that are given."""
         self._learn()
+        number = self._ledger.next() if number is None else number
         asked = self._search.ask(params)
-        values = self._asked.space(asked)
-        # What a function of the notebook makes of what it was given is in the parameters of the run.
-        shown = asked.params if self._plan.space is None else values
-        trial = Trial(number, "running", dict(shown), began=time.time())
+        trial = Trial(number, "running", {}, began=time.time())
         try:
+            values = asked_of(self._asked.space, asked)
+            # What a function of the notebook makes of what it was given is in the parameters of the run.
+            shown = asked.params if self._plan.space is None else values
+            trial = dataclasses.replace(trial, params=dict(shown))
             if self._plan.space is None:
-                check_names(named_values(values), self._asked.net, self._asked.base)
+                check_names(values, self._asked.net, self._asked.base)
             settings = settings_of(values, self._asked.base)
             spec = specified(self._asked.net, self._asked.source, settings.options, settings.lr)
             run_id, process = begin(
@@ -156,7 +158,8 @@ class _Tuner:
                 variables=self._shares.variables(slot),
             )
         except LeptonError as cause:
-            self._keep(dataclasses.replace(trial, status="failed", cause=str(cause)), asked)
+            tried = trial.params or dict(asked.params)
+            self._keep(dataclasses.replace(trial, status="failed", params=tried, cause=printable(str(cause))), asked)
             return
         trial = dataclasses.replace(trial, run=run_id)
         self._follow(trial, asked, process, slot)
@@ -176,7 +179,9 @@ class _Tuner:
                 self._begin(slot, self._params(trial), trial.number)
                 return
         asked = self._search.ask(self._params(trial))
-        self._asked.space(asked)
+        with contextlib.suppress(LeptonError):
+            # For the sampler alone: the run has its values.
+            asked_of(self._asked.space, asked)
         self._follow(dataclasses.replace(trial, status="running"), asked, process, slot)
 
     def _params(self, trial: Trial) -> dict[str, Any]:
@@ -199,15 +204,15 @@ class _Tuner:
             self._ledger.put(one.trial)
             return
         if one.trial.status == "stopped":
-            # Somebody stopped this run alone: what it has is what counts.
-            one.trial = dataclasses.replace(one.trial, status="finished" if one.trial.values else "failed")
+            # Somebody stopped this run alone.
+            one.accept()
         self._keep(one.trial, one.asked)
         if one.trial.status == "pruned":
             tracking.set_tags(self._ws, one.trial.run, {"pruned": one.trial.cause})
 
     def _keep(self, trial: Trial, asked: Any) -> None:
         """A trial is over: first the storage knows, then those who look."""
-        frozen = self._search.tell(asked, trial.status, [value or 0.0 for value in trial.values])
+        frozen = self._search.tell(asked, trial.status, [value for value in trial.values if value is not None])
         if self._storage is not None:
             self._storage.add(frozen, {"lepton": plain(trial)})
         self._ledger.put(trial)
