@@ -39,9 +39,9 @@ from lepton_nb.workspace import Workspace, write_json
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from started import running_children, start_jupyterlab
+from started import archives, running_children, start_jupyterlab
 
-__all__ = ["LoggedDeployment", "running_children", "start_jupyterlab", "train_quickly"]
+__all__ = ["LoggedDeployment", "archives", "running_children", "start_jupyterlab", "train_quickly"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

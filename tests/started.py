@@ -1,10 +1,11 @@
-"""Programs that tests of several rooms start, and what runs below a process."""
+"""Programs that tests of several rooms start, what runs below a process, and what is built of this tree."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ import pytest
 
 from lepton_nb import processes
 
-__all__ = ["running_children", "start_jupyterlab"]
+__all__ = ["archives", "running_children", "start_jupyterlab"]
 
 
 def _running_children(pid: int, word: str, *, at_least: int = 0, recursive: bool = False) -> list[psutil.Process]:
@@ -75,3 +76,21 @@ def start_jupyterlab() -> Callable[..., tuple[str, str, processes.Identity]]:
         return found[0]["url"], found[0]["token"], identity
 
     return start
+
+
+@pytest.fixture(scope="session")
+def archives() -> Path:
+    """The folder of the wheel and the source archive of this tree, built once for all of xdist's processes."""
+    from filelock import FileLock
+
+    import lepton_nb
+
+    folder = Path(os.environ["XDG_RUNTIME_DIR"]) / "dist"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            command = [sys.executable, "-m", "hatchling", "build", "-d", f"{folder}.new"]
+            root = Path(lepton_nb.__file__).parents[1]
+            done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            Path(f"{folder}.new").rename(folder)
+    return folder

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from .golden import is_close
 from .network import FEATURES, OPSET, PROBABILITIES, quiet
+from .operators import known_operators
+from .trained import levels_of
 
 __all__ = ["first_divergence"]
 
@@ -64,7 +66,7 @@ def first_divergence(
     Returns:
         Such as `layer 'net.3' (BatchNorm1d)`; empty when it cannot be told.
     """
-    with quiet():
+    with quiet(), known_operators():
         plain = torch.onnx.export(
             program.exported_program,
             dynamo=True,
@@ -136,6 +138,8 @@ def _calls(network: torch.nn.Module, rows: _Rows) -> list[_Call]:
                 network(**{name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in rows.items()})
             else:
                 network(torch.from_numpy(rows))
+                if levels_of(network):
+                    network.quantiles(torch.from_numpy(rows))
     finally:
         for hook in hooks:
             hook.remove()

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..errors import InexpressibleError, PackagingError
 from ..models.recurrent import translations
 from .network import OPSET, PROBABILITIES, quiet, reason_of, without_traces
+from .operators import known_operators
 from .trained import Head
 
 __all__ = ["Named", "Table", "ask", "embeddings", "export_named", "flattened", "signed"]
@@ -257,7 +258,7 @@ def export_named(
     told = [PROBABILITIES] if head is not None else list(outputs)
     wrapped = Named(network, list(sample), outputs, head).eval()
     try:
-        with quiet():
+        with quiet(), known_operators():
             program = torch.onnx.export(
                 wrapped,
                 tuple(torch.from_numpy(np.ascontiguousarray(value)) for value in sample.values()),

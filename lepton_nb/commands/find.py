@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from difflib import get_close_matches
 from inspect import getattr_static
+from numbers import Number
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import DataError, NotFoundError, ServingError
@@ -36,9 +38,10 @@ def source_of(value: object) -> object:
     """The notebook's variable of that name, else `value` itself.
 
     Text is not looked up twice: a variable that holds text is meant by `$name`, so that a name of something
-    stored is never shadowed by it.
+    stored is never shadowed by it. Nor is one by a variable that rows cannot come from: a number or a module.
     """
-    return named(value, object)
+    found = named(value, object)
+    return value if found is None or isinstance(found, (Number, ModuleType)) else found
 
 
 def named(value: object, *kinds: type) -> object:

@@ -138,6 +138,7 @@ def fork(
     environment: Mapping[str, str],
     streams: Sequence[int],
     bound: bool,
+    start_template: bool = True,
     foreground: Foreground | None = None,
 ) -> Forked:
     """Fork a process from the template of this interpreter and environment.
@@ -149,6 +150,7 @@ def fork(
         environment: its whole environment.
         streams: descriptors of its standard input, output and error.
         bound: it ends with this process, and with the object that is returned.
+        start_template: a template that does not run yet is started first.
         foreground: it stands for this process; no template is started for that, and none is waited for long.
 
     Raises:
@@ -163,7 +165,7 @@ def fork(
     try:
         place = locate(environment)
         connection = _connected(place.socket)
-        if connection is None and foreground:
+        if connection is None and (foreground or not start_template):
             raise NotWarm("no template is running")
         connection = connection or _started(place, environment)
         # An answer that was sent in time is read in time.

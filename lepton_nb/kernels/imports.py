@@ -15,6 +15,8 @@ from .libraries import Taken, plain_backend
 
 __all__ = ["Preloaded", "preload", "shadowed"]
 
+# Its tables are made, too: they take as long as many an import.
+_TABLES = "lepton_nb.artifact.operators"
 _MODULES = (
     *(
         "torch",
@@ -36,10 +38,14 @@ _MODULES = (
         "narwhals.stable.v2",
         "narwhals._pandas_like.dataframe",
     ),
+    *("bentoml.bentos", "_bentoml_sdk.images", "_bentoml_sdk.service", "_bentoml_impl.docker", "_bentoml_impl.loader"),
+    *("pip_requirements_parser", "networkx", "onnxscript", "torch.onnx._internal.exporter._core"),
     *("fsspec.implementations.chained", "threadpoolctl", "tqdm.notebook"),
     *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.trainer.fitting", "pipelines")),
     "lepton_nb.dashboards",
     *("lepton_nb.pipelines.engine.session", "lepton_nb.pipelines.executors.worker"),
+    *("lepton_nb.artifact.assembly", _TABLES, "lepton_nb.packaging.building"),
+    *("lepton_nb.evaluation.measure", "lepton_nb.loop.watcher"),
 )
 
 
@@ -86,6 +92,10 @@ def preload(named: str, places: str = "") -> list[str]:
         Which of the named ones could not be imported, and why; these are left out.
     """
     _import(_MODULES)
+    with contextlib.suppress(Exception):
+        # Without them each child makes its own.
+        if _TABLES in sys.modules:
+            sys.modules[_TABLES].preload()
     added = [place for place in places.split(os.pathsep) if Path(place).is_absolute() and place not in sys.path]
     sys.path[1:1] = added
     missed = _import(named.replace(",", " ").split())

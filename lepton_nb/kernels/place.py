@@ -26,6 +26,7 @@ _READ_AT_IMPORT = (
         "AOT_INDUCTOR_",
         "ARROW_",
         "ATEN_",
+        "BENTOML_",
         "BLIS_",
         "FSSPEC_",
         "GIT_PYTHON_",
@@ -45,6 +46,7 @@ _READ_AT_IMPORT = (
         "MKL_",
         "MPMATH_",
         "MSGPACK_",
+        "NETWORKX_",
     ),
     *(
         "NPY_",
@@ -86,6 +88,7 @@ _PASSING_TOO = {
 _RECORDS = (".dist-info", ".egg-info", ".pth")
 # These a child puts right for itself, or scikit-learn and Lightning set them when they are imported.
 _SET_IN_CHILD = {
+    *("BENTOML_DO_NOT_TRACK", "BENTOML_HOME"),
     *("MATPLOTLIBRC", "MPLBACKEND", "OMP_NUM_THREADS", "PYTHONFAULTHANDLER", "PYTHONPATH", "PYTHONUNBUFFERED"),
     *("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "PYTORCH_NVML_BASED_CUDA_CHECK"),
     *("TMPDIR", "TORCHINDUCTOR_CACHE_DIR", "TZ"),

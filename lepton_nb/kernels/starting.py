@@ -32,7 +32,13 @@ except OSError: pass
 
 
 def start_detached(
-    module: str, argv: Sequence[str], *, log: Path, cwd: Path, env: Mapping[str, str] | None = None
+    module: str,
+    argv: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    start_template: bool = True,
 ) -> Identity:
     """Start a process that outlives this one, in a session of its own.
 
@@ -42,6 +48,7 @@ def start_detached(
         log: the file that receives standard output and error, appended; made with mode 0600.
         cwd: its working folder.
         env: its whole environment (default: this process's).
+        start_template: a template that does not run yet is started first; else it is spawned then, without a word.
 
     Returns:
         The identity of the new process, which leads its process group.
@@ -49,9 +56,18 @@ def start_detached(
     environment = dict(os.environ if env is None else env)
     try:
         with _streams(log) as streams:
-            forked = fork(module, argv, cwd=cwd, environment=environment, streams=streams, bound=False)
+            forked = fork(
+                module,
+                argv,
+                cwd=cwd,
+                environment=environment,
+                streams=streams,
+                bound=False,
+                start_template=start_template,
+            )
     except NotWarm as cause:
-        say_spawned(module, cause)
+        if start_template:
+            say_spawned(module, cause)
         return processes.start([sys.executable, "-m", module, *argv], log=log, cwd=cwd, env=environment)
     for identity in [identity for identity, one in _detached.items() if one.poll() is not None]:
         del _detached[identity]
@@ -79,7 +95,13 @@ def exit_status(identity: Identity, timeout: float = 1.0) -> int | None:
 
 
 def start_bound(
-    module: str, argv: Sequence[str], *, log: Path, cwd: Path, env: Mapping[str, str] | None = None
+    module: str,
+    argv: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    start_template: bool = True,
 ) -> Bound:
     """Start a process that ends, with its whole process group, when this one does, even when this one is killed.
 
@@ -89,6 +111,7 @@ def start_bound(
         log: the file that receives standard output and error, appended; made with mode 0600.
         cwd: its working folder.
         env: its whole environment (default: this process's).
+        start_template: a template that does not run yet is started first; else it is spawned then, without a word.
 
     Returns:
         The process; keep it for as long as it shall run.
@@ -96,9 +119,20 @@ def start_bound(
     environment = dict(os.environ if env is None else env)
     with _streams(log) as streams:
         try:
-            return Bound(fork(module, argv, cwd=cwd, environment=environment, streams=streams, bound=True))
+            return Bound(
+                fork(
+                    module,
+                    argv,
+                    cwd=cwd,
+                    environment=environment,
+                    streams=streams,
+                    bound=True,
+                    start_template=start_template,
+                )
+            )
         except NotWarm as cause:
-            say_spawned(module, cause)
+            if start_template:
+                say_spawned(module, cause)
         child = subprocess.Popen(
             [sys.executable, "-m", module, *argv],
             stdin=streams[0],

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any, Unpack
 
+from .. import kernels
 from ..errors import ConflictError, FormatError, NotFoundError, ServingError, UsageError
 from ..processes import Identity, is_alive
-from ..processes import start as start_process
 from ..processes import stop as stop_process
 from ..records import Deployment, Note, Report, Watch, Watches, silent
 from ..workspace import Workspace, locked, read_json, write_json
@@ -73,9 +72,15 @@ def start(
             monitoring.remember_alerts(ws, deployment, alerts)
         write_json(place.folder / OPTIONS, {"options": options.to_dict()}, mode=0o600)
         (place.folder / PROCESS).unlink(missing_ok=True)
-        command = [sys.executable, "-m", "lepton_nb.loop", str(ws.home.absolute()), deployment]
         environment = {**os.environ, "LEPTON_HOME": str(ws.home.absolute())}
-        started = start_process(command, log=place.folder / LOG, cwd=ws.root.absolute(), env=environment)
+        started = kernels.start_detached(
+            "lepton_nb.loop.__main__",
+            [str(ws.home.absolute()), deployment],
+            log=place.folder / LOG,
+            cwd=ws.root.absolute(),
+            env=environment,
+            start_template=False,
+        )
         _await(place, started, deployment)
     return status(ws, deployment)
 

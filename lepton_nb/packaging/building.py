@@ -6,14 +6,13 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import kernels
 from ..artifact import Wanted, build, build_examples
 from ..errors import InexpressibleError, PackagingError, UsageError
 from ..models import Examples
@@ -268,17 +267,15 @@ def _build(plan: Path, *, home: Path) -> None:
         "BENTOML_DO_NOT_TRACK": "True",
         # The build imports the service; what it serves with is decided where it is served.
         "LEPTON_OPEN": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_HERE.parents[1]), os.environ.get("PYTHONPATH")])),
     }
-    done = subprocess.run(
-        [sys.executable, "-m", f"{__package__}.bento_build", str(plan)],
-        cwd=plan.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    log = plan.with_name("log")
+    # BentoML's imports take longer than the build: a template that runs has done them.
+    building = kernels.start_bound(
+        f"{__package__}.bento_build", [str(plan)], log=log, cwd=plan.parent, env=environment, start_template=False
     )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    with contextlib.closing(building):
+        status = building.wait()
+    if status:
+        last = (log.read_text(errors="replace").strip().splitlines() or [f"exit status {status}"])[-1]
         raise PackagingError("BentoML could not build the Bento", got=last, hint=_DOCTOR)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
-
-import pytest
 
 import lepton_nb
 
@@ -19,15 +16,6 @@ LAB = ROOT / "extensions" / "lepton-lab"
 TEMPLATE = ("index.html.j2", "conf.json", "static/page.js", "static/page.css")
 EXTENSION = "share/jupyter/labextensions/lepton-lab"
 SWITCH = "etc/jupyter/jupyter_server_config.d/lepton_nb.json"
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 def test_the_wheel_carries_the_extension_its_switch_and_the_dashboards(archives: Path) -> None:

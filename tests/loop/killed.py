@@ -1,4 +1,4 @@
-"""A watch that is killed at one decision: `python killed.py HOME DECISION MOMENT`, for test_kills.py.
+"""A watch that is killed at one decision: `python -m killed HOME DECISION MOMENT`, for test_kills.py.
 
 MOMENT says where: `before` the decision is recorded, when what it was about has been done already; `between` the state
 and the line of decisions.jsonl; or `behind` both.

@@ -1,15 +1,15 @@
 """A watch that is killed at any of its decisions, and begun again, ends where one that was left alone does."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from tiny import DOWN, Tiny, bento, makes, pipeline
 
+from lepton_nb import kernels
 from lepton_nb.loop import status
 from lepton_nb.loop.options import WatchOptions
 from lepton_nb.loop.place import place_of
@@ -23,23 +23,26 @@ SHORT = [(8, "before"), (6, "between")]
 ALL = [(number, moment) for number in range(1, 10) for moment in ("before", "between", "behind")]
 
 
-def begin(ws, number: int, moment: str) -> subprocess.Popen:
-    script = Path(__file__).with_name("killed.py")
-    return subprocess.Popen([sys.executable, str(script), str(ws.home), str(number), moment])
+def begin(ws, number: int, moment: str) -> kernels.Bound:
+    """The watch as a process that is started as the verb starts it."""
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(here), os.environ.get("PYTHONPATH")]))}
+    words = [str(ws.home), str(number), moment]
+    return kernels.start_bound("killed", words, log=ws.home / "killed.log", cwd=ws.root, env=environment)
 
 
 def until_ended(tiny, process, *, up) -> int:
     """Ask until the process has ended, or everything was decided."""
     deadline = time.monotonic() + 300
-    while process.poll() is None:
+    while (code := process.poll()) is None:
         assert time.monotonic() < deadline, status(tiny.ws, "tiny").as_text()
         decided = place_of(tiny.ws, "tiny").decisions()
         if decided and decided[-1].action == DECISIONS[-1]:
-            process.send_signal(signal.SIGTERM)
+            os.kill(process.pid, signal.SIGTERM)
             return process.wait(60)
         tiny.ask(100, up=up, requests=5)
         time.sleep(0.2)
-    return process.returncode
+    return code
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,9 @@ def test_what_a_kill_left_half_written_is_made_whole(ws):
 
 
 def test_a_watch_that_cannot_start_says_why(ws, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop.starting, "start_process", lambda command, **how: processes.start(["false"], **how))
+    def started(module, argv, *, start_template, **how):
+        return processes.start(["false"], **how)
+
+    monkeypatch.setattr(loop.starting.kernels, "start_detached", started)
     with pytest.raises(ServingError, match="the watch of 'tiny' did not start"):
         loop.start(ws, "tiny")

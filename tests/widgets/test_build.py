@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
-
-import pytest
 
 import lepton_nb
 from lepton_nb.widgets.places import STATIC
@@ -18,15 +15,6 @@ from lepton_nb.widgets.places import STATIC
 ROOT = Path(lepton_nb.__file__).parents[1]
 SOURCES = ROOT / "extensions" / "lepton-widgets"
 BUILT = {"lepton_nb/widgets/static/training.js", "lepton_nb/widgets/static/training.css"}
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 def test_the_wheel_and_the_source_archive_carry_the_build(archives: Path) -> None:
