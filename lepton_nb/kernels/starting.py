@@ -119,17 +119,8 @@ def start_bound(
     environment = dict(os.environ if env is None else env)
     with _streams(log) as streams:
         try:
-            return Bound(
-                fork(
-                    module,
-                    argv,
-                    cwd=cwd,
-                    environment=environment,
-                    streams=streams,
-                    bound=True,
-                    start_template=start_template,
-                )
-            )
+            more = {"bound": True, "start_template": start_template}
+            return Bound(fork(module, argv, cwd=cwd, environment=environment, streams=streams, **more))
         except NotWarm as cause:
             if start_template:
                 say_spawned(module, cause)
