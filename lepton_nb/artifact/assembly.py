@@ -26,7 +26,7 @@ from .loaded_texts import text_graph
 from .network import PROBABILITIES, exported, sampled
 from .preparation import export_preparation
 from .reference import reference_of, signature_of
-from .trained import form_of, outputs_of, stacked
+from .trained import every_number, form_of
 
 __all__ = ["Assembled", "assemble", "check_parity", "serialised"]
 
@@ -60,8 +60,8 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     network = load_trained(run.path)
     prepared = features(data, "validation")[0]
     form = form_of(network, data)
-    expected = form.of(outputs_of(network, prepared, data.width))
-    signature = signature_of(data, form.names)
+    expected = form.asked(network, prepared, data.width)
+    signature = signature_of(data, form)
     if data.kind == "text":
         whole, program, signature = text_graph(network, prepared, data.width, form, signature)
         write_atomic(folder / TOKENIZER, preprocessing(data).content)
@@ -77,9 +77,9 @@ def assemble(folder: Path, run: Run, data: Data) -> Assembled:
     held_out = model.predict(inputs)
 
     def place(wrong: NDArray[np.bool_]) -> str:
-        return _place_of(network, program, prepared[wrong][:_ROWS_SHOWN], form.names)
+        return _place_of(network, program, prepared[wrong][:_ROWS_SHOWN], form.outputs)
 
-    parity = check_parity(stacked(held_out), stacked(expected), run.model, place)
+    parity = check_parity(every_number(held_out), every_number(expected), run.model, place)
     write_json(folder / GOLDEN, golden_of(signature, inputs, expected))
     # A part that is larger than the memory is told by a fair sample of it.
     seen = (sample_of if data.streamed else read)(data, "train")[0]

@@ -6,6 +6,7 @@ Python source is code: whoever loads such a folder runs it. Nothing loads one by
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 import shutil
 import sys
@@ -182,9 +183,10 @@ def assemble_coded(folder: Path, run: Run, data: Data) -> None:
     """
     stated = stated_of(run)
     network = load_trained(run.path)
-    form = form_of(network, data)
-    signature, inputs = signature_of(data, form.names), read(data, "validation")[0]
-    expected = form.of(outputs_of(network, features(data, "validation")[0], data.width))
+    # Whoever loads the network may ask it for its quantiles himself.
+    form = dataclasses.replace(form_of(network, data), quantiles=())
+    signature, inputs = signature_of(data, form), read(data, "validation")[0]
+    expected = form.asked(network, features(data, "validation")[0], data.width)
     # Without a `head` it is known that a preparation stands in front.
     write_network(folder, run, stated, softmax=form.head == "softmax", sigmoids=form.head == "sigmoids")
     if data.kind == "text":

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .golden import is_close
 from .network import FEATURES, OPSET, PROBABILITIES, quiet
 from .operators import known_operators
+from .trained import levels_of
 
 __all__ = ["first_divergence"]
 
@@ -137,6 +138,9 @@ def _calls(network: torch.nn.Module, rows: _Rows) -> list[_Call]:
                 network(**{name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in rows.items()})
             else:
                 network(torch.from_numpy(rows))
+                if levels_of(network):
+                    quantiles: Any = network.quantiles
+                    quantiles(torch.from_numpy(rows))
     finally:
         for hook in hooks:
             hook.remove()

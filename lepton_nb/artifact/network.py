@@ -48,16 +48,21 @@ class Answering(torch.nn.Module):
 
     def __init__(self, network: torch.nn.Module, form: Form, width: int) -> None:
         super().__init__()
-        self.network, self._head, self._names, self._width = network, form.head, form.names, width
+        self.network: Any = network
+        self._head, self._names, self._width = form.head, form.names, width
+        self._has_quantiles = bool(form.quantiles)
 
     def forward(self, features: torch.Tensor) -> Any:
-        """Probabilities [N, C]; or a number for each row per output, [N] each."""
+        """Probabilities [N, C]; or a number for each row per output, [N] each, then quantiles of all, [N, C] each."""
         scores: torch.Tensor = self.network(features)
         if self._head == "softmax":
             scores = torch.softmax(scores, dim=1)
         elif self._head == "sigmoids":
             scores = torch.sigmoid(scores)
         whole = scores.float() if scores.ndim == 2 else scores.float().reshape(-1, self._width)
+        if self._has_quantiles:
+            # The exporter computes once what both have in common.
+            return (*whole.unbind(1), *self.network.quantiles(features).float().unbind(2))
         return whole.unbind(1) if self._names else whole
 
 
@@ -75,8 +80,8 @@ def exported(
 
     Returns:
         A model with input `features` float32 [rows, *feature_shape] and output `probabilities` float32 [rows, C], or
-        one output float32 [rows] per name of `form`; and the exporter's program: what it froze cannot be had by
-        exporting again.
+        one output float32 [rows] per name of `form` and one [rows, C] per quantile; and the exporter's program: what it
+        froze cannot be had by exporting again.
 
     Raises:
         InexpressibleError: ONNX cannot express the network; the message names the operator or the reason.
@@ -92,7 +97,7 @@ def exported(
                     {0: torch.export.Dim("rows", min=1)} | ({1: torch.export.Dim.AUTO} if lengths else {}),
                 ),
                 input_names=[lengths or FEATURES],
-                output_names=list(form.names) or [PROBABILITIES],
+                output_names=list(form.outputs) or [PROBABILITIES],
                 opset_version=OPSET,
                 external_data=False,
                 custom_translation_table=translations(),

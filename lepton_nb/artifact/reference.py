@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,23 @@ from ..runtime.embedding import answer_features, output_features
 from ..runtime.summary import feature_kinds, features_of, sides_names
 from ..runtime.tokens import Tokenizer
 from ..scores import count_category, count_number, edges_of
+from .trained import Form
 
 __all__ = ["categories_of", "numbers_of", "reference_of", "signature_of"]
 
 
-def signature_of(data: Data, names: Sequence[str] = ()) -> Signature:
+def signature_of(data: Data, form: Form | None = None) -> Signature:
     """The inputs and answers of a data set, as a served model states them.
 
     Args:
         data: the data set.
-        names: of the outputs, a number for each row; none of a classification.
+        form: what the model answers; None of a classification.
     """
-    if data.task == "classification":
+    if data.task == "classification" or form is None:
         return Signature(data.task, data.classes, data.columns)
-    return Signature(data.task, (), data.columns, tuple(Output(name, "float32", ()) for name in names))
+    outputs = [Output(name, "float32", ()) for name in form.names]
+    outputs += [Output(name, "float32", (len(form.names),), quantile=level) for name, level in form.quantiles]
+    return Signature(data.task, (), data.columns, tuple(outputs))
 
 
 def reference_of(
@@ -47,7 +50,8 @@ def reference_of(
     Args:
         signature: of the model.
         training: raw inputs of the training part.
-        held_out: probabilities [N, C] of rows outside the training part, or numbers [N] by their names.
+        held_out: probabilities [N, C] of rows outside the training part, or numbers [N] by their names, with the
+            quantiles [N, K] of them if there are some, which are not counted.
         sides: [N, 2], width and height of the training part's pictures before they were scaled; None where they are
             not known.
         tokenizers: of the inputs that are texts.
@@ -64,7 +68,7 @@ def reference_of(
     rows = len(next(iter(training.values())))
     if not isinstance(held_out, np.ndarray):
         features |= {name: numbers_of(values) for name, values in output_features(held_out).items()}
-        told = [numbers_of(values) for values in held_out.values()]
+        told = [numbers_of(values) for values in held_out.values() if values.ndim == 1]
         return Reference(features, told[0] if len(told) == 1 else None, rows)
     features |= {name: numbers_of(values) for name, values in answer_features(held_out).items()}
     predicted = np.bincount(held_out.argmax(axis=1), minlength=len(signature.classes))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Form",
     "Head",
+    "every_number",
     "form_of",
     "gives_probabilities",
+    "levels_of",
     "network_probabilities",
     "outputs_of",
     "probabilities_of",
@@ -63,10 +66,31 @@ class Form:
         head: what makes it of what the network returns.
         names: of its outputs, a number for each row: those of a regression, or the probability of each label; none
             of a classification, whose only output are the probabilities of all classes.
+        quantiles: name and level of each output that holds a quantile of every number.
     """
 
     head: Head
     names: tuple[str, ...] = ()
+    quantiles: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of all outputs."""
+        return (*self.names, *(name for name, _ in self.quantiles))
+
+    def asked(self, network: Any, features: NDArray[Any], width: int) -> Any:
+        """What a network answers to prepared features, as `of` gives it, with the quantiles float64 [N, width] each.
+
+        Args:
+            network: as the rest, see `outputs_of`.
+            features: the rows.
+            width: numbers of a row.
+        """
+        found: Any = self.of(outputs_of(network, features, width))
+        if not self.quantiles:
+            return found
+        told = _quantiles_of(network, features, (width, len(self.quantiles)))
+        return {**found, **{name: told[:, :, place] for place, (name, _) in enumerate(self.quantiles)}}
 
     def of(self, scores: NDArray[np.float64]) -> NDArray[np.float64] | dict[str, NDArray[np.float64]]:
         """The answers to rows with these scores, float64 [N, width], as the runtime gives them."""
@@ -90,9 +114,12 @@ def form_of(network: Any, data: Data) -> Form:
     scores = outputs_of(network, rows, data.width)
     if data.task == "classification":
         return Form("" if gives_probabilities(scores) else "softmax")
-    names = _names(data)
+    columns = [column.name for column in data.columns]
+    names = _free(data.targets or data.classes, columns)
     if data.task == "regression":
-        return Form("", names)
+        levels = levels_of(network)
+        told = _free([f"quantile_{level}" for level in levels], (*columns, *names))
+        return Form("", names, tuple(zip(told, levels, strict=True)))
     if data.kind == "text":
         return Form("" if ((scores >= 0) & (scores <= 1)).all() else "sigmoids", names)
     # Far from its rows logits leave what probabilities never do.
@@ -100,10 +127,24 @@ def form_of(network: Any, data: Data) -> Form:
     return Form("" if all(((one >= 0) & (one <= 1)).all() for one in (scores, *far)) else "sigmoids", names)
 
 
-def _names(data: Data) -> tuple[str, ...]:
-    """A name for each output: that of the target or label, unless a line or an input of the model is called so."""
-    taken, names = {*TAKEN, *(column.name for column in data.columns)}, []
-    for name in data.targets or data.classes:
+def levels_of(network: Any) -> tuple[float, ...]:
+    """The probabilities of the quantiles that a network gives beside its answers; none where it gives no interval.
+
+    Args:
+        network: one with quantiles has `levels`, ascending, and a method `quantiles`, from prepared features to
+            [N, width, levels] numbers.
+    """
+    found = getattr(network, "levels", None)
+    if not callable(getattr(network, "quantiles", None)) or not isinstance(found, (tuple, list)):
+        return ()
+    plain = all(isinstance(level, float) and 0 < level < 1 for level in found)
+    return tuple(found) if plain and len(found) > 1 and sorted(set(found)) == list(found) else ()
+
+
+def _free(wanted: Iterable[str], others: Collection[str]) -> tuple[str, ...]:
+    """A name for each output: the wanted one, unless a line, an input or another output of the model is called so."""
+    taken, names = {*TAKEN, *others}, []
+    for name in wanted:
         while name in taken:
             name += "_"  # noqa: PLW2901 - until nothing is called so
         taken.add(name)
@@ -112,11 +153,21 @@ def _names(data: Data) -> tuple[str, ...]:
 
 
 def stacked(answers: Any) -> NDArray[np.float64]:
-    """Answers of a runtime, probabilities or numbers by their names, as float64 [N, width]."""
+    """Answers of a runtime, probabilities or numbers by their names, as float64 [N, width], without quantiles."""
     import numpy as np
 
-    whole = np.stack(list(answers.values()), axis=1) if isinstance(answers, Mapping) else np.asarray(answers)
-    return whole.astype(np.float64)
+    if isinstance(answers, Mapping):
+        answers = np.stack([values for values in answers.values() if values.ndim == 1], axis=1)
+    return np.asarray(answers).astype(np.float64)
+
+
+def every_number(answers: Any) -> NDArray[np.float64]:
+    """As `stacked`, with the quantiles behind the answers."""
+    import numpy as np
+
+    if isinstance(answers, Mapping):
+        answers = np.concatenate([values.reshape(len(values), -1) for values in answers.values()], axis=1)
+    return np.asarray(answers).astype(np.float64)
 
 
 def outputs_of(network: Any, features: NDArray[Any], width: int) -> NDArray[np.float64]:
@@ -161,6 +212,27 @@ def outputs_of(network: Any, features: NDArray[Any], width: int) -> NDArray[np.f
         raise PackagingError(
             f"{name} gives NaN or infinity on {int((~np.isfinite(values)).any(axis=1).sum())} of {len(values)} rows",
             hint="train again with a smaller learning rate",
+        )
+    return values
+
+
+def _quantiles_of(network: Any, features: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """The quantiles of the answers to prepared features, float64 [N, *shape]."""
+    import torch
+
+    name = type(network).__name__
+    try:
+        with torch.no_grad():
+            found = torch.cat([network.quantiles(torch.from_numpy(part)) for part in _batches(features)])
+        values: NDArray[np.float64] = found.double().numpy()
+    except Exception as cause:
+        got = f"{type(cause).__name__}: {cause}"
+        raise PackagingError(f"quantiles of {name} fails on prepared rows", got=got) from cause
+    if values.shape != (len(features), *shape) or not abs(values).max(initial=0.0) < math.inf:
+        raise PackagingError(
+            f"quantiles of {name} does not give a quantile of each number for each level",
+            expected=f"finite numbers [rows, {shape[0]}, {shape[1]}]",
+            got=f"{list(values.shape)} for {len(features)} rows",
         )
     return values
 

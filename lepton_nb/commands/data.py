@@ -27,6 +27,9 @@ _Split = Annotated[
     Opt("How rows are split (default: as a folder is, else stratified; numbers at random)."),
 ]
 
+_Image = Annotated[
+    str | None, Opt("The only input, which is paths of images beside the table (default: seen by itself).", "COLUMN")
+]
 _Horizon = Annotated[int | None, Opt("Forecast the target so many steps ahead; needs --time-column.", "STEPS")]
 _History = Annotated[int | None, Opt("Steps back that a forecast sees (default: 4 times the horizon).", "STEPS")]
 
@@ -44,6 +47,7 @@ def data_load(
     time_column: Annotated[str | None, Opt("Column to sort by, for a split by time.", "COLUMN")] = None,
     ignore: Annotated[tuple[str, ...], Opt("A column to leave out; repeatable.", "COLUMN")] = (),
     image_size: Annotated[str | None, Opt("Scale pictures to this size (default: their own).", "HxW")] = None,
+    image: _Image = None,
     grey: Annotated[bool, Opt("Pictures with one channel (default: when all are grey).")] = False,
     stream: Annotated[bool, Opt("Read a Parquet file in batches (default: when it is large for the memory).")] = False,
     horizon: _Horizon = None,
@@ -55,7 +59,8 @@ def data_load(
 ) -> Data:
     """Load data, split it and keep it under its hash.
 
-    A single input of text that hardly repeats is read as tokens, by a tokenizer that is trained on the training part.
+    A single input of text that hardly repeats is read as tokens, by a tokenizer that is trained on the training part;
+    one of paths of images as the images.
 
     Returns:
         The handle; its text is the hash, so it passes between notebooks.
@@ -76,7 +81,7 @@ def data_load(
         split=split,
         time_column=time_column,
         ignore=ignore,
-        choices=data.Choices(tables=table_of, image_size=image_size, grey=grey or None, stream=stream or None),
+        choices=data.Choices((), table_of, image_size, grey or None, stream or None, image or None),
         text=data.TextOptions(**asked) if asked else None,
         series=data.series_of(history, horizon),
     )

@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 from difflib import get_close_matches
 from inspect import getattr_static
+from numbers import Number
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import DataError, NotFoundError, ServingError
@@ -36,9 +38,10 @@ def source_of(value: object) -> object:
     """The notebook's variable of that name, else `value` itself.
 
     Text is not looked up twice: a variable that holds text is meant by `$name`, so that a name of something
-    stored is never shadowed by it.
+    stored is never shadowed by it. Nor is one by a variable that rows cannot come from: a number or a module.
     """
-    return named(value, object)
+    found = named(value, object)
+    return value if found is None or isinstance(found, (Number, ModuleType)) else found
 
 
 def named(value: object, *kinds: type) -> object:
@@ -247,7 +250,7 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
         return [{columns[0].name: text} for text in texts]
     if isinstance(value, Data) or (isinstance(value, str) and not data.is_source(value)):
         return data.read(data_of(ws, value), part)[0]
-    return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns)
+    return value if isinstance(value, (list, dict)) else data.inputs_of(value, columns, ws.root)
 
 
 def _texts(value: object) -> list[str]:

@@ -10,6 +10,7 @@ __all__ = [
     "Accelerator",
     "Accumulate",
     "AllowNan",
+    "Augment",
     "BatchSize",
     "Callbacks",
     "CheckpointEvery",
@@ -82,6 +83,14 @@ Head = Annotated[str, Opt("The part that begins anew with --from (default: the l
 Freeze = Annotated[str, Opt("Parts that do not learn: backbone (all but the head), or modules, with commas.", "PARTS")]
 UnfreezeAt = Annotated[int, Opt("Epoch at whose start they begin to learn, counted from 1; 0 for never.", "EPOCH")]
 LayerDecay = Annotated[float, Opt("Factor of the learning rate from each layer to the one before it.", "FACTOR")]
+Augment = Annotated[
+    str,
+    Opt(
+        "Vary training images, with commas: flip, turn, shift=0.1, rotate=15, scale=0.1, contrast=0.2, brightness=0.2, "
+        "erase=0.25, noise=0.1.",
+        "WORDS",
+    ),
+]
 Callbacks = Annotated[
     tuple[object, ...], Opt("A Lightning callback of this notebook; repeatable.", "NAME", completes="callback")
 ]

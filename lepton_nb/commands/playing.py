@@ -20,7 +20,7 @@ def play(run: object = "last", seed: int = 0, *, data: object = None) -> Play:
 
     Args:
         run: a run, an id, a unique prefix, a name or `last`.
-        seed: of the episode; the same number is the same maze. No seed from 2^32 on was trained on.
+        seed: of the episode; the same number is the same maze. None from 3 * 2^30 on was trained on.
         data: another environment with the same actions, whose observations the network takes.
 
     Raises:

@@ -42,6 +42,7 @@ def train(
     freeze: o.Freeze = "",
     unfreeze_at: o.UnfreezeAt = 0,
     layer_decay: o.LayerDecay = 1.0,
+    augment: o.Augment = "",
     callback: o.Callbacks = (),
     net: o.NetworkArguments = (),
     trainer: o.TrainerArguments = (),

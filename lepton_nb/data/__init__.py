@@ -1,5 +1,6 @@
 """Which rows are there, how are they split, and what does a network see of them?"""
 
+from .augmenting import augmentation_of, refuse_augmentation
 from .batching import module
 from .checking import check
 from .columnwise import columns_of
@@ -19,6 +20,7 @@ __all__ = [
     "Choices",
     "Normaliser",
     "TextOptions",
+    "augmentation_of",
     "check",
     "columns_of",
     "features",
@@ -31,6 +33,7 @@ __all__ = [
     "preprocessing",
     "profile",
     "read",
+    "refuse_augmentation",
     "sample",
     "series_of",
     "sides",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..records import Data
+from .augmenting import augmentation_of, refuse_augmentation
 from .kept import kept_buckets
 from .loaders import Loader
 from .preprocessing import features, file_features, frame_of, preprocessing
 from .reading import Part, sample
 from .streamed_batches import StreamedBatches
+from .varied import varied
 
 __all__ = ["BatchedData", "Batches", "Loader"]
 
@@ -110,6 +112,41 @@ class TextBatches(Batches):
         return torch.cat([mixed, order[whole:]])
 
 
+class PictureBatches(Batches):
+    """One part of pictures, whole in memory; each is varied anew whenever it is given.
+
+    What is drawn hangs on the seed, the epoch and the number of the batch alone, so whoever goes on within an epoch
+    draws the same.
+
+    Args:
+        features: float32 [N, channels, height, width].
+        targets: as the rest, see `Batches`.
+        amounts: how they are varied, as `augmentation_of` gives it.
+    """
+
+    def __init__(
+        self,
+        features: Tensor,
+        targets: Tensor,
+        batch_size: int,
+        seed: int | None,
+        rank: int = 0,
+        world: int = 1,
+        *,
+        amounts: Mapping[str, float],
+    ) -> None:
+        super().__init__(features, targets, batch_size, seed, rank, world)
+        self._amounts = amounts
+
+    def _rest(self, bounds: list[int]) -> Generator[tuple[Tensor, Tensor]]:
+        epoch = ((self.seed or 0) * 1_000_003 + self.epoch) * 1_000_003
+        batches = zip(itertools.pairwise(bounds), super()._rest(bounds), strict=True)
+        for number, ((start, stop), (values, targets)) in enumerate(batches, len(self) + 1 - len(bounds)):
+            # Not the number that the order of an epoch is drawn by.
+            generator = torch.Generator().manual_seed((epoch + number + 1) % 2**63)
+            yield varied(values, self._amounts, generator, stop - start, self.rank, self.world), targets
+
+
 class BatchedData(pl.LightningDataModule):
     """A loaded data set for Lightning's Trainer.
 
@@ -119,12 +156,17 @@ class BatchedData(pl.LightningDataModule):
         seed: of the order of the training rows.
         rank: whose rows these are, from 0 on.
         world: ranks.
+        augment: how pictures of the training part are varied, as `augmentation_of` takes it; empty for not at all.
     """
 
-    def __init__(self, data: Data, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, data: Data, batch_size: int, seed: int, rank: int = 0, world: int = 1, augment: str = ""
+    ) -> None:
         super().__init__()
         if batch_size < 1:
             raise UsageError(f"batch_size {batch_size} is too small", expected="at least 1")
+        refuse_augmentation(data, augment)
+        self._amounts = augmentation_of(augment)
         self.data, self.batch_size, self.seed, self.rank, self.world = data, batch_size, seed, rank, world
         self._parts: dict[str, Loader] = {}
 
@@ -136,8 +178,12 @@ class BatchedData(pl.LightningDataModule):
                 self._parts[part] = self._streamed(files, seed)
             else:
                 values, targets = (torch.from_numpy(array) for array in features(self.data, part))
+                about = values, targets, self.batch_size, seed, self.rank, self.world
                 kind = TextBatches if self.data.kind == "text" else Batches
-                self._parts[part] = kind(values, targets, self.batch_size, seed, self.rank, self.world)
+                if seed is not None and self._amounts:
+                    self._parts[part] = PictureBatches(*about, amounts=self._amounts)
+                else:
+                    self._parts[part] = kind(*about)
         return self._parts[part]
 
     def _streamed(self, files: list[tuple[Path, int]], seed: int | None) -> Loader:

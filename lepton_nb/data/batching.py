@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["module"]
 
 
-def module(data: Data, batch_size: int = 64, seed: int = 0, rank: int = 0, world: int = 1) -> BatchedData:
+def module(
+    data: Data, batch_size: int = 64, seed: int = 0, rank: int = 0, world: int = 1, augment: str = ""
+) -> BatchedData:
     """A LightningDataModule over whole tensors: each batch is one slice, nothing is collated row by row.
 
     Args:
@@ -21,6 +23,7 @@ def module(data: Data, batch_size: int = 64, seed: int = 0, rank: int = 0, world
         seed: of the order of the training rows, which is a new one in each epoch.
         rank: whose share of each batch this is, from 0 on.
         world: how many ranks share each batch.
+        augment: how pictures of the training part are varied, as `augmentation_of` takes it.
 
     Returns:
         The module; each batch is (features float32 [B, *data.feature_shape], of texts token ids int64 [B, L], as many
@@ -29,4 +32,4 @@ def module(data: Data, batch_size: int = 64, seed: int = 0, rank: int = 0, world
     """
     from .batches import BatchedData
 
-    return BatchedData(data, batch_size, seed, rank, world)
+    return BatchedData(data, batch_size, seed, rank, world, augment)

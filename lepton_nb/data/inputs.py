@@ -13,6 +13,7 @@ from ..errors import DataError
 from .arrays import finite, numbers_of
 from .columns import TypedColumn, empty_texts, first_rows, refuse_infinite
 from .folders import pictures_in
+from .paths import pictures_at, places_of
 from .pictures import PICTURES, read_pictures
 from .sources import Choices, Source, array_column, open_source
 from .texts import refuse_empty
@@ -36,15 +37,17 @@ class Expected(Protocol):
         """Shape of one row's value."""
 
 
-def inputs_of(source: Any, columns: Sequence[Expected]) -> dict[str, NDArray[Any]]:
+def inputs_of(source: Any, columns: Sequence[Expected], root: Path | None = None) -> dict[str, NDArray[Any]]:
     """The inputs of a model from a file, a DataFrame, or an array.
 
     Columns that the model does not take, such as the target, are left aside.
 
     Args:
         source: what `load` takes; or one array: [N, *shape] for an array input, [N, F] for F columns in order; or
-            a picture, or a folder of pictures with or without folders of classes, in the order of their paths.
+            a picture, or a folder of pictures with or without folders of classes, in the order of their paths; or a
+            table with one column of paths of pictures.
         columns: the inputs, in order: `data.columns`, or those of a model's signature.
+        root: the project, into whose folders paths may lead beside those of their table.
 
     Returns:
         As `read` gives them: number float64 [N], category object [N] of text, array float32 [N, *shape],
@@ -63,6 +66,10 @@ def inputs_of(source: Any, columns: Sequence[Expected]) -> dict[str, NDArray[Any
     as_text = frozenset(column.name for column in columns if column.kind in {"category", "text"})
     rows = open_source(source, choices=Choices(as_text))
     if columns[0].kind == "array":
+        if rows.array is None and len(columns[0].shape) == 3:
+            channels, height, width = columns[0].shape
+            found = pictures_at(rows, (height, width), grey=channels == 1, places=places_of(source, root))
+            return {columns[0].name: found}
         if rows.array is None:
             raise DataError(f"{rows.name} is a table", expected=f"an array of rows {columns[0].shape}")
         return _from_array(rows.array, columns)

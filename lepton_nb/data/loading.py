@@ -16,6 +16,7 @@ from ..workspace import Workspace, check_name
 from .columns import TypedColumn
 from .kept import SIDES
 from .opening import open_rows
+from .paths import places_of, with_pictures
 from .roles import choose_targets, column_name, inputs_and_times
 from .sources import Choices, Source
 from .splits import SplitPlan, Strategy, split_rows
@@ -59,7 +60,7 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
         split: as in `SplitPlan`; by default `folders` where the source has them, else `random` but for classes.
         time_column: column of numbers or ISO 8601 dates that orders the rows; it is no input.
         ignore: columns that are no inputs.
-        choices: how the source is read: the size of pictures, the tables of a query, whether it is streamed.
+        choices: how the source is read: pictures, the tables of a query, whether it is streamed.
         text: how texts are read; a single column of text that hardly repeats is one without it, too.
         series: how far the target is forecast from its past, see `windowed`; the split is then by time.
 
@@ -72,11 +73,12 @@ def load(  # noqa: PLR0913 - the words of a verb, all but two of them by name
     split = split or ("time" if series else None)
     seed, test_size, validation_size = map(_plain, (seed, test_size, validation_size))
     plan = SplitPlan(split or "stratified", seed, test_size, validation_size, time_column)
-    if _streams(source, split, choices or Choices()):
+    if _streams(source, split, choices := choices or Choices()):
         refuse_text(text, source)
         return stream(ws, Path(source).expanduser(), target, name, replace(plan, strategy="random"), ignore, task)
     rows = open_rows(ws, source, target, choices)
-    return _loaded(ws, rows, _Asked(target, task, name, split, ignore, text, series), plan)
+    places = () if rows[1] else places_of(source, ws.root)
+    return _loaded(ws, rows, _Asked(target, task, name, split, ignore, text, series, choices, places), plan)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ class _Asked:
     split: Strategy | None
     ignore: Sequence[str]
     text: TextOptions | None
-    series: Series | None = None
+    series: Series | None
+    choices: Choices
+    places: tuple[Path, ...]
 
 
 def _loaded(ws: Workspace, rows: tuple[Source, Data | None], asked: _Asked, plan: SplitPlan) -> Data:
@@ -100,6 +104,7 @@ def _loaded(ws: Workspace, rows: tuple[Source, Data | None], asked: _Asked, plan
     text = asked.text or text_options_of(before)
     chosen = choose_targets(opened, asked.target)
     names, column = [one.name for one in chosen], text.column if text else None
+    opened = with_pictures(opened, names, plan.time_column, asked.ignore, asked.choices, asked.places)
     inputs, times = inputs_and_times(opened, names, plan.time_column, asked.ignore, column)
     if not inputs or inputs[0].kind != "text":
         refuse_text(text, opened.name)
@@ -126,6 +131,10 @@ def _parts(targets: Targets, times: Any, plan: SplitPlan, opened: Source) -> dic
 
 
 def _streams(source: Any, split: Strategy | None, choices: Choices) -> bool:
+    if choices.image is not None and not choices.stream:
+        return False
+    if choices.image is not None:
+        raise UsageError("images are not streamed", expected="--image or --stream", hint="leave --stream out")
     if split in {None, "random"}:
         return must_stream(source, choices.stream)
     if choices.stream:

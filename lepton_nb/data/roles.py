@@ -19,6 +19,7 @@ __all__ = [
     "column_name",
     "inputs_and_times",
     "is_text",
+    "only_input",
     "others_and_times",
     "refuse_scattered",
     "refuse_unusable",
@@ -113,7 +114,7 @@ def inputs_and_times(
     if source.array is None and not inputs:
         raise DataError(f"{source.name} has no inputs", expected="at least one column besides the target")
     if text is not None:
-        return [_text_among(source, inputs, text)], times
+        return [_as_text(_text_among(source, inputs, text))], times
     if source.array is None and len(inputs) == 1 and is_text(inputs[0]):
         return [_as_text(inputs[0])], times
     for column in inputs:
@@ -131,23 +132,41 @@ def is_text(column: TypedColumn) -> bool:
 
 
 def _text_among(source: Source, inputs: Sequence[TypedColumn], name: str) -> TypedColumn:
-    """The column of a name as text, when it is the only input."""
-    _position([column.name for column in source.columns], name, "text column")
+    """The column of a name, when it is the only input and holds text."""
+    column = only_input(source, inputs, name, "text")
+    if column.kind not in {"category", "date"}:
+        held = "numbers" if column.kind == "number" else column.cells.type
+        raise DataError(f"text {name!r} holds {held}", expected="text", hint="leave --text out")
+    return column
+
+
+def only_input(source: Source, inputs: Sequence[TypedColumn], name: str, what: str) -> TypedColumn:
+    """The column of a name, when it is the only input.
+
+    Args:
+        source: opened rows.
+        inputs: those of its columns that are inputs.
+        name: of the column.
+        what: it is to hold, `text` or `image`.
+
+    Raises:
+        NotFoundError: there is no such column.
+        UsageError: it is no input.
+        DataError: there are others beside it.
+    """
+    _position([column.name for column in source.columns], name, f"{what} column")
     chosen = [column for column in inputs if column.name == name]
     others = [column.name for column in inputs if column.name != name]
     if not chosen:
-        raise UsageError(f"column {name!r} is no input", expected=f"a text among {_listed(others)}")
+        raise UsageError(f"column {name!r} is no input", expected=f"one of {_listed(others)}")
     if others:
         raise DataError(
-            f"{len(others)} columns lie beside text {name!r}",
-            expected="a text as the only input",
+            f"{len(others)} columns lie beside {what} {name!r}",
+            expected=f"the {what} as the only input",
             got=_listed(others),
             hint="leave the others out with " + " ".join(f"--ignore {other!r}" for other in others[:3]),
         )
-    if chosen[0].kind not in {"category", "date"}:
-        held = "numbers" if chosen[0].kind == "number" else chosen[0].cells.type
-        raise DataError(f"text {name!r} holds {held}", expected="text", hint="leave --text out")
-    return _as_text(chosen[0])
+    return chosen[0]
 
 
 def _as_text(column: TypedColumn) -> TypedColumn:

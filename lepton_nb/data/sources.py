@@ -75,6 +75,7 @@ class Choices:
         grey: pictures have one channel; by default when all of them are grey.
         stream: a Parquet file is read a batch of rows at a time; by default when it would take more than a third of
             the memory.
+        image: the column of a table that holds paths of pictures; by default the only input, where it holds such.
     """
 
     as_text: Collection[str] = ()
@@ -82,6 +83,7 @@ class Choices:
     image_size: str | int | None = None
     grey: bool | None = None
     stream: bool | None = None
+    image: str | None = None
 
     def __post_init__(self) -> None:
         size_of(self.image_size)

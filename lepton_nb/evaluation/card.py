@@ -50,6 +50,7 @@ def evaluate(ws: Workspace, run: Run, data: Data, part: str = "test") -> Card:
         latency_p95_ms=measured.latency_p95_ms,
         peak_memory_mb=measured.peak_memory_mb,
         task=own.task,
+        notes=measured.notes,
     )
     if data.id == run.data and part == "test":
         # How sure the model was and how often it was right: by this, accuracy is estimated where labels are missing.

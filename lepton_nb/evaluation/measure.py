@@ -16,8 +16,9 @@ from ..artifact import stacked
 from ..data import read
 from ..errors import PackagingError
 from ..records import Data
+from ..runtime import Signature
 from ..runtime.model import Model
-from ..scores import Tally, confusion, task_scores
+from ..scores import Tally, confusion, coverage, task_scores
 
 __all__ = ["Measured", "latencies_ms", "measure", "peak_memory_mb"]
 
@@ -33,6 +34,7 @@ class Measured:
     metrics: dict[str, float]
     confusion: tuple[tuple[int, ...], ...]
     tally: Tally | None
+    notes: tuple[str, ...]
     latency_p50_ms: float
     latency_p95_ms: float
     peak_memory_mb: float
@@ -42,7 +44,8 @@ def measure(folder: Path, data: Data, part: str) -> Measured:
     """Measure the model in `folder` on one part of a data set."""
     model = Model.load(folder)
     inputs, targets = read(data, part)
-    answers = stacked(model.predict(inputs))
+    found = model.predict(inputs)
+    answers = stacked(found)
     counts: tuple[tuple[int, ...], ...] = ()
     tally = None
     if model.signature.is_classification:
@@ -51,16 +54,28 @@ def measure(folder: Path, data: Data, part: str) -> Measured:
         targets = np.array([classes.index(name) for name in data.classes], dtype=np.int64)[targets]
         counts = tuple(tuple(map(int, row)) for row in confusion(answers, targets, len(classes)))
         tally = Tally.of(answers, targets)
+    covered, notes = _covered(model.signature, found, targets)
     p50, p95 = np.percentile(latencies_ms(model, inputs), [50, 95])
     return Measured(
         rows=len(targets),
-        metrics=task_scores(data.task, answers, targets),
+        metrics=task_scores(data.task, answers, targets) | covered,
         confusion=counts,
         tally=tally,
+        notes=notes,
         latency_p50_ms=float(p50),
         latency_p95_ms=float(p95),
         peak_memory_mb=peak_memory_mb(folder),
     )
+
+
+def _covered(signature: Signature, found: Any, targets: NDArray[Any]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """How many true values lie between the outer quantiles, and how many should; nothing of a model that has none."""
+    if not (told := signature.quantiles):
+        return {}, ()
+    first, last = told[0], told[-1]
+    wanted = (last.quantile or 0.0) - (first.quantile or 0.0)
+    note = f"coverage: the share of true values from {first.name} to {last.name}, which is to be {wanted:.0%}"
+    return {"coverage": coverage(found[first.name], found[last.name], targets)}, (note,)
 
 
 def latencies_ms(model: Model, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float64]:

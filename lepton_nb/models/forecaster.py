@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .dropout import Dropout
 from .learner import Learner, Schedule
 from .objectives import Numbers
+from .recurrent import states_of
 
 __all__ = ["Forecaster"]
 
@@ -78,8 +79,7 @@ class _Reader(nn.Module):
 
     def forward(self, steps: Tensor) -> Tensor:
         if self.is_recurrent:
-            states: Tensor = self.body(steps)[0]
-            return states[:, -1]
+            return states_of("gru", self.body, steps)[:, -1]
         read: Tensor = self.body(self.before(steps) + self.places)
         return read[:, -1]
 
@@ -118,8 +118,8 @@ class Forecaster(Learner):
     It reads the last values and the calendar.
     Takes float32 `[N, V * history + calendar]`, rows of a series that was loaded with a horizon: the last `history`
     values of V series, the oldest first, then where the first step ahead lies in the year, the week and the day.
-    Answers float32 `[N, horizon]`, the median of each step in the unit of the series. `quantiles` of a loaded network
-    gives all of them.
+    Answers float32 `[N, horizon]`, the median of each step in the unit of the series. Its package answers with all
+    `quantiles` of each step beside it, as the method of that name gives them.
 
     Args:
         feature_shape: (columns,) of a row.
@@ -154,6 +154,12 @@ class Forecaster(Learner):
         network = _Network(feature_shape[0], history, classes, len(quantiles), cell, size, dropout)
         super().__init__(network, width=classes, task=task, lr=lr, weight_decay=weight_decay, schedule=schedule)
         self.objective = Quantiles(classes, quantiles)
+        self._levels = tuple(float(one) for one in quantiles)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The probabilities of the quantiles, ascending."""
+        return self._levels
 
     def quantiles(self, features: Tensor) -> Tensor:
         """All quantiles of each step, float32 [N, horizon, quantiles], in the unit of the series.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,10 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..records import Layer
 
-__all__ = ["layers_of"]
+__all__ = ["large_products", "layers_of"]
+
+# Multiplications of a layer in one batch, from which on several threads share them well.
+_LARGE = 8_000_000
 
 
 def layers_of(network: nn.Module, row: Sequence[int], *, reads_tokens: bool = False) -> tuple[Layer, ...]:
@@ -52,3 +56,30 @@ def layers_of(network: nn.Module, row: Sequence[int], *, reads_tokens: bool = Fa
         for hook in hooks:
             hook.remove()
     return tuple(found.values())
+
+
+def large_products(network: nn.Module, row: Sequence[int], rows: int, *, reads_tokens: bool = False) -> int:
+    """Multiplications of a forward pass in those layers that have many: convolutions and products of matrices.
+
+    What goes step by step, as recurrent layers do, is not among them.
+
+    Args:
+        network: a module whose forward takes `[N, *row]`.
+        row: shape of one row.
+        rows: N, of one batch.
+        reads_tokens: as `layers_of` has it.
+
+    Raises:
+        UsageError: forward fails on such rows.
+    """
+    total = 0
+    for layer in layers_of(network, row, reads_tokens=reads_tokens):
+        if layer.kind == "Linear":
+            places = math.prod(layer.shape[:-1])
+        elif layer.kind in ("Conv1d", "Conv2d", "Conv3d"):
+            places = math.prod(layer.shape[1:])
+        else:
+            continue
+        here = layer.parameters * places * rows
+        total += here if here >= _LARGE else 0
+    return total

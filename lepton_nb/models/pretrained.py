@@ -105,7 +105,7 @@ def backbone_of(module: Any, head: str) -> tuple[str, ...]:
     return tuple(name for name, _ in module.named_parameters() if not is_under(name, [head]))
 
 
-def take(path: Path, module: Any, head: str) -> Taken:
+def take(path: Path, module: Any, head: str, name: str = "") -> Taken:
     """Fill all of a network but its head with pretrained weights, as far as names and shapes agree.
 
     Names may differ by what stands in front of the first dot (`backbone.conv1.weight` and `conv1.weight`): the
@@ -116,6 +116,7 @@ def take(path: Path, module: Any, head: str) -> Taken:
         path: a safetensors file.
         module: a `torch.nn.Module`; it is changed.
         head: the name of the part that begins anew.
+        name: of the weights, for people; by default that of the file.
 
     Raises:
         NotFoundError: there is no such file.
@@ -133,7 +134,7 @@ def take(path: Path, module: Any, head: str) -> Taken:
     taken = {name for name in fitting if name in trained or name.rpartition(".")[0] in layers}
     if not taken & trained:
         raise TrainingError(
-            f"no weights of {path.name} fit {type(module).__name__}",
+            f"no weights of {name or path.name} fit {type(module).__name__}",
             expected=_described(current),
             got=_described(shapes),
             hint="train the network that they were made with, or name its last layer by --head",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 
-__all__ = ["Cell", "Recurrent", "as_torch_has_it", "translations"]
+__all__ = ["Cell", "Recurrent", "as_torch_has_it", "states_of", "translations"]
 
 Cell = Literal["gru", "lstm"]
 
@@ -72,17 +72,28 @@ class _Line(nn.Module):
 
     def __init__(self, cell: Cell, before: int, width: int) -> None:
         super().__init__()
-        self.cell, self.width = cell, width
+        self.cell: Cell = cell
         self.layer: Any = (nn.GRU if cell == "gru" else nn.LSTM)(before, width, batch_first=True)
 
     def forward(self, values: Tensor) -> Tensor:
-        if torch.compiler.is_exporting():
-            # Traced as torch has it, it would be written out step by step for one length of a row.
-            state = values.new_zeros(1, values.shape[0], self.width)
-            exported: Tensor = torch.ops.lepton_nb.recurrent(self.cell, values, state, list(self.layer.parameters()))
-            return exported
-        states: Tensor = self.layer(values)[0]
-        return states
+        return states_of(self.cell, self.layer, values)
+
+
+def states_of(cell: Cell, layer: Any, values: Tensor) -> Tensor:
+    """The states of a recurrent layer of torch's, behind each step, float32 [N, L, width].
+
+    Args:
+        cell: what it is.
+        layer: one layer with biases, in one direction, that takes rows first.
+        values: float32 [N, L, D].
+    """
+    if torch.compiler.is_exporting():
+        # Traced as torch has it, it would be written out step by step, and for one length of a row.
+        state = values.new_zeros(1, values.shape[0], layer.hidden_size)
+        exported: Tensor = torch.ops.lepton_nb.recurrent(cell, values, state, list(layer.parameters()))
+        return exported
+    states: Tensor = layer(values)[0]
+    return states
 
 
 @torch.library.impl(_LIBRARY, "recurrent", "CompositeExplicitAutograd")

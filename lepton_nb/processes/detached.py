@@ -71,4 +71,15 @@ def stop(identity: Identity, *, grace: float = 10.0) -> None:
         # psutil checks the start time, so a reused id is never signalled.
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(family, timeout=5)
+    deadline = time.monotonic() + 5
+    # One that has ended and whose parent does not ask for its status, such as the first process of a container, stays.
+    while any(map(_runs, family)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    psutil.wait_procs(family, timeout=0)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

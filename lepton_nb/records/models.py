@@ -41,9 +41,10 @@ class Card(Result):
         rows: number of rows measured.
         classes: class names.
         metrics: of a classification accuracy, f1 (macro), roc_auc (one against rest, macro), log_loss (nats),
-            calibration_error (expected, 15 bins); of a regression mae, rmse, r2; of labels f1 (micro), f1_macro,
-            exact_match, roc_auc (macro), log_loss (nats); of other tasks largest_difference (to the trained network)
-            and what the network's own validation step counts.
+            calibration_error (expected, 15 bins), of more than ten classes recall_at_10; of a regression mae, rmse, r2,
+            and of one with quantiles coverage (the share of true values between the outer ones); of labels f1 (micro),
+            f1_macro, exact_match, roc_auc (macro), log_loss (nats); of other tasks largest_difference (to the trained
+            network) and what the network's own validation step counts.
         confusion: rows are the true classes, columns the predicted ones, in counts; none of other tasks.
         parameters: number of trainable and frozen values of the network.
         model_bytes: size of `model.onnx`.

@@ -48,14 +48,15 @@ def answer_features(probabilities: np.ndarray[Any, Any]) -> dict[str, np.ndarray
 def output_features(outputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
     """Features of the answers of a model with several numbers, or labels: `prediction.NAME` of each, float64 [N].
 
-    A single number is counted as the answer itself, and what is no number for each row is left out.
+    A single number is counted as the answer itself, and what is no number for each row, such as the quantiles of
+    several, is left out.
 
     Example:
         >>> list(output_features({"cost": np.array([1.0]), "days": np.array([2.0])}))
         ['prediction.cost', 'prediction.days']
     """
-    if len(outputs) < 2:
-        return {}
     plain = [(name, np.asarray(values)) for name, values in outputs.items()]
     numbers = [(name, values) for name, values in plain if values.ndim == 1 and values.dtype.kind in "fiu"]
+    if len(numbers) < 2:
+        return {}
     return {f"prediction.{name}": values.astype(np.float64) for name, values in numbers[:_MOST_OUTPUTS]}

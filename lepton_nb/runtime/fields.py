@@ -166,12 +166,22 @@ class Output:
         dtype: of its numbers.
         shape: shape of one row's value; empty for a scalar, -1 for a length that may differ.
         unit: of the numbers, for people; empty when it is not known.
+        quantile: of each number that is answered, in their order, what a true value lies below with this probability;
+            None of an answer itself.
     """
 
     name: str
     dtype: str = "float32"
     shape: tuple[int, ...] = ()
     unit: str = ""
+    quantile: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object; what only newer models have is left out of the others."""
+        value = asdict(self)
+        if self.quantile is None:
+            del value["quantile"]
+        return value
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Output:
@@ -181,7 +191,9 @@ class Output:
             KeyError, TypeError, ValueError: it is none.
         """
         shape = tuple(int(size) for size in value.get("shape") or ())
-        return cls(str(value["name"]), _known(str(value["dtype"])), shape, str(value.get("unit") or ""))
+        level = value.get("quantile")
+        quantile = None if level is None else float(level)
+        return cls(str(value["name"]), _known(str(value["dtype"])), shape, str(value.get("unit") or ""), quantile)
 
 
 def _highs(value: Mapping[str, Any]) -> tuple[int, ...]:

@@ -77,7 +77,7 @@ class Signature:
             of one kind), `multilabel` (of each label, the probability that it holds), or `tensors` (any named outputs).
         classes: class names, in the order of the probabilities (classification).
         inputs: the inputs, in order.
-        outputs: the outputs, in order; none for a classification.
+        outputs: the outputs, in order; none for a classification. Of a regression quantiles may stand behind them.
 
     Example:
         >>> one = Signature("classification", ("no", "yes"), (Input("age", "number"),))
@@ -95,12 +95,23 @@ class Signature:
         """Whether an answer is a class with the probabilities of all."""
         return not self.outputs
 
+    @property
+    def answers(self) -> tuple[Output, ...]:
+        """The outputs that are answers themselves, without the quantiles that stand beside them."""
+        return tuple(one for one in self.outputs if one.quantile is None)
+
+    @property
+    def quantiles(self) -> tuple[Output, ...]:
+        """The outputs that say what the answers may be, the lowest first."""
+        told = {one.quantile: one for one in self.outputs if one.quantile is not None}
+        return tuple(told[level] for level in sorted(told))
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, with its format number."""
         value: dict[str, Any] = {"task": self.task, "classes": self.classes}
         value["inputs"] = [one.to_dict() for one in self.inputs]
         if self.outputs:
-            value["outputs"] = [asdict(one) for one in self.outputs]
+            value["outputs"] = [one.to_dict() for one in self.outputs]
         return {"format": FORMAT, **json.loads(json.dumps(value))}
 
     @classmethod

@@ -58,7 +58,10 @@ def _nested(schema: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
 def output(one: Output) -> dict[str, Any]:
     """The JSON schema of one output's value."""
     kind = {"bool": "boolean"}.get(one.dtype, "number" if one.dtype.startswith("float") else "integer")
-    return {**_nested({"type": kind}, one.shape), **({"description": f"in {one.unit}"} if one.unit else {})}
+    told = [f"in {one.unit}"] if one.unit else []
+    if one.quantile is not None:
+        told.insert(0, f"of each number, in their order, what lies above the true one with probability {one.quantile}")
+    return {**_nested({"type": kind}, one.shape), **({"description": ", ".join(told)} if told else {})}
 
 
 def example(one: Input) -> Any:

@@ -13,13 +13,13 @@ __all__ = ["Truths", "is_number", "labels_of", "numbers_of"]
 
 def is_number(signature: Signature) -> bool:
     """Whether what is right is a number: the answer is one."""
-    return signature.task == "regression" and [one.shape for one in signature.outputs] == [()]
+    return signature.task == "regression" and [one.shape for one in signature.answers] == [()]
 
 
 def numbers_of(signature: Signature) -> tuple[str, ...]:
     """The names of the numbers that are answered, where these are several."""
-    names = tuple(one.name for one in signature.outputs if one.shape == ())
-    return names if signature.task == "regression" and len(names) == len(signature.outputs) > 1 else ()
+    names = tuple(one.name for one in signature.answers if one.shape == ())
+    return names if signature.task == "regression" and len(names) == len(signature.answers) > 1 else ()
 
 
 def labels_of(signature: Signature) -> tuple[str, ...]:

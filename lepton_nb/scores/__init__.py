@@ -10,7 +10,7 @@ from .histogram import count_category, count_number, distinct_of, edges_of
 from .latency import LATENCY_EDGES_MS, latency_histogram, quantile
 from .multilabel import multilabel_scores, task_scores
 from .paired import difference_interval, mcnemar, share_fell
-from .regression import regression_scores
+from .regression import coverage, regression_scores
 from .sums import CONFIDENCE_BINS
 from .tally import HELD_OUT_FILE, MISSING_SEGMENT, UNSEEN_SEGMENT, Tally, count_confidence
 from .texts import text_statistics
@@ -36,6 +36,7 @@ __all__ = [
     "count_confidence",
     "count_grid",
     "count_number",
+    "coverage",
     "difference_interval",
     "distinct_of",
     "divergence",

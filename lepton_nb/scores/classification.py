@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["calibration_error", "classification_scores", "confusion"]
 
+_FEW = 10
+
 
 def classification_scores(probabilities: ArrayLike, targets: ArrayLike) -> dict[str, float]:
     """The scores a model card shows.
@@ -20,7 +22,8 @@ def classification_scores(probabilities: ArrayLike, targets: ArrayLike) -> dict[
     Returns:
         `accuracy`; `f1`, the macro mean over the classes that occur or are predicted; `roc_auc`, of the
         second class when there are two, else one against the rest as the mean over the classes that occur
-        (NaN when only one class occurs); `log_loss` in nats; `calibration_error`, see `calibration_error`.
+        (NaN when only one class occurs); `log_loss` in nats; `calibration_error`, see `calibration_error`; of more
+        than ten classes `recall_at_10`, the share of rows whose class is among the ten that are most likely.
 
     Raises:
         ValueError: the shapes do not fit, or there are no rows.
@@ -43,6 +46,7 @@ def classification_scores(probabilities: ArrayLike, targets: ArrayLike) -> dict[
         "roc_auc": _roc_auc(p, y),
         "log_loss": float(surprise.mean()),
         "calibration_error": calibration_error(p, y),
+        **({f"recall_at_{_FEW}": _recall(p, y)} if p.shape[1] > _FEW else {}),
     }
 
 
@@ -101,6 +105,12 @@ def _checked(probabilities: ArrayLike, targets: ArrayLike) -> tuple[NDArray[np.f
     if y.min() < 0 or y.max() >= p.shape[1]:
         raise ValueError(f"targets must be below {p.shape[1]}, the number of columns; got up to {y.max()}")
     return p, y
+
+
+def _recall(p: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+    # Of equal probabilities the one in front counts as larger, as it does for the class that is answered.
+    first = np.argsort(-p, axis=1, kind="stable")[:, :_FEW]
+    return float((first == y[:, None]).any(axis=1).mean())
 
 
 def _roc_auc(p: NDArray[np.float64], y: NDArray[np.int64]) -> float:

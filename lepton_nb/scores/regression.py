@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from .error_tally import ErrorTally
 
-__all__ = ["regression_scores"]
+__all__ = ["coverage", "regression_scores"]
 
 
 def regression_scores(answers: ArrayLike, targets: ArrayLike) -> dict[str, float]:
@@ -38,3 +38,25 @@ def regression_scores(answers: ArrayLike, targets: ArrayLike) -> dict[str, float
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = np.where(spread > 0, 1 - ((found - truth) ** 2).sum(0) / spread, np.nan)
     return {"mae": errors.mae, "rmse": errors.rmse, "r2": float(explained.mean())}
+
+
+def coverage(low: ArrayLike, high: ArrayLike, targets: ArrayLike) -> float:
+    """The share of true values that lie within their intervals; the ends count.
+
+    Args:
+        low: where each interval begins, [N] or [N, M].
+        high: where it ends.
+        targets: the truth, of as many numbers.
+
+    Raises:
+        ValueError: the shapes do not fit, or there are no rows.
+
+    Example:
+        >>> coverage([0.0, 0.0], [1.0, 1.0], [0.5, 2.0])
+        0.5
+    """
+    least, most, truth = (np.asarray(one, np.float64) for one in (low, high, targets))
+    if not truth.size or not least.size == most.size == truth.size:
+        raise ValueError(f"intervals {least.shape} to {most.shape} and targets {truth.shape} do not fit")
+    flat = truth.reshape(-1)
+    return float(((least.reshape(-1) <= flat) & (flat <= most.reshape(-1))).mean())

@@ -124,16 +124,18 @@ def _check_answers(plan: Plan, bento: Bento, name: str) -> None:
     except ModelError as cause:
         raise ServingError(f"{bento.tag} cannot be served", got=str(cause), hint="package the run again") from cause
     now, then = ({one.name: (one.kind, one.shape, one.dtype) for one in each.inputs} for each in (before, after))
-    if (before.task, before.outputs) != (after.task, after.outputs):
+    # What answered before this champion may always come back.
+    is_back = plan.previous is not None and plan.previous.path == bento.model.resolve()
+    # Quantiles that come beside the answers take nothing from whoever reads these.
+    missing = not is_back and not set(before.quantiles) <= set(after.quantiles)
+    if (before.task, before.answers) != (after.task, after.answers) or missing:
         raise UsageError(
             f"{bento.tag} answers otherwise than deployment {name!r}",
             expected=f"a {before.task} with the outputs of {champion.bento}",
             got=f"a {after.task} with {', '.join(one.name for one in after.outputs) or 'classes'}",
             hint="serve it under another name",
         )
-    # Probabilities are read by their places: a class more may only stand behind those that are known. What answered
-    # before this champion may always come back.
-    is_back = plan.previous is not None and plan.previous.path == bento.model.resolve()
+    # Probabilities are read by their places: a class more may only stand behind those that are known.
     if after.classes[: len(before.classes)] != before.classes and not is_back:
         raise UsageError(
             f"{bento.tag} gives its probabilities in another order than deployment {name!r}",

@@ -6,8 +6,8 @@ import time
 from typing import Any
 from weakref import WeakValueDictionary
 
-from .. import tracking
-from ..errors import NotFoundError, TrackingError, TrainingError
+from .. import errors, tracking
+from ..errors import LeptonError, NotFoundError, TrackingError, TrainingError
 from ..models import load_weights
 from ..processes import Identity
 from ..records import Event, Failed, Finished, Note, Report, Run, silent
@@ -95,7 +95,8 @@ def _ended(ws: Workspace, run_id: str, trainer: Identity, ending: Event | None, 
     if into is not None and (run.path / "weights.safetensors").exists():
         load_weights(run.path / "weights.safetensors", into)
     if run.status == "failed":
-        words = last_lines(run.path, 5)
+        # What is told by an error of ours says it all: a log ends with the same once more.
+        words = [] if _is_told_whole(run.cause or "") else last_lines(run.path, 5)
         where = "goes on from its last checkpoint" if good_checkpoint(run.path)[0] else "starts it again"
         raise TrainingError(
             f"run {run.name} ({run_id[:8]}) failed",
@@ -104,3 +105,9 @@ def _ended(ws: Workspace, run_id: str, trainer: Identity, ending: Event | None, 
             + (f", which ends with: {' | '.join(words)}" if words else ""),
         )
     return run
+
+
+def _is_told_whole(cause: str) -> bool:
+    """Whether a cause is an error of ours, which names the thing, what was expected, and the next step."""
+    kind = getattr(errors, cause.partition(":")[0], None)
+    return isinstance(kind, type) and issubclass(kind, LeptonError)

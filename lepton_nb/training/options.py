@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from numbers import Real
 from typing import Any, Literal
 
+from ..data import augmentation_of
 from ..errors import UsageError
 
 __all__ = [
@@ -104,6 +105,7 @@ class Fit:
         freeze: parts that do not learn, with commas: `backbone` (all but the head), or names of modules.
         unfreeze_at: the epoch, counted from 1, at whose start they begin to learn; 0 for never.
         layer_decay: factor of the learning rate from each layer to the one before it.
+        augment: how training images are varied, as `augmentation_of` takes it; empty for not at all.
         trainer: further arguments of Lightning's Trainer.
 
     Raises:
@@ -130,6 +132,7 @@ class Fit:
     freeze: str = ""
     unfreeze_at: int = 0
     layer_decay: float = 1.0
+    augment: str = ""
     trainer: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -159,6 +162,7 @@ class Fit:
                 raise UsageError(f"{name} {value!r} is not allowed", expected="a number from 0")
         if not _is_number(self.layer_decay) or not 0 < self.layer_decay <= 1:
             raise UsageError(f"layer_decay {self.layer_decay!r} is not allowed", expected="a number above 0, at most 1")
+        augmentation_of(self.augment)
         if self.unfreeze_at and not self.freeze:
             raise UsageError("nothing is frozen that could learn later", hint="--freeze backbone")
         self._check_processes()

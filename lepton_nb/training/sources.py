@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..data import refuse_augmentation
 from ..errors import DataError, UsageError
 from ..models import Environment
 from ..records import Data
 
-__all__ = ["Loaders", "loaders_of", "travels"]
+__all__ = ["Loaders", "loaders_of", "refuse_varied", "travels"]
 
 _LIBRARIES = ("pytorch_lightning.", "lightning.pytorch.")
 _COUNTS = ("num_classes", "n_classes")
@@ -100,6 +101,26 @@ def loaders_of(value: Any) -> Data | Loaders:
     (kind,) = kinds
     name = type(getattr(train, "dataset", train)).__name__
     return Loaders(kind, name, (train, validation))
+
+
+def refuse_varied(source: Data | Loaders, augment: str) -> None:
+    """Raise when the rows of a training cannot be varied as is asked.
+
+    Args:
+        source: what is fitted to.
+        augment: as `augmentation_of` takes it; empty for not at all.
+
+    Raises:
+        UsageError: they are no images of a loaded data set.
+    """
+    if isinstance(source, Data):
+        refuse_augmentation(source, augment)
+    elif augment:
+        raise UsageError(
+            f"{source.name} gives its own rows, which are not varied",
+            expected="a loaded data set of images",
+            hint="leave --augment out, and vary them in the dataset",
+        )
 
 
 def _parts(value: Any) -> tuple[Any, Any]:

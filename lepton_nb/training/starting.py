@@ -33,7 +33,7 @@ from .attending import attended, result, trains
 from .job import PRETRAINED, Fit, Job, ship_loaders
 from .launching import launch
 from .options import check_rate, check_trainer
-from .sources import Loaders, loaders_of
+from .sources import Loaders, loaders_of, refuse_varied
 
 __all__ = ["about", "begin", "check", "enter", "specified", "train"]
 
@@ -181,6 +181,7 @@ def enter(
     """
     fit = _of_agent(spec, fit) if spec.kind == "zoo" and is_agent(spec.name) else fit
     known = source.id if isinstance(source, Data) else source.name
+    refuse_varied(source, fit.augment)
     about = {"lepton.model": spec.name, "lepton.data": known, **(tags or {})}
     packed = spec.pack()
     run_id = tracking.start_run(ws, name, _params(spec, source, fit), about)
@@ -267,9 +268,8 @@ def about(data: Data) -> dict[str, Any]:
 def _of_agent(spec: Spec, fit: Fit) -> Fit:
     """The batch of an agent is one of its own options: it is what it remembers that it is drawn from."""
     if fit.processes > 1:
-        raise UsageError(
-            f"{spec.name} trains in one process", expected="no --devices and no --on ray", got=f"{fit.processes}"
-        )
+        many = str(fit.processes)
+        raise UsageError(f"{spec.name} trains in one process", expected="no --devices and no --on ray", got=many)
     return replace(fit, batch_size=int(spec.options["batch"]))
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictured import picture
 from PIL import Image
 
 from lepton_nb.commands.find import data_of
@@ -15,15 +16,6 @@ from lepton_nb.workspace import Workspace
 @pytest.fixture
 def ws(tmp_path):
     return Workspace(tmp_path / ".lepton")
-
-
-def picture(path: Path, value=0, size=(6, 5), mode="RGB", seed=None):
-    """A picture of `size` = (width, height), of one value or random."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shape = (size[1], size[0]) + ((3,) if mode == "RGB" else ())
-    values = np.full(shape, value) if seed is None else np.random.default_rng(seed).integers(0, 256, shape)
-    Image.fromarray(values.astype(np.uint8)).save(path)
-    return values
 
 
 def folder(root: Path, classes=("cat", "dog"), count=6, **options):

@@ -11,10 +11,11 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lepton_nb import models
 from lepton_nb.artifact import network_probabilities, stacked
-from lepton_nb.data import TextOptions, load, read
+from lepton_nb.data import TextOptions, features, load, read
 from lepton_nb.evaluation import evaluate
 from lepton_nb.packaging import package
 from lepton_nb.records import Data, Series
@@ -153,6 +154,19 @@ def test_a_network_goes_all_the_way_and_answers_as_torch_does(circle, tmp_path, 
         names = data.targets or data.classes
         told = np.array([[one["outputs"][name] for name in names] for one in answer])
     np.testing.assert_allclose(told, expected, rtol=1e-4, atol=1e-4)
+    levels = circle.options.get("quantiles", [0.1, 0.5, 0.9]) if circle.net == "forecaster" else []
+    quantiles_are_answered(run, data, answer, levels if len(levels) > 1 else [])
+
+
+def quantiles_are_answered(run, data, answer, levels):
+    """Those of the network stand beside the medians, by their names, and no others."""
+    names = [f"quantile_{level}" for level in levels]
+    assert [name for name in answer[0].get("outputs", {}) if name.startswith("quantile")] == names
+    if names:
+        with torch.no_grad():
+            expected = models.load_trained(run.path).quantiles(torch.from_numpy(features(data, "test")[0])).numpy()
+        told = np.stack([[one["outputs"][name] for one in answer] for name in names], axis=2)
+        np.testing.assert_allclose(told, expected, rtol=1e-4, atol=1e-4)
 
 
 def served(bento, rows):

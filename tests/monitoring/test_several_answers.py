@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 
 import numpy as np
 import pytest
+from gone import GONE
 
 from lepton_nb.errors import DataError
-from lepton_nb.monitoring import feedback, labelled, quality
+from lepton_nb.monitoring import feedback, labelled, observe, predictions, quality
 from lepton_nb.runtime import Input, Output, Signature, uuid7
 from lepton_nb.runtime.openapi import document
 from lepton_nb.runtime.truths import Truths
 
 NUMBERS = Signature("regression", (), (Input("age", "number"),), (Output("cost"), Output("days")))
+FORECAST = Signature(
+    "regression",
+    (),
+    NUMBERS.inputs,
+    (*NUMBERS.outputs, Output("low", shape=(2,), quantile=0.1), Output("high", shape=(2,), quantile=0.9)),
+)
 LABELS = Signature("multilabel", (), (Input("age", "number"),), (Output("red"), Output("big")))
 
 
@@ -44,6 +52,26 @@ def test_several_numbers_are_judged_together(logged):
     assert found.mae == pytest.approx(np.abs(told - right).mean())
     assert found.rmse == pytest.approx(np.sqrt(((told - right) ** 2).mean()))
     assert labelled(one.ws, one.name).column("truth").to_pylist()[0] == '{"cost":1.5,"days":4.0}'
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("names", [["cost", "days"], ["cost"]])
+def test_quantiles_beside_the_numbers_are_logged_and_not_judged(logged, names, sealed):
+    one = logged(inputs=NUMBERS.inputs)
+    wide = (len(names),)
+    outputs = [*map(Output, names), Output("low", shape=wide, quantile=0.1), Output("high", shape=wide, quantile=0.9)]
+    signature = dataclasses.replace(FORECAST, outputs=tuple(outputs))
+    told = [{**dict.fromkeys(names, 2.0), "low": [1.0] * len(names), "high": [4.0] * len(names)}] * 3
+    ids = answered(one, signature, told)
+    if sealed:
+        (one.folder / "log-1-1.jsonl").rename(one.folder / f"log-{GONE}-1.jsonl")
+        observe(one.ws, one.name)
+        assert list((one.folder / "sealed").glob("*.parquet"))
+    (rows,) = predictions(one.ws, one.name)
+    assert [json.loads(text) for text in rows.column("outputs").to_pylist()] == told
+    right = json.dumps(dict.fromkeys(names, 3.5)) if len(names) > 1 else 3.5
+    assert feedback(one.ws, one.name, dict.fromkeys(ids, right)).joined == 3
+    assert quality(one.ws, one.name).mae == pytest.approx(1.5)
 
 
 def test_labels_are_judged_one_by_one(logged):
@@ -76,7 +104,8 @@ def test_what_such_a_model_cannot_answer_is_refused(logged, signature, label):
 
 
 def test_what_may_be_told_is_in_the_description_of_the_service():
-    for signature, taken in ((NUMBERS, {"cost": 1, "days": 2.5}), (LABELS, ["big"]), (LABELS, [])):
+    right = {"cost": 1, "days": 2.5}
+    for signature, taken in ((NUMBERS, right), (FORECAST, right), (LABELS, ["big"]), (LABELS, [])):
         assert Truths.of([signature]).takes(taken)
         assert "/feedback" in json.loads(document(signature, "m:1"))["paths"]
 

@@ -48,6 +48,19 @@ def test_a_process_that_ignores_sigterm_is_killed_with_its_children(tmp_path) ->
     assert not is_alive(grandchild)
 
 
+def test_a_dead_process_whose_parent_never_asks_for_its_status_is_not_waited_for(tmp_path) -> None:
+    # The shell becomes a program that knows nothing of its child, as the first process of a container may be.
+    parent = start(["sh", "-c", "sleep 60 & echo $!; exec sleep 4"], log=tmp_path / "log", cwd=tmp_path)
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "log").read_text().strip() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child = identify(int((tmp_path / "log").read_text()))
+    stop(child)
+    assert psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE
+    assert is_alive(parent)
+    stop(parent)
+
+
 def test_a_detached_process_outlives_the_one_that_started_it(tmp_path) -> None:
     code = (
         "import sys; from pathlib import Path; from lepton_nb.processes import start\n"

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import confusion_matrix, f1_score, log_loss, roc_auc_score
+from sklearn.metrics import confusion_matrix, f1_score, log_loss, roc_auc_score, top_k_accuracy_score
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from lepton_nb.scores import calibration_error, classification_scores, confusion
@@ -37,6 +37,15 @@ def test_scores_equal_those_of_the_reference_libraries(classes, seed):
     )
     assert confusion(guess, y, classes).tolist() == confusion_matrix(y, guess, labels=range(classes)).tolist()
     assert confusion(p, y, classes).tolist() == confusion(guess, y, classes).tolist()
+
+
+def test_of_many_classes_it_is_told_how_often_the_right_one_is_among_the_first_ten():
+    p, y = draw(400, 30, 3)
+    scores = classification_scores(p, y)
+    assert scores["recall_at_10"] == pytest.approx(top_k_accuracy_score(y, p, k=10, labels=list(range(30))))
+    assert scores["recall_at_10"] > scores["accuracy"]
+    # Equal ones are taken from the front, and no class is among the first because all are.
+    assert classification_scores(np.full((12, 12), 1 / 12), np.arange(12))["recall_at_10"] == pytest.approx(10 / 12)
 
 
 def test_a_class_without_rows_is_left_out_of_the_area_under_the_curve():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from lepton_nb.scores import regression_scores
+from lepton_nb.scores import coverage, regression_scores
 
 
 @pytest.mark.parametrize("shape", [(40,), (40, 1), (40, 3)])
@@ -30,3 +30,12 @@ def test_targets_that_are_all_the_same_explain_nothing():
 def test_what_does_not_fit_is_refused(answers, targets):
     with pytest.raises(ValueError, match="do not fit"):
         regression_scores(answers, targets)
+
+
+def test_the_ends_of_an_interval_are_in_it():
+    low, high = [[0.0, 1.0], [2.0, 5.0]], [[1.0, 2.0], [2.0, 6.0]]
+    assert coverage(low, high, [[0.0, 2.0], [2.0, 6.5]]) == 0.75
+    assert coverage([0.0], [1.0], [[0.5]]) == 1.0
+    for truth in ([], [1.0]):
+        with pytest.raises(ValueError, match="do not fit"):
+            coverage([0.0, 0.0][: len(truth) * 2], [1.0, 1.0][: len(truth) * 2], truth)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from lepton_nb.errors import ServingError, UsageError
-from lepton_nb.runtime import CHAMPION, Plan, Slot, manifest_of
+from lepton_nb.runtime import CHAMPION, Output, Plan, Slot, manifest_of, read_signature
 from lepton_nb.serving import deployments, get, logs, promote, rollback, serve, stop
 from lepton_nb.serving.promoting import _check_answers
 
@@ -100,6 +100,26 @@ def test_a_model_whose_probabilities_stand_elsewhere_does_not_take_the_place(ben
     )
     with_classes(other_bento, "no", "yes", "maybe")
     _check_answers(plan, other_bento, "tiny")
+
+
+def with_outputs(bento, *outputs: Output) -> None:
+    signature = read_signature(bento.model)
+    told = dataclasses.replace(signature, task="regression", classes=(), outputs=outputs)
+    (bento.model / "signature.json").write_text(json.dumps(told.to_dict()))
+    (bento.model / "manifest.json").unlink()
+    manifest = manifest_of(bento.model, run="r", data="d").to_dict()
+    (bento.model / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_quantiles_may_come_with_a_promotion_and_go_with_a_rollback_alone(bento, other_bento):
+    number, low = Output("cost"), Output("low", shape=(1,), quantile=0.1)
+    with_outputs(bento, number)
+    with_outputs(other_bento, number, low)
+    _check_answers(Plan({CHAMPION: Slot(bento.tag, bento.model.resolve())}), other_bento, "tiny")
+    plan = Plan({CHAMPION: Slot(other_bento.tag, other_bento.model.resolve())})
+    with pytest.raises(UsageError, match="answers otherwise than deployment 'tiny'"):
+        _check_answers(plan, bento, "tiny")
+    _check_answers(dataclasses.replace(plan, previous=Slot(bento.tag, bento.model.resolve())), bento, "tiny")
 
 
 def test_behind_a_promotion_nobody_is_answered_by_what_was_there_before(ws, bento, other_bento):

@@ -132,6 +132,23 @@ def test_networks_that_optimise_by_hand_or_have_loaders_of_their_own_go_on_as_we
     assert all(torch.equal(weights[key], expected[0][key]) for key in expected[0])
 
 
+@pytest.mark.parametrize("interruption", [StopAt, pytest.param(KillAt, marks=pytest.mark.nightly)])
+def test_images_that_are_varied_go_on_being_varied_as_they_would_have_been(ws, tmp_path, interruption):
+    drawn = torch.randn(160, 1, 3, 4, generator=torch.Generator().manual_seed(0)).numpy()
+    source = data.load(ws, (drawn, [0, 1, 2, 3] * 40))
+    asked = {"epochs": 2, "net": Plain}
+    plain, expected = (outcome(ws, train(ws, source, augment=words, **asked)) for words in ("", "flip,shift,noise"))
+    assert any(not torch.equal(plain[0][key], expected[0][key]) for key in plain[0])
+    asked["callbacks"] = [interruption(9, tmp_path / "done")]
+    with pytest.raises(TrainingError, match="SIGKILL") if interruption is KillAt else nullcontext():
+        train(ws, source, augment="flip,shift,noise", name="varied", **asked)
+    resumed = training.resume(ws, "varied")
+    weights, points = outcome(ws, resumed)
+    assert points == expected[1]
+    assert all(torch.equal(weights[key], expected[0][key]) for key in expected[0])
+    assert resumed.params["augment"] == "flip,shift,noise"
+
+
 class Drawing(Sampler):
     """A sampler of somebody's own, which draws a row at a time."""
 

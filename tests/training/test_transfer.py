@@ -132,12 +132,14 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start_from": "strangers.safetensors"}, "no weights of pretrained.safetensors fit CNN"),
+        ({"start_from": "strangers.safetensors"}, "no weights of strangers.safetensors fit CNN"),
         ({"start_from": "first", "head": "network.15"}, "has no part 'network.15' with weights"),
         ({"start_from": "first", "freeze": "netwerk"}, "did you mean 'network'?"),
     ],
 )
 def test_what_does_not_fit_ends_the_run_with_the_names(first, shared, place, options, message):
     save_file({"other.weight": torch.zeros(3, 5)}, str(place / "strangers.safetensors"))
-    with pytest.raises(errors.TrainingError, match=re.escape(message)):
+    with pytest.raises(errors.TrainingError, match=re.escape(message)) as caught:
         train(shared, **options)
+    # The message says it all, once.
+    assert str(caught.value).count(message) == 1

@@ -25,6 +25,25 @@ def ws(tmp_path_factory):
         yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
 
 
+@pytest.mark.parametrize(
+    ("source", "augment", "message"),
+    [
+        (lambda ws: data.load(ws, "iris"), "flip", "data iris holds no images that could be varied"),
+        (
+            lambda ws: Rows(),
+            "flip",
+            "Rows gives its own rows, which are not varied; expected a loaded data set of images",
+        ),
+        (lambda ws: data.load(ws, "digits"), "flop", "augmentation 'flop' is unknown"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused_before_a_run_is_written(ws, source, augment, message):
+    rows, before = source(ws), set(ws.runs.glob("*"))
+    with pytest.raises(UsageError, match=message):
+        training.train(ws, Plain, rows, Fit(1, 16, 0, 0, augment=augment))
+    assert set(ws.runs.glob("*")) == before
+
+
 class Module(pl.LightningDataModule):
     """Somebody's own data module."""
 

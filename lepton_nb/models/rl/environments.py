@@ -16,8 +16,9 @@ from .worlds import Worlds
 
 __all__ = ["PARTS", "Environment", "environment", "is_environment", "seeds_of"]
 
-# Of which numbers the seeds of each part are: training draws from below 2^32, so no episode is played that it saw.
-PARTS = {"train": 0, "validation": 2**33, "test": 2**34}
+# Of which numbers the seeds of each part are. Training draws from below 2^31, and of environments that step together
+# each has the next number, so no episode is played that it saw. NumPy's older generators take no seed from 2^32 on.
+PARTS = {"train": 0, "validation": 3 * 2**30, "test": 7 * 2**29}
 
 _FORMS = "maze:HEIGHTxWIDTH, maze:HEIGHTxWIDTH:REMOVED or gym:ID, such as maze:8x8 or gym:CartPole-v1"
 _MAZE = re.compile(r"(\d+)x(\d+)(?::(\d*\.?\d+))?")

@@ -111,7 +111,8 @@ class GymWorlds:
             told = np.zeros((self.count, int(self._space.n)), np.float32)
             told[np.arange(self.count), np.asarray(seen, np.int64) - int(self._space.start)] = 1
             return told
-        values = np.array(seen, np.float32)
+        # What is a single number of each comes without a dimension for it.
+        values = np.array(seen, np.float32).reshape(self.count, *(self._space.shape or (1,)))
         return values / np.float32(255) if self._space.dtype == np.uint8 else values
 
 

@@ -49,7 +49,7 @@ class Maze(gymnasium.Env[NDArray[np.float32], np.int64]):
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin an episode, in maze `seed` where one is given."""
         super().reset(seed=seed)
-        number = int(self.np_random.integers(2**32)) if seed is None else seed
+        number = int(self.np_random.integers(2**31)) if seed is None else seed
         self._worlds = Mazes(1, *self._size, seeds=[number], rng=self.np_random)
         self._seen = self._worlds.reset()[0]
         return self._seen, {"shortest": int(self._worlds.shortest()[0])}

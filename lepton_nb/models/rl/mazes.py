@@ -15,7 +15,7 @@ __all__ = ["GOAL_REWARD", "STEP_REWARD", "Mazes", "limit_of"]
 STEP_REWARD, GOAL_REWARD = -0.05, 1.0
 # Mazes are made some hundred at a time: one by one they would take longer than the steps in them.
 _MADE_AT_ONCE = 256
-_SEEDS = 2**32
+_SEEDS = 2**31
 
 
 def limit_of(height: int, width: int) -> int:
@@ -35,7 +35,7 @@ class Mazes:
         width: rooms from left to right.
         removed: share of the walls that are taken out of a perfect maze.
         seeds: of the first N mazes; None draws them.
-        rng: where seeds, below 2^32, are drawn from.
+        rng: where seeds, below 2^31, are drawn from.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ class Returns:
 class Replay:
     """The newest transitions, drawn at random, or by how wrong they were (Schaul et al., arXiv:1511.05952).
 
-    Observations of nothing but 0 and 1 are kept as bytes.
+    Observations are kept as bytes as long as there is nothing but 0 and 1 in them.
 
     Args:
         capacity: transitions that are kept.
@@ -110,7 +110,7 @@ class Replay:
     def add(self, made: Transitions) -> None:
         """Keep them, in place of the oldest."""
         made = made.at(slice(max(0, len(made) - self._capacity), None))
-        kept = self._kept = self._kept or _room(made, self._capacity)
+        kept = self._kept = _fitting(self._kept or _room(made, self._capacity), made)
         places = (self._next + np.arange(len(made))) % self._capacity
         for name in ("observations", "actions", "rewards", "after", "discounts"):
             getattr(kept, name)[places] = getattr(made, name)
@@ -154,9 +154,21 @@ class Replay:
             self._priorities.put(places, values)
 
 
+def _is_binary(seen: NDArray[Any]) -> bool:
+    return bool(((seen == 0) | (seen == 1)).all())
+
+
+def _fitting(kept: Transitions, made: Transitions) -> Transitions:
+    """What is kept, as numbers of the observations' own type from the first one on that is no 0 or 1."""
+    dtype = made.observations.dtype
+    if kept.observations.dtype == dtype or (_is_binary(made.observations) and _is_binary(made.after)):
+        return kept
+    return replace(kept, observations=kept.observations.astype(dtype), after=kept.after.astype(dtype))
+
+
 def _room(made: Transitions, capacity: int) -> Transitions:
     seen = made.observations
-    dtype = np.uint8 if seen.ndim > 2 and bool(((seen == 0) | (seen == 1)).all()) else seen.dtype
+    dtype = np.uint8 if seen.ndim > 2 and _is_binary(seen) else seen.dtype
     shape = (capacity, *seen.shape[1:])
     return Transitions(
         np.zeros(shape, dtype),

@@ -134,13 +134,11 @@ def _sealed(folder: Path, ids: Collection[str], signature_of: Callable[[str], Si
                 masked = [one.name for one in found.schema.field("inputs").type if one.metadata]
                 signature = signature_of(found.column("version")[0].as_py()) if len(found) else None
                 for row in found.to_pylist():
-                    values = _numbers(orjson.loads(row["outputs"])) if row["outputs"] else {}
-                    if not row["shadow"] and (row["label"] is not None or row["value"] is not None or values):
-                        yield Predicted(
-                            *(row["id"], row["time"], row["version"], row["label"] or ""),
-                            *(row["probabilities"] or (), _as_sent(row["inputs"], signature), masked, row["value"]),
-                            values,
-                        )
+                    value, values = _told(orjson.loads(row["outputs"])) if row["outputs"] else (row["value"], {})
+                    if not row["shadow"] and (row["label"] is not None or value is not None or values):
+                        about = row["id"], row["time"], row["version"], row["label"] or ""
+                        inputs = _as_sent(row["inputs"], signature)
+                        yield Predicted(*about, row["probabilities"] or (), inputs, masked, value, values)
 
 
 def _as_sent(row: Mapping[str, Any], signature: Signature | None) -> Mapping[str, Any]:
@@ -229,16 +227,16 @@ def _answer(outputs: Mapping[str, Any]) -> tuple[str, Sequence[float], float | N
     """
     if "label" in outputs:
         return str(outputs["label"]), outputs["probabilities"], None, {}
-    values = _numbers({name: value for name, value in outputs.items() if name != "id"})
-    if not values:
+    value, values = _told({name: value for name, value in outputs.items() if name != "id"})
+    if value is None and not values:
         raise KeyError("neither a class nor numbers")
-    return "", (), next(iter(values.values())) if len(values) == 1 else None, values if len(values) > 1 else {}
+    return "", (), value, values
 
 
-def _numbers(outputs: Mapping[str, Any]) -> dict[str, float]:
-    """Outputs that are a number each; none where one of them is something else."""
-    plain = all(type(value) in (int, float) for value in outputs.values())
-    return {name: float(value) for name, value in outputs.items()} if plain else {}
+def _told(outputs: Mapping[str, Any]) -> tuple[float | None, Mapping[str, float]]:
+    """The only output that is a number, or several by their names; lists, such as their quantiles, are passed over."""
+    values = {name: float(value) for name, value in outputs.items() if type(value) in (int, float)}
+    return (next(iter(values.values())), {}) if len(values) == 1 else (None, values)
 
 
 def _of_records(

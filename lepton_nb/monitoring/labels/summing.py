@@ -66,7 +66,7 @@ def judged(row: Predicted, truth: str, classes: Sequence[str], signature: Signat
         return [Judged(row.version, start, row.probabilities, place, segments, sign)]
     values, right = row.values, _right(truth)
     if not values and signature is not None:
-        values = {one.name: row.value or 0.0 for one in signature.outputs}
+        values = {one.name: row.value or 0.0 for one in signature.answers}
     if isinstance(right, list):
         # Each label is a question of its own, with the answers no and yes.
         return [

@@ -37,6 +37,9 @@ _OUTPUTS = {
     "TRUE": "the true number",
     "LABEL": "double",
 }
+_QUANTILES_DOC = """\
+     * @param outputs a Double for each output, by its name; of a quantile a List: for each of these numbers, in their
+     *     order, what the true one is not above with the probability that the quantile's name says"""
 # What an array holds, by its type, and how such a value is written.
 _HELD = {"bool": ("boolean", "false"), "int32": ("long", "0L"), "int64": ("long", "0L")}
 _SETTER = """\
@@ -62,6 +65,7 @@ def java_values(url: str, bento: str, signature: Signature) -> dict[str, str]:
         "MODEL": java_text(bento),
         "CLASSES": ", ".join(map(java_text, signature.classes)),
         **(_CLASSES if signature.is_classification else _OUTPUTS),
+        **({"ANSWERED_DOC": _QUANTILES_DOC} if signature.quantiles else {}),
         "SETTERS": "\n".join(_setter(name, one) for name, one in called),
         "EXAMPLE": "\n".join(f"            row.{name}({_example(one)});" for name, one in called),
     }

@@ -28,6 +28,10 @@ _OUTPUTS = {
     "RIGHT": "what was right; a model with several outputs takes no label",
     "TRUE": "the true number",
 }
+# The names of quantiles are the signature's own, and no text of it stands in a comment.
+_QUANTILES_DOC = """\
+        outputs: a number for each output, by its name. Of a quantile a list: for each of these numbers, in their order,
+            what the true one is not above with the probability that the quantile's name says."""
 # What an array holds, by its type.
 _HELD = {"bool": "bool", "int32": "int", "int64": "int"}
 # A column of a thousand different texts would fill the file with them.
@@ -53,6 +57,7 @@ def python_values(url: str, bento: str, signature: Signature) -> dict[str, str]:
         if signature.is_classification
         else "float",
         **(_CLASSES if signature.is_classification else _OUTPUTS),
+        **({"ANSWERED_DOC": _QUANTILES_DOC} if signature.quantiles else {}),
         "CLASSES": _tuple(signature.classes),
         "MOST": str(_MOST),
         "CATEGORIES": _dict({name: _tuple(texts, "    ") for name, texts in known.items()}),

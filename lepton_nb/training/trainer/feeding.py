@@ -67,7 +67,7 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
     if not job.loaders:
         handle = data.find(Workspace(job.home), job.data)
         feeding.values_per_row = math.prod(handle.feature_shape)
-        source: Any = data.module(handle, job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world)
+        source: Any = data.module(handle, job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world, job.fit.augment)
         if getattr(module, "needs_rows", False):
             module.learn_from(*source.sample())
     else:

@@ -13,12 +13,13 @@ import torch
 
 from ... import tracking
 from ...models import is_agent, load_weights, save_weights, write_seen
+from ...models.layers import large_products
 from ...records import Curve, Epoch, Event, better
 from ...workspace import Workspace
 from ..checkpoints import checkpoint_folder, good_checkpoint
 from ..events import EventLog, Tail
 from ..job import Job, forget_shipped, is_asked_to_stop
-from .feeding import feed
+from .feeding import Feeding, feed
 from .finite import Finite
 from .gathering import Gatherer
 from .lean import make_lean
@@ -82,11 +83,7 @@ def _run(
     ws = Workspace(job.home)
     feeding = feed(job, library, module, recorder, ranks)
     if "OMP_NUM_THREADS" not in os.environ:
-        cpus = max(1, cpu_count() // ranks.here)
-        if feeding.values_per_row:
-            torch.set_num_threads(threads(cpus, job.fit.batch_size // ranks.world * feeding.values_per_row))
-        elif not ranks.alone or CPUS in os.environ:
-            torch.set_num_threads(cpus)
+        _share_processors(job, module, feeding, ranks)
     if not ranks.alone:
         average_epochs(module)
     # A bar would be drawn into the log; the events tell the same.
@@ -117,6 +114,19 @@ def _run(
             if is_shortage(cause):
                 raise told(cause, module, feeding.current(), job.fit.batch_size // ranks.world) from None
             raise
+
+
+def _share_processors(job: Job, module: Any, feeding: Feeding, ranks: Ranks) -> None:
+    """Have torch use as many threads as there is work for."""
+    cpus, rows, spec = max(1, cpu_count() // ranks.here), job.fit.batch_size // ranks.world, job.spec()
+    if feeding.values_per_row:
+        products = 0
+        # One that somebody wrote may not like to be asked for an answer before it is trained.
+        if spec.kind == "zoo" and not is_agent(spec.name) and cpus > 1:
+            products = large_products(module, spec.feature_shape, rows, reads_tokens="vocabulary" in spec.options)
+        torch.set_num_threads(threads(cpus, rows * feeding.values_per_row, products))
+    elif not ranks.alone or CPUS in os.environ:
+        torch.set_num_threads(cpus)
 
 
 class _Silent(EventLog):

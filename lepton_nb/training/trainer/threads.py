@@ -9,23 +9,26 @@ __all__ = ["CPUS", "cpu_count", "threads"]
 
 # How many CPUs this process may use, where several trainings share the machine.
 CPUS = "LEPTON_CPUS"
+# Of a forward pass, for each thread: some five milliseconds of work, with what is computed backwards some fifteen.
+_PRODUCTS = 25_000_000
 
 
-def threads(cpus: int, batch_values: int) -> int:
+def threads(cpus: int, batch_values: int, products: int = 0) -> int:
     """How many threads a network's operators should use.
 
-    On small batches a second thread wins a fifth on an idle machine, and loses a factor of thirty on a busy one,
-    where each of the many barriers waits for a thread that is not running.
+    With little to compute between two barriers a second thread wins nothing on an idle machine, and loses a factor of
+    thirty on a busy one, where each of the many barriers waits for a thread that is not running.
 
     Args:
         cpus: as `cpu_count` says.
         batch_values: numbers in one batch of features.
+        products: multiplications in the large layers of a forward pass of one batch, as `large_products` says.
 
     Example:
-        >>> threads(8, 64 * 64), threads(8, 64 * 784), threads(2, 64 * 784)
-        (1, 3, 2)
+        >>> threads(8, 64 * 64), threads(8, 64 * 784), threads(2, 64 * 784), threads(8, 64 * 64, 94_000_000)
+        (1, 3, 2, 3)
     """
-    return max(1, min(cpus, batch_values // 16384))
+    return max(1, min(cpus, max(batch_values // 16384, products // _PRODUCTS)))
 
 
 def cpu_count() -> int:

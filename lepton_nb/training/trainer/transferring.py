@@ -38,7 +38,7 @@ def transfer(job: Job, module: nn.Module, log: EventLog) -> Moved | None:
     if not (fit.pretrained or fit.freeze or fit.layer_decay < 1):
         return None
     head = head_of(module, fit.head)
-    taken = take(job.folder / PRETRAINED, module, head) if fit.pretrained else None
+    taken = take(job.folder / PRETRAINED, module, head, fit.pretrained) if fit.pretrained else None
     # A run that goes on has told it before.
     if taken and good_checkpoint(job.folder)[0] is None:
         log.write(Note(time.time(), f"weights of {fit.pretrained}: {taken}"))

@@ -7,6 +7,7 @@ from lepton_nb.errors import MissingError, UsageError
 from lepton_nb.models.rl.environments import PARTS, environment, is_environment, seeds_of
 from lepton_nb.models.rl.episodes import Episodes
 from lepton_nb.models.rl.maze import Maze
+from lepton_nb.models.rl.mazes import _SEEDS
 
 
 class Corridor(gymnasium.Env):
@@ -128,7 +129,34 @@ def test_in_a_maze_it_is_told_how_far_above_the_shortest_way_an_episode_was():
 def test_the_seeds_of_the_parts_do_not_meet():
     parts = [set(seeds_of(part, 10_000)) for part in PARTS if part != "train"]
     assert not set.intersection(*parts)
-    assert min(map(min, parts)) >= 2**32
+    # Training draws from below 2^31; environments that step together have the numbers behind that.
+    assert min(map(min, parts)) >= 2**31 + 1_000_000
+    assert _SEEDS <= 2**31
+
+
+class Older(Corridor):
+    """Draws with NumPy's older generator, which takes no seed from 2^32 on; sees a single number."""
+
+    def __init__(self):
+        super().__init__(spaces.Box(0, 4, (), np.float32))
+
+    def reset(self, *, seed=None, options=None):
+        np.random.RandomState(seed)
+        return np.float32(super().reset(seed=seed)[0]), {}
+
+    def step(self, action):
+        seen, *rest = super().step(action)
+        return np.float32(seen), *rest
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_an_environment_that_is_seeded_as_numpy_once_was_is_played_in_each_part(part):
+    episodes = Episodes(environment(Older), part, 3)
+    seen = [one.tolist() for one in episodes.play(lambda seen: np.ones(len(seen), np.int64))]
+    assert episodes.lengths.tolist() == [4, 4, 4]
+    # An observation of a single number has a dimension for it, as it was said of it.
+    assert environment(Older).feature_shape == (1,)
+    assert seen == [[[float(place)]] * 3 for place in range(4)]
 
 
 def test_a_text_with_another_prefix_is_a_data_set():

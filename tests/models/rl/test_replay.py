@@ -73,6 +73,23 @@ def test_zeros_and_ones_are_kept_as_bytes_and_given_back_as_they_were():
     assert (drawn.observations == seen[drawn.actions]).all()
 
 
+def board(value):
+    seen = np.zeros((4, 1, 3, 3), np.float32)
+    seen[:, 0, 1, 1] = value
+    return seen
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_board_that_was_empty_at_first_keeps_what_is_put_on_it_later(behind):
+    replay = Replay(8, np.random.default_rng(0))
+    for value in (0.0, -1.0, 0.5):
+        first, last = (board(0.0), board(value)) if behind else (board(value), board(0.0))
+        replay.add(Transitions(first, np.arange(4), np.zeros(4, np.float32), last, np.ones(4, np.float32)))
+    drawn, _, _ = replay.draw(200)
+    assert set((drawn.after if behind else drawn.observations)[:, 0, 1, 1].tolist()) == {-1.0, 0.5}
+    assert set(drawn.observations[:, 0, 0, 0].tolist()) == {0.0}
+
+
 def test_what_was_wrong_is_drawn_more_often_and_weighs_less():
     replay = Replay(100, np.random.default_rng(0), prioritised=True)
     replay.add(some(100))
