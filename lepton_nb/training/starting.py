@@ -261,7 +261,10 @@ def about(data: Data) -> dict[str, Any]:
     """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
     categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
     told: dict[str, Any] = {"categories": categories} if categories else {}
-    told |= {"history": data.series.history} if data.series else {}
+    if data.series:
+        # Each series has one column of its newest value; the calendar stands behind them all.
+        series = sum(one.name.endswith("_lag_0") for one in data.columns)
+        told |= {"history": data.series.history, "series": series}
     return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
 
 

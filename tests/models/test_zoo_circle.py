@@ -114,6 +114,7 @@ CIRCLES = [
     Circle("autoencoder", lambda ws: table(ws, "class"), "roc_auc", {"hidden": [8, 2]}),
     Circle("autoencoder", lambda ws: pictures(ws, lambda light: (light > 0.5).astype(int)), "roc_auc", {"normal": 0}),
     Circle("forecaster", series, "mae", {"cell": "gru", "size": 8}),
+    Circle("forecaster", series, "coverage", {"cell": "lstm", "size": 8}),
     Circle("forecaster", series, "rmse", {"cell": "transformer", "quantiles": [0.5]}),
     Circle("two_tower", taken, "accuracy", {"hidden": [8], "size": 4}),
     Circle("mlp", lambda ws: table(ws, "class"), "accuracy", {"class_weights": "balanced"}),
