@@ -134,7 +134,7 @@ ZOO = {
         "CNN",
         3,
         ("channels", "dropout", *_FITTING),
-        about="convolutions over small images",
+        about="a residual network over small images",
         usual=Usual((1, 28, 28), 10),
     ),
     "dqn": Entry(

@@ -49,7 +49,8 @@ class TwoTower(Learner):
     It is learned from what was taken (implicit feedback), with a softmax over all items.
     Takes float32 `[N, *feature_shape]`: who asks, such as the one-hot block of a user and whatever else is known, of
     data whose classes are the items. Answers logits `[N, items]`. `val_recall_at_10` is the share of rows whose item is
-    among the first ten, as `recall_at_10` is on the test part. Items that somebody has already are not left out: whoever asks knows them.
+    among the first ten, as `recall_at_10` is on the test part. Items that somebody has already are not left out:
+    whoever asks knows them.
 
     Args:
         feature_shape: shape of one row; more than one dimension is flattened.

@@ -25,6 +25,19 @@ def test_a_cnn_turns_images_of_any_size_into_one_logit_per_class(shape):
     assert network(torch.zeros(3, *shape)).shape == (3, 10)
 
 
+def test_a_block_of_a_cnn_adds_to_what_came_in():
+    torch.manual_seed(0)
+    network = models.build("cnn", (3, 6, 6), 2, channels=[3, 5]).eval().network
+    images = torch.randn(4, 3, 6, 6)
+    for block, given in ((network.block1, images), (network.block2, network.halved1(images))):
+        assert not torch.allclose(block(given), torch.relu(block.body(given)))
+        torch.nn.init.zeros_(block.body[-1].weight)
+        torch.nn.init.zeros_(block.body[-1].bias)
+        # What learns nothing leaves what came in as it was, brought to as many channels.
+        torch.testing.assert_close(block(given), torch.relu(block.skip(given)))
+    torch.testing.assert_close(network.block1(images), torch.relu(images))
+
+
 @pytest.mark.parametrize("shape", [(30,), (1,), (1, 8, 8)])
 def test_an_mlp_takes_rows_of_any_shape(shape):
     network = models.build("mlp", shape, 2, hidden=[16]).eval()
@@ -235,12 +248,12 @@ def test_whatever_torch_fails_with_is_told_as_an_option_that_cannot_be(monkeypat
         raise AssertionError("embed_dim must be divisible by num_heads")
 
     monkeypatch.setattr("lepton_nb.models.mlp.MLP.__init__", fails)
-    with pytest.raises(UsageError, match="mlp cannot be built with .*AssertionError: embed_dim must be divisible"):
+    with pytest.raises(UsageError, match=r"mlp cannot be built with .*AssertionError: embed_dim must be divisible"):
         models.build("mlp", (3,), 2)
 
 
 def test_the_nearest_option_is_told():
-    with pytest.raises(UsageError, match="mlp has no option 'hiden'.*did you mean 'hidden'"):
+    with pytest.raises(UsageError, match=r"mlp has no option 'hiden'.*did you mean 'hidden'"):
         zoo.check("mlp", (3,), {"hiden": [3]})
 
     import pytorch_lightning as pl
@@ -249,5 +262,5 @@ def test_the_nearest_option_is_told():
         def __init__(self, width=3):
             super().__init__()
 
-    with pytest.raises(UsageError, match="Own has no argument 'widht'.*did you mean 'width'"):
+    with pytest.raises(UsageError, match=r"Own has no argument 'widht'.*did you mean 'width'"):
         models.specify(Own, (3,), 2, {"widht": 4})

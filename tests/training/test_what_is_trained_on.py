@@ -14,8 +14,8 @@ from lepton_nb.artifact import data_of
 from lepton_nb.errors import DataError, PackagingError, TrainingError, UsageError
 from lepton_nb.records import Series, decode
 from lepton_nb.training import Fit
-from lepton_nb.training.starting import specified
 from lepton_nb.training.sources import Loaders, loaders_of, travels
+from lepton_nb.training.starting import specified
 from lepton_nb.workspace import Workspace
 
 
