@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import reprlib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from ..errors import LeptonError, UsageError, near
@@ -68,10 +69,11 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
         UsageError: the name, an option or its value is wrong, or the network cannot take such rows.
     """
     if name not in ZOO:
+        close = get_close_matches(name, ZOO, n=1)
         raise UsageError(
             f"no network is called {name!r}",
             expected=f"one of {', '.join(names())}, or a LightningModule",
-            hint=near(name, ZOO),
+            hint=f"did you mean {close[0]}?" if close else "",
         )
     entry = ZOO[name]
     options = _listed(name, options)

@@ -59,7 +59,7 @@ def test_the_same_seed_builds_the_same_weights():
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():
     with pytest.raises(
-        UsageError, match=r"no network is called 'cmn'; expected one of autoencoder, cnn, dqn, .*did you mean 'cnn'\?"
+        UsageError, match=r"no network is called 'cmn'; expected one of autoencoder, cnn, dqn, .*did you mean cnn\?"
     ):
         models.build("cmn", (1, 8, 8), 10)
 

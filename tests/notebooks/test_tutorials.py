@@ -191,10 +191,10 @@ TOLD = {
     ),
     "transfer": (
         r"training known-digits\nstatus +finished",
-        r"network\.16 +Linear +5 ",
+        r"network\.head +Linear +5 ",
         r"train 100, validation 25, test 771",
-        r"weights of run known-digits: 24 tensors are taken over; new: network\.16\.weight, network\.16\.bias; not used",
-        r"weights of known-digits\.safetensors: 24 tensors are taken over",
+        r"weights of run known-digits: 36 tensors are taken over; new: network\.head\.weight, network\.head\.bias; not used",
+        r"weights of known-digits\.safetensors: 36 tensors are taken over",
         r"from scratch +\d+\.\d% of 771 images\nfrom the known digits +\d+\.\d% of 771",
         r"steps +5 +10 +20\nfrom scratch +[1-4]\d\.\d% .*\nfrom the known digits +[4-8]\d\.\d% .* [89]\d\.\d%",
         r"of 1000 images \d+ are wrong from scratch",
