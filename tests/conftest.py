@@ -199,7 +199,7 @@ def train_quickly(ws: Workspace, data: Data, net: Any, *, run_id: str = "run1", 
     from lepton_nb.data import features
     from lepton_nb.models import save_weights, specify
     from lepton_nb.training.job import Fit, Job
-    from lepton_nb.training.starting import about
+    from lepton_nb.training.sources import about
 
     # Threads that wait for each other are slow where other tests hold the cores.
     torch.set_num_threads(1)

@@ -139,7 +139,8 @@ def _calls(network: torch.nn.Module, rows: _Rows) -> list[_Call]:
             else:
                 network(torch.from_numpy(rows))
                 if levels_of(network):
-                    network.quantiles(torch.from_numpy(rows))
+                    quantiles: Any = network.quantiles
+                    quantiles(torch.from_numpy(rows))
     finally:
         for hook in hooks:
             hook.remove()

@@ -48,7 +48,8 @@ class Answering(torch.nn.Module):
 
     def __init__(self, network: torch.nn.Module, form: Form, width: int) -> None:
         super().__init__()
-        self.network, self._head, self._names, self._width = network, form.head, form.names, width
+        self.network: Any = network
+        self._head, self._names, self._width = form.head, form.names, width
         self._has_quantiles = bool(form.quantiles)
 
     def forward(self, features: torch.Tensor) -> Any:

@@ -86,7 +86,7 @@ class Form:
             features: the rows.
             width: numbers of a row.
         """
-        found = self.of(outputs_of(network, features, width))
+        found: Any = self.of(outputs_of(network, features, width))
         if not self.quantiles:
             return found
         told = _quantiles_of(network, features, (width, len(self.quantiles)))

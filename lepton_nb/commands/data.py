@@ -59,8 +59,7 @@ def data_load(
 ) -> Data:
     """Load data, split it and keep it under its hash.
 
-    A single input of text that hardly repeats is read as tokens, by a tokenizer that is trained on the training part;
-    one of paths of images as the images.
+    A single input of text is read as tokens (their tokenizer is trained on the training part), one of paths as images.
 
     Returns:
         The handle; its text is the hash, so it passes between notebooks.

@@ -98,7 +98,7 @@ def run_of(ws: Workspace, value: object) -> Run:
 
 
 def weights_of(ws: Workspace, value: object) -> tuple[str, Path | None]:
-    """Pretrained weights from a run, a safetensors file or a hub: how people call them, and where they lie.
+    """Pretrained weights from a hub, a run or a safetensors file: how people call them, and where they lie.
 
     Raises:
         NotFoundError: there are none of that name.
@@ -111,13 +111,20 @@ def weights_of(ws: Workspace, value: object) -> tuple[str, Path | None]:
         return "", None
     if isinstance(value, str) and models.is_on_hub(value):
         name, path = value, models.fetch_weights(value)
-    elif isinstance(value, Path) or (isinstance(value, str) and (Path(value).suffix or Path(value).is_file())):
+    elif isinstance(value, Path) or (isinstance(value, str) and _is_file(ws, value)):
         name, path = Path(str(value)).name, Path(str(value)).expanduser()
     else:
         run = run_of(ws, value)
         name, path = f"run {run.name}", run.path / "weights.safetensors"
     models.shapes_in(path)
     return name, path
+
+
+def _is_file(ws: Workspace, text: str) -> bool:
+    """Whether a text names a file of weights; a run may be called `v1.2`."""
+    from .. import tracking
+
+    return bool(Path(text).suffix or Path(text).is_file()) and tracking.find(ws, text) is None
 
 
 def study_of(ws: Workspace, value: object) -> Study | None:

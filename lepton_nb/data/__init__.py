@@ -10,6 +10,7 @@ from .opening import is_source
 from .preprocessing import Normaliser, features, preprocessing
 from .profiling import profile
 from .reading import read, sample, sides
+from .shared import shared_tokens
 from .sources import SUFFIXES, Choices, is_builtin
 from .store import find
 from .texts import TextOptions
@@ -36,5 +37,6 @@ __all__ = [
     "refuse_augmentation",
     "sample",
     "series_of",
+    "shared_tokens",
     "sides",
 ]

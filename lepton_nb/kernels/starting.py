@@ -116,30 +116,22 @@ def start_bound(
     Returns:
         The process; keep it for as long as it shall run.
     """
-    environment = dict(os.environ if env is None else env)
-    with _streams(log) as streams:
+    given = dict(os.environ if env is None else env)
+    with _streams(log) as ends:
         try:
             return Bound(
-                fork(
-                    module,
-                    argv,
-                    cwd=cwd,
-                    environment=environment,
-                    streams=streams,
-                    bound=True,
-                    start_template=start_template,
-                )
+                fork(module, argv, cwd=cwd, environment=given, streams=ends, bound=True, start_template=start_template)
             )
         except NotWarm as cause:
             if start_template:
                 say_spawned(module, cause)
         child = subprocess.Popen(
             [sys.executable, "-m", module, *argv],
-            stdin=streams[0],
-            stdout=streams[1],
-            stderr=streams[2],
+            stdin=ends[0],
+            stdout=ends[1],
+            stderr=ends[2],
             cwd=cwd,
-            env=environment,
+            env=given,
             start_new_session=True,
         )
     guard = subprocess.Popen(

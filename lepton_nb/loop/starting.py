@@ -72,17 +72,22 @@ def start(
             monitoring.remember_alerts(ws, deployment, alerts)
         write_json(place.folder / OPTIONS, {"options": options.to_dict()}, mode=0o600)
         (place.folder / PROCESS).unlink(missing_ok=True)
-        environment = {**os.environ, "LEPTON_HOME": str(ws.home.absolute())}
-        started = kernels.start_detached(
-            "lepton_nb.loop.__main__",
-            [str(ws.home.absolute()), deployment],
-            log=place.folder / LOG,
-            cwd=ws.root.absolute(),
-            env=environment,
-            start_template=False,
-        )
+        started = _begun(ws, deployment, place)
         _await(place, started, deployment)
     return status(ws, deployment)
+
+
+def _begun(ws: Workspace, deployment: str, place: Place) -> Identity:
+    """The process of a watch, which is started."""
+    home = str(ws.home.absolute())
+    return kernels.start_detached(
+        "lepton_nb.loop.__main__",
+        [home, deployment],
+        log=place.folder / LOG,
+        cwd=ws.root.absolute(),
+        env={**os.environ, "LEPTON_HOME": home},
+        start_template=False,
+    )
 
 
 def _check(ws: Workspace, ctx: Context, alerts: Path | None) -> None:

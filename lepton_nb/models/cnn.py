@@ -1,10 +1,11 @@
-"""A network for small images."""
+"""A residual network for small images."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from .learner import Learner, Schedule
 
@@ -12,7 +13,7 @@ __all__ = ["CNN"]
 
 
 class CNN(Learner):
-    """Blocks of two 3x3 convolutions, each block halving the image, then a mean over what is left.
+    """Residual blocks (arXiv:1512.03385), the image halved between them, then a mean over what is left.
 
     Args:
         feature_shape: channels, height, width.
@@ -43,15 +44,16 @@ class CNN(Learner):
         loss: str = "mse",
         class_weights: str | Sequence[float] | None = None,
     ) -> None:
-        layers: list[nn.Module] = []
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
         before = feature_shape[0]
-        for place, width in enumerate(channels):
-            layers += [*_convolution(before, width), *_convolution(width, width)]
-            layers += [nn.MaxPool2d(2, ceil_mode=True)] if place < len(channels) - 1 else []
+        for place, width in enumerate(channels, start=1):
+            layers[f"block{place}"] = _Block(before, width)
+            if place < len(channels):
+                layers[f"halved{place}"] = nn.MaxPool2d(2, ceil_mode=True)
             before = width
-        network = nn.Sequential(
-            *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(before, classes)
-        )
+        layers |= {"mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "dropout": nn.Dropout(dropout)}
+        layers["head"] = nn.Linear(before, classes)
+        network = nn.Sequential(layers)
         super().__init__(
             network,
             width=classes,
@@ -65,5 +67,26 @@ class CNN(Learner):
         )
 
 
-def _convolution(before: int, after: int) -> list[nn.Module]:
-    return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+class _Block(nn.Module):
+    """Two 3x3 convolutions, whose result is added to what came in; a 1x1 convolution brings that to as many channels.
+
+    Args:
+        before: channels that come in.
+        after: channels that go out.
+    """
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        # In front, as what is nearest to the image: so are layers told that are to learn more slowly.
+        self.skip = nn.Sequential(*_convolution(before, after, 1)) if before != after else nn.Identity()
+        self.body = nn.Sequential(*_convolution(before, after, 3), nn.ReLU(), *_convolution(after, after, 3))
+        self.rectified = nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float32 [N, before, H, W] to float32 [N, after, H, W]."""
+        whole: Tensor = self.rectified(self.body(images) + self.skip(images))
+        return whole
+
+
+def _convolution(before: int, after: int, size: int) -> list[nn.Module]:
+    return [nn.Conv2d(before, after, size, padding=size // 2, bias=False), nn.BatchNorm2d(after)]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .dropout import Dropout
 from .learner import Learner, Schedule
 from .objectives import Numbers
-from .recurrent import states_of
+from .recurrent import Cell, layer_of, states_of
 
 __all__ = ["Forecaster"]
 
@@ -54,10 +54,10 @@ class Quantiles(Numbers):
 
 
 class _Reader(nn.Module):
-    """Steps [N, L, V] to a vector [N, width]: the last state of a GRU, or attention to the last step.
+    """Steps [N, L, V] to a vector [N, width]: the last state of a recurrent layer, or attention to the last step.
 
     Args:
-        cell: `gru` or `transformer`.
+        cell: `gru`, `lstm` or `transformer`.
         values: numbers of a step.
         history: steps.
         width: of the vector.
@@ -66,9 +66,10 @@ class _Reader(nn.Module):
 
     def __init__(self, cell: str, values: int, history: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.is_recurrent = cell == "gru"
-        if self.is_recurrent:
-            self.body: nn.Module = nn.GRU(values, width, batch_first=True)
+        self.cell: Cell | None = None
+        if cell != "transformer":
+            self.body: nn.Module = layer_of(cell, values, width)
+            self.cell = "lstm" if cell == "lstm" else "gru"
             return
         self.before = nn.Linear(values, width)
         self.places = nn.Parameter(torch.randn(history, width) * 0.02)
@@ -78,8 +79,8 @@ class _Reader(nn.Module):
         self.body = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
     def forward(self, steps: Tensor) -> Tensor:
-        if self.is_recurrent:
-            return states_of("gru", self.body, steps)[:, -1]
+        if self.cell:
+            return states_of(self.cell, self.body, steps)[:, -1]
         read: Tensor = self.body(self.before(steps) + self.places)
         return read[:, -1]
 
@@ -88,11 +89,10 @@ class _Network(nn.Module):
     """A linear forecast, and what a network adds to it (as in arXiv:2205.13504, whose linear layer is hard to beat)."""
 
     def __init__(
-        self, width: int, history: int, horizon: int, quantiles: int, cell: str, size: int, dropout: float
+        self, width: int, history: int, series: int, horizon: int, quantiles: int, cell: str, size: int, dropout: float
     ) -> None:
         super().__init__()
-        self.history, self.series = history, width // history
-        self.rest = width - history * self.series
+        self.history, self.series, self.rest = history, series, width - history * series
         self.horizon, self.quantiles = horizon, quantiles
         self.linear = nn.Linear(width, horizon * quantiles)
         self.reader = _Reader(cell, self.series, history, size, dropout)
@@ -126,7 +126,9 @@ class Forecaster(Learner):
         classes: steps ahead.
         task: always `regression`.
         history: steps back in a row; known of loaded data.
-        cell: `gru` (arXiv:1406.1078) or `transformer` (arXiv:1706.03762) reads the steps.
+        series: how many of them a row holds, before its calendar; known of loaded data, else as many as fit.
+        cell: `gru` (arXiv:1406.1078), `lstm` (Hochreiter & Schmidhuber, 1997) or `transformer` (arXiv:1706.03762)
+            reads the steps.
         quantiles: ascending, between 0 and 1, the middle one is the answer; `val_coverage` is the share of values
             between the outer ones.
         size: width of what is read.
@@ -143,6 +145,7 @@ class Forecaster(Learner):
         task: str = "regression",
         *,
         history: int,
+        series: int | None = None,
         cell: str = "gru",
         quantiles: Sequence[float] = (0.1, 0.5, 0.9),
         size: int = 32,
@@ -151,7 +154,9 @@ class Forecaster(Learner):
         weight_decay: float = 0.01,
         schedule: Schedule = "one_cycle",
     ) -> None:
-        network = _Network(feature_shape[0], history, classes, len(quantiles), cell, size, dropout)
+        (columns,) = feature_shape
+        several = columns // history if series is None else series
+        network = _Network(columns, history, several, classes, len(quantiles), cell, size, dropout)
         super().__init__(network, width=classes, task=task, lr=lr, weight_decay=weight_decay, schedule=schedule)
         self.objective = Quantiles(classes, quantiles)
         self._levels = tuple(float(one) for one in quantiles)

@@ -132,7 +132,8 @@ class Labels(_Weighted):
     @staticmethod
     def _balanced(targets: Tensor, width: int) -> Tensor:
         held = targets.sum(dim=0)
-        return (len(targets) - held) / held.clamp(min=1)
+        # As if one row more had a label that none has, or lacked one that all have: it is learned with some weight.
+        return (len(targets) - held).clamp(min=1) / held.clamp(min=1)
 
 
 class Numbers(Objective):

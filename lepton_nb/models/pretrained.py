@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,29 @@ class Taken:
         new: parameters that keep their random values: the head, and what the file does not have.
         misfits: tensors of one name and two shapes, as `name: (file) and (network)`.
         unused: tensors of the file that the network has no place for.
+        kept: numbers that are no weights (scales, bins, class weights) and stay those of this network's data, though
+            the file has others.
+        vectors: of tensors with a vector for each token, how many of them are taken over, and how many there are; where
+            none is they are among the new ones too.
     """
 
     taken: tuple[str, ...]
     new: tuple[str, ...]
     misfits: tuple[str, ...]
     unused: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    vectors: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def random(self) -> set[str]:
+        """The parameters that are not known from elsewhere, or not whole."""
+        return {*self.new, *(name for name, (some, every) in self.vectors.items() if some < every)}
 
     def __str__(self) -> str:
         parts = [f"{len(self.taken)} tensors are taken over"]
-        for what, names in (("new", self.new), ("of another shape", self.misfits), ("not used", self.unused)):
+        by_token = [f"{name} ({some} of {every} tokens)" for name, (some, every) in self.vectors.items()]
+        lists = (("by token", by_token), ("new", self.new), ("of another shape", self.misfits), ("kept", self.kept))
+        for what, names in (*lists, ("not used", self.unused)):
             parts += [f"{what}: {_listed(names)}"] if names else []
         return "; ".join(parts)
 
@@ -105,18 +118,20 @@ def backbone_of(module: Any, head: str) -> tuple[str, ...]:
     return tuple(name for name, _ in module.named_parameters() if not is_under(name, [head]))
 
 
-def take(path: Path, module: Any, head: str, name: str = "") -> Taken:
+def take(path: Path, module: Any, head: str, name: str = "", tokens: Sequence[int] | None = None) -> Taken:
     """Fill all of a network but its head with pretrained weights, as far as names and shapes agree.
 
     Names may differ by what stands in front of the first dot (`backbone.conv1.weight` and `conv1.weight`): the
-    reading under which the most tensors fit is taken. Of tensors that are not trained (running means and the like)
-    those are taken whose layer's weights are.
+    reading under which the most tensors fit is taken. Of tensors that are not trained (running means, bins and the
+    like) those are taken of whose layer, or of a part of which, weights are; the data does not tell them again.
 
     Args:
         path: a safetensors file.
         module: a `torch.nn.Module`; it is changed.
         head: the name of the part that begins anew.
         name: of the weights, for people; by default that of the file.
+        tokens: for each token id of the network's texts what the file has for it, -1 for nothing; None where both have
+            the same ids, or rows are no texts. It says which rows of an embedding of that many tokens are taken.
 
     Raises:
         NotFoundError: there is no such file.
@@ -129,10 +144,11 @@ def take(path: Path, module: Any, head: str, name: str = "") -> Taken:
     current = {name: tuple(value.shape) for name, value in module.state_dict().items() if not is_under(name, [head])}
     sources = _renamed(shapes, current)
     trained = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    fitting = {name for name in current if shapes.get(sources.get(name, "")) == current[name]}
-    layers = {name.rpartition(".")[0] for name in fitting & trained}
-    taken = {name for name in fitting if name in trained or name.rpartition(".")[0] in layers}
-    if not taken & trained:
+    vectors = {} if tokens is None else _vectors(module, tokens, sources, shapes, current)
+    fitting = {name for name in current if shapes.get(sources.get(name, "")) == current[name]} - set(vectors)
+    weights = fitting & trained
+    taken = weights | {name for name in fitting - trained if _goes_with(name.rpartition(".")[0], weights, head)}
+    if not weights and not any(vectors.values()):
         raise TrainingError(
             f"no weights of {name or path.name} fit {type(module).__name__}",
             expected=_described(current),
@@ -141,12 +157,54 @@ def take(path: Path, module: Any, head: str, name: str = "") -> Taken:
         )
     state = load_file(str(path))
     module.load_state_dict({name: state[sources[name]] for name in taken}, strict=False)
-    return _told(module, head, taken, sources, shapes, current)
+    own = module.state_dict()
+    for one, rows in vectors.items():
+        for ours, theirs in rows.items():
+            own[one][ours] = state[sources[one]][theirs]
+    _forget_rows(module, taken)
+    kept = sorted(fitting - taken)
+    counts = {one: (len(rows), current[one][0]) for one, rows in vectors.items()}
+    partly = {one for one, rows in vectors.items() if rows}
+    return replace(_told(module, taken | partly, sources, shapes, current), kept=tuple(kept), vectors=counts)
+
+
+def _vectors(
+    module: Any,
+    tokens: Sequence[int],
+    sources: Mapping[str, str],
+    theirs: Mapping[str, tuple[int, ...]],
+    ours: Mapping[str, tuple[int, ...]],
+) -> dict[str, dict[int, int]]:
+    """Tensors with a vector for each token: for those rows that are taken over, which row of the file they are."""
+    from torch import nn
+
+    found = {}
+    for prefix, one in module.named_modules():
+        name = f"{prefix}.weight".removeprefix(".")
+        if isinstance(one, (nn.Embedding, nn.EmbeddingBag)) and one.num_embeddings == len(tokens) and name in ours:
+            shape = theirs.get(sources.get(name, ""), ())
+            fits = shape[1:] == ours[name][1:]
+            found[name] = {row: token for row, token in enumerate(tokens) if fits and 0 <= token < shape[0]}
+    return found
+
+
+def _goes_with(prefix: str, weights: Iterable[str], head: str) -> bool:
+    """Whether what a module keeps beside its weights is of these weights; what the whole network keeps is its own."""
+    if not prefix or is_under(head, [prefix]):
+        return any(name.rpartition(".")[0] == prefix for name in weights)
+    return any(is_under(name, [prefix]) for name in weights)
+
+
+def _forget_rows(module: Any, taken: set[str]) -> None:
+    """Have a module ask no rows for what it has been given."""
+    for prefix, one in module.named_modules():
+        own = {f"{prefix}.{name}" for name, _ in one.named_buffers(recurse=False)}
+        if own and own <= taken and getattr(one, "asks_for_rows", False):
+            one.asks_for_rows = False
 
 
 def _told(
     module: Any,
-    head: str,
     taken: set[str],
     sources: Mapping[str, str],
     shapes: Mapping[str, tuple[int, ...]],
@@ -158,7 +216,7 @@ def _told(
     misfits = [
         f"{name}: {shapes[sources[name]]} and {current[name]}"
         for name in current
-        if name in sources and shapes[sources[name]] != current[name]
+        if name in sources and name not in taken and shapes[sources[name]] != current[name]
     ]
     used = {sources[name] for name in taken}
     wrong = {sources[name] for name in current if name in sources}

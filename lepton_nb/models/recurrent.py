@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 
-__all__ = ["Cell", "Recurrent", "as_torch_has_it", "states_of", "translations"]
+__all__ = ["Cell", "Recurrent", "as_torch_has_it", "layer_of", "states_of", "translations"]
 
 Cell = Literal["gru", "lstm"]
+
+_LAYERS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 # One layer with biases, one direction, rows first.
 _WORDS = (True, 1, 0.0, False, False, True)
@@ -73,10 +75,21 @@ class _Line(nn.Module):
     def __init__(self, cell: Cell, before: int, width: int) -> None:
         super().__init__()
         self.cell: Cell = cell
-        self.layer: Any = (nn.GRU if cell == "gru" else nn.LSTM)(before, width, batch_first=True)
+        self.layer = layer_of(cell, before, width)
 
     def forward(self, values: Tensor) -> Tensor:
         return states_of(self.cell, self.layer, values)
+
+
+def layer_of(cell: str, before: int, width: int) -> Any:
+    """One layer of torch's with biases, in one direction, that takes rows first.
+
+    Raises:
+        ValueError: there is no such cell.
+    """
+    if cell not in _LAYERS:
+        raise ValueError(f"{cell!r} is no recurrent cell: {' or '.join(_LAYERS)}")
+    return _LAYERS[cell](before, width, batch_first=True)
 
 
 def states_of(cell: Cell, layer: Any, values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, near
 from .catalog import ZOO
 from .rl import Environment, defaults, environment
 from .spec import Spec, require_lightning
@@ -112,6 +112,13 @@ def _of_zoo(
         )
     if "vocabulary" in about:
         refuse_texts(net)
+    for name in ZOO[net].fixed if net in ZOO else ():
+        if name in about and name in given and given[name] != about[name]:
+            raise UsageError(
+                f"{net}: {name} {given[name]} is not that of the data",
+                expected=f"{name} {about[name]}",
+                hint=f"leave {name} out, or load the data with another one",
+            )
     given = {name: value for name, value in about.items() if name in told(net)} | given
     check(net, shape, given, task, classes if task else 0)
     return Spec("zoo", net, shape, classes, given, task=task or "classification")
@@ -159,7 +166,8 @@ def usual(name: str, options: Mapping[str, Any]) -> Spec:
     if is_agent(name):
         return specify_agent(name, environment("maze:8x8"), options)
     rows = ZOO[name].usual
-    return specify(name, rows.shape, rows.classes, options, task=rows.task, about=rows.told)
+    about = {option: value for option, value in rows.told.items() if option not in options}
+    return specify(name, rows.shape, rows.classes, options, task=rows.task, about=about)
 
 
 def _arguments(kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: float | None) -> dict[str, Any]:
@@ -168,7 +176,11 @@ def _arguments(kind: type, known: Mapping[str, Any], given: dict[str, Any], lr: 
     legal = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     for option in given:
         if option not in legal and not takes_any:
-            raise UsageError(f"{kind.__name__} has no argument {option!r}", expected=f"one of {', '.join(legal)}")
+            raise UsageError(
+                f"{kind.__name__} has no argument {option!r}",
+                expected=f"one of {', '.join(legal)}",
+                hint=near(option, legal),
+            )
     filled = {name: known[name] for name in legal if name in known} | given
     if lr is not None:
         filled[_rate_of(legal, f"{kind.__name__}'s arguments")] = lr

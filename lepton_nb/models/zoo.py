@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import LeptonError, UsageError, near
 from ..records import TASKS as EVERY_TASK
 from ..records import Network
-from .catalog import LEGAL, LISTS, ROWS, TASKS, ZOO, listed
+from .catalog import LEGAL, ROWS, TASKS, ZOO, listed
+from .combined import check_together
 
 __all__ = ["build", "check", "is_agent", "names", "networks", "options_of", "refuse_texts", "smallest_row", "told"]
 
@@ -68,16 +69,21 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
         UsageError: the name, an option or its value is wrong, or the network cannot take such rows.
     """
     if name not in ZOO:
-        near = get_close_matches(name, ZOO, n=1)
+        close = get_close_matches(name, ZOO, n=1)
         raise UsageError(
             f"no network is called {name!r}",
             expected=f"one of {', '.join(names())}, or a LightningModule",
-            hint=f"did you mean {near[0]}?" if near else "",
+            hint=f"did you mean {close[0]}?" if close else "",
         )
     entry = ZOO[name]
+    options = _listed(name, options)
     for option, value in options.items():
         if option not in entry.options:
-            raise UsageError(f"{name} has no option {option!r}", expected=f"one of {', '.join(entry.options)}")
+            raise UsageError(
+                f"{name} has no option {option!r}",
+                expected=f"one of {', '.join(entry.options)}",
+                hint=near(option, entry.options),
+            )
         is_legal, expected = entry.legal.get(option) or LEGAL[option]
         if not is_legal(value):
             raise UsageError(f"{name}: {option} {reprlib.repr(value)} is not allowed", expected=expected)
@@ -90,6 +96,11 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
     if task and entry.needs[0] and entry.needs[0] not in options:
         raise UsageError(f"{name} does not know its {entry.needs[0]}", hint=entry.needs[1])
     _check_rows(name, data_shape, reads_texts=bool(options.get("vocabulary")))
+    check_together(name, options, tuple(data_shape) if width else (), width)
+
+
+def _listed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {option: listed(value) if option in ZOO[name].lists else value for option, value in options.items()}
 
 
 def _check_rows(name: str, data_shape: Sequence[int], *, reads_texts: bool) -> None:
@@ -146,8 +157,11 @@ def build(name: str, data_shape: Sequence[int], classes: int, task: str = "class
     check(name, data_shape, options, task, classes)
     entry = ZOO[name]
     kind = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.attribute)
-    options = {option: listed(value) if option in LISTS else value for option, value in options.items()}
+    options = _listed(name, options)
     try:
         return kind(tuple(data_shape), classes, *(() if is_agent(name) else (task,)), **options)
-    except (TypeError, ValueError, RuntimeError) as cause:
-        raise UsageError(f"{name} cannot be built with {options}", got=str(cause)) from cause
+    except LeptonError:
+        raise
+    except Exception as cause:  # torch asserts and fails in its own ways: whatever it is, it is these options
+        got = f"{type(cause).__name__}: {cause}"
+        raise UsageError(f"{name} cannot be built with {options}", got=got) from cause

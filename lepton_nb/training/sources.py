@@ -13,7 +13,7 @@ from ..errors import DataError, UsageError
 from ..models import Environment
 from ..records import Data
 
-__all__ = ["Loaders", "loaders_of", "refuse_varied", "travels"]
+__all__ = ["Loaders", "about", "loaders_of", "refuse_varied", "travels"]
 
 _LIBRARIES = ("pytorch_lightning.", "lightning.pytorch.")
 _COUNTS = ("num_classes", "n_classes")
@@ -189,3 +189,14 @@ def _first(dataset: Any) -> Any:
         return dataset[0]
     except (TypeError, NotImplementedError, KeyError, IndexError):
         return None
+
+
+def about(data: Data) -> dict[str, Any]:
+    """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
+    categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
+    told: dict[str, Any] = {"categories": categories} if categories else {}
+    if data.series:
+        # Each series has one column of its newest value; the calendar stands behind them all.
+        series = sum(one.name.endswith("_lag_0") for one in data.columns)
+        told |= {"history": data.series.history, "series": series}
+    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})

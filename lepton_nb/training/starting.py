@@ -33,9 +33,10 @@ from .attending import attended, result, trains
 from .job import PRETRAINED, Fit, Job, ship_loaders
 from .launching import launch
 from .options import check_rate, check_trainer
-from .sources import Loaders, loaders_of, refuse_varied
+from .sources import Loaders, about, loaders_of, refuse_varied
+from .tokens import keep_tokens
 
-__all__ = ["about", "begin", "check", "enter", "specified", "train"]
+__all__ = ["begin", "check", "enter", "specified", "train"]
 
 _ANY_CLASSES, _ANY_ENVIRONMENT = 2, "maze:2x2"
 # Options whose values are found in the rows before the training; a loader is not read through for that.
@@ -220,6 +221,7 @@ def _write_job(
         # The run that they come from may be removed before this one is resumed.
         with replacing(job.folder / PRETRAINED, mode=0o600) as copy:
             shutil.copyfile(weights, copy)
+        keep_tokens(job.folder, source, weights)
     # Later the cell may have been changed: what is packaged as source is what was trained.
     job.write(packed, callbacks, None if spec.kind == "zoo" else written(spec))
 
@@ -255,14 +257,6 @@ def specified(net: Any, source: Data | Loaders, options: Mapping[str, Any], lr: 
                 hint=f"load the data with lepton data load, or give another {option}",
             )
     return spec
-
-
-def about(data: Data) -> dict[str, Any]:
-    """What the data tells beyond shapes: how wide each category behind the numbers is, how many tokens there are."""
-    categories = [max(1, len(one.categories)) for one in data.columns if one.kind == "category"]
-    told: dict[str, Any] = {"categories": categories} if categories else {}
-    told |= {"history": data.series.history} if data.series else {}
-    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
 
 
 def _of_agent(spec: Spec, fit: Fit) -> Fit:

@@ -17,7 +17,7 @@ import pytest
 from lepton_nb import kernels, processes
 from lepton_nb.kernels.client import Forked
 
-from .conftest import gone, wait_until
+from .conftest import gone, template_pids, wait_until
 
 ABOUT = """
 import json, os, sys
@@ -69,6 +69,23 @@ def test_exit_statuses_are_the_same_either_way(way, tmp_path, modules, source, s
     assert bound.wait(1) == bound.poll() == status
     assert gone(bound.pid)
     bound.close()
+
+
+def test_who_wants_no_template_started_takes_one_that_runs_or_does_without_and_without_a_word(
+    small, tmp_path, modules, caplog
+):
+    modules(parent="import os; print(os.getppid(), flush=True)")
+    how = {"log": tmp_path / "log", "cwd": tmp_path}
+    for start in (kernels.start_bound, kernels.start_detached):
+        spawned = start("parent", [], **how, start_template=False)
+        wait_until(lambda pid=spawned.pid: gone(pid))
+    assert (template_pids(small), caplog.text) == ([], "")
+    assert kernels.start_bound("parent", [], **how).wait(60) == 0
+    for start in (kernels.start_bound, kernels.start_detached):
+        forked = start("parent", [], **how, start_template=False)
+        wait_until(lambda pid=forked.pid: gone(pid))
+    lines = [int(line) for line in (tmp_path / "log").read_text().split()]
+    assert lines == [*[os.getpid()] * 2, *template_pids(small) * 3]
 
 
 def test_what_a_process_says_and_registers_last_is_not_lost(small, tmp_path, modules):

@@ -59,6 +59,16 @@ def test_labels_are_scored_as_scikit_learn_does():
     assert told["val_f1"].item() == pytest.approx(f1_score(targets.numpy(), ROWS.numpy() > 0, average="micro"))
 
 
+def test_a_label_that_always_or_never_holds_is_learned_as_well():
+    network = models.build("mlp", (3,), 3, "multilabel", class_weights="balanced")
+    targets = torch.tensor([[1.0, 0.0, 1.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    network.learn_from(torch.zeros(4, 3), targets)
+    assert network.objective.weights.tolist() == [0.25, 4.0, 3.0]
+    scores = torch.zeros(4, 3, requires_grad=True)
+    network.objective.loss(scores, targets, training=True).backward()
+    assert (scores.grad.abs().sum(dim=0) > 0).all()
+
+
 def test_the_bins_of_a_number_follow_the_rows_and_leave_rare_values_theirs():
     mostly = torch.zeros(1000, 1)
     mostly[:100, 0] = torch.arange(100) + 1.0

@@ -8,12 +8,13 @@ import torch
 
 from lepton_nb import models
 from lepton_nb.errors import UsageError
-from lepton_nb.models import catalog, zoo
+from lepton_nb.models import catalog, combined, zoo
 from lepton_nb.models.autoencoder import Autoencoder
 from lepton_nb.models.cnn import CNN
 from lepton_nb.models.forecaster import Forecaster
 from lepton_nb.models.mlp import MLP
 from lepton_nb.models.rnn import RNN
+from lepton_nb.models.tab_transformer import TabTransformer
 from lepton_nb.models.transformer import Transformer
 from lepton_nb.models.two_tower import TwoTower
 
@@ -22,6 +23,19 @@ from lepton_nb.models.two_tower import TwoTower
 def test_a_cnn_turns_images_of_any_size_into_one_logit_per_class(shape):
     network = models.build("cnn", shape, 10).eval()
     assert network(torch.zeros(3, *shape)).shape == (3, 10)
+
+
+def test_a_block_of_a_cnn_adds_to_what_came_in():
+    torch.manual_seed(0)
+    network = models.build("cnn", (3, 6, 6), 2, channels=[3, 5]).eval().network
+    images = torch.randn(4, 3, 6, 6)
+    for block, given in ((network.block1, images), (network.block2, network.halved1(images))):
+        assert not torch.allclose(block(given), torch.relu(block.body(given)))
+        torch.nn.init.zeros_(block.body[-1].weight)
+        torch.nn.init.zeros_(block.body[-1].bias)
+        # What learns nothing leaves what came in as it was, brought to as many channels.
+        torch.testing.assert_close(block(given), torch.relu(block.skip(given)))
+    torch.testing.assert_close(network.block1(images), torch.relu(images))
 
 
 @pytest.mark.parametrize("shape", [(30,), (1,), (1, 8, 8)])
@@ -91,12 +105,25 @@ def test_values_from_numpy_and_tuples_are_options_too():
     assert models.build("mlp", (3,), 2, hidden=())(torch.zeros(2, 3)).shape == (2, 2)
 
 
+KINDS = {
+    "autoencoder": Autoencoder,
+    "cnn": CNN,
+    "forecaster": Forecaster,
+    "mlp": MLP,
+    "rnn": RNN,
+    "tab_transformer": TabTransformer,
+    "transformer": Transformer,
+    "two_tower": TwoTower,
+}
+
+
 def test_every_option_has_a_rule_that_its_default_passes():
     for name, kind, shape in (
         ("autoencoder", Autoencoder, (5,)),
         ("cnn", CNN, (1, 8, 8)),
         ("two_tower", TwoTower, (5,)),
         ("mlp", MLP, (1, 8, 8)),
+        ("tab_transformer", TabTransformer, (5,)),
         ("rnn", RNN, (5, 3)),
         ("transformer", Transformer, (5, 3)),
     ):
@@ -104,21 +131,17 @@ def test_every_option_has_a_rule_that_its_default_passes():
         zoo.check(name, shape, {option: parameters[option].default for option in catalog.ZOO[name].options})
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("autoencoder", Autoencoder),
-        ("forecaster", Forecaster),
-        ("two_tower", TwoTower),
-        ("cnn", CNN),
-        ("mlp", MLP),
-        ("rnn", RNN),
-        ("transformer", Transformer),
-    ],
-)
+@pytest.mark.parametrize(("name", "kind"), KINDS.items())
 def test_the_options_told_without_torch_are_those_of_the_signature(name, kind):
-    parameters = inspect.signature(kind).parameters.values()
-    assert catalog.ZOO[name].options == tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    parameters = inspect.signature(kind).parameters
+    assert catalog.ZOO[name].options == tuple(p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY)
+    for option, value in combined.DEFAULTS.get(name, {}).items():
+        assert parameters[option].default in (value, inspect.Parameter.empty)
+
+
+def test_no_network_of_the_zoo_goes_without_a_look_at_its_options():
+    # An agent's options are looked at in tests/models/rl/test_dqn.py.
+    assert set(KINDS) == {name for name in models.names() if not models.is_agent(name)}
 
 
 def test_choosing_a_network_by_name_imports_no_torch():
@@ -169,3 +192,75 @@ def test_an_autoencoder_learns_from_normal_rows_alone():
     changed = torch.cat([rows[:5], 100 * torch.randn(3, 6)])
     assert torch.equal(whole, net.training_step((changed, targets), 0))
     assert float(net.normality[0]) == 0
+
+
+@pytest.mark.parametrize("name", ["rnn", "forecaster"])
+def test_each_network_reads_with_the_cell_that_was_asked_for(name):
+    kinds = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "transformer": torch.nn.TransformerEncoder}
+    usual = catalog.ZOO[name].usual
+    asked = kinds if name == "forecaster" else ("gru", "lstm")
+    for cell in asked:
+        built = models.build(name, usual.shape, usual.classes, usual.task, **usual.told, cell=cell)
+        found = {one for one in kinds for part in built.modules() if isinstance(part, kinds[one])}
+        assert found == {cell}
+        assert built(torch.ones(2, *usual.shape, dtype=torch.int64 if name == "rnn" else None)).shape[0] == 2
+    for cell in {*kinds, "elman"} - set(asked):
+        with pytest.raises(UsageError, match=f"{name}: cell '{cell}' is not allowed; expected one of gru, lstm"):
+            zoo.check(name, usual.shape, {**usual.told, "cell": cell}, usual.task)
+    with pytest.raises(ValueError, match="'elman' is no recurrent cell: gru or lstm"):
+        KINDS[name](usual.shape, usual.classes, usual.task, **usual.told, cell="elman")
+
+
+def test_a_forecast_of_one_step_reads_its_series_and_not_the_calendar_as_one():
+    told = {"history": 4, "series": 1}
+    spec = models.specify("forecaster", (8,), 1, {}, task="regression", about=told)
+    network = spec.build().network
+    assert (network.series, network.rest) == (1, 4)
+    with pytest.raises(UsageError, match=r"history 5 is not that of the data; expected history 4; next: leave history"):
+        models.specify("forecaster", (8,), 1, {"history": 5}, task="regression", about=told)
+    with pytest.raises(UsageError, match="2 series of history 4 in rows of 7 columns; expected 8 columns or more"):
+        models.build("forecaster", (7,), 1, "regression", history=4, series=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("tab_transformer", {"embedding": "none"}, "embedding 'none' is not allowed; expected one of linear, periodic"),
+        ("tab_transformer", {"size": 30}, "size 30 is no multiple of heads 4"),
+        ("tab_transformer", {"categories": [20, 11]}, "categories of 31 values in rows of 30"),
+        ("mlp", {"embedding": "linear", "categories": [31]}, "categories of 31 values in rows of 30"),
+        ("autoencoder", {"hidden": []}, r"hidden \[\] is not allowed; expected a list"),
+        ("forecaster", {"cell": "transformer", "size": 30}, "size 30 is no multiple of heads 4; expected a multiple"),
+        ("rnn", {"size": 1}, "size 1 for 2 kernels; expected a size of 2 or more"),
+        ("rnn", {"kernels": [2]}, r"kernels \[2\] is not allowed; expected a list of odd numbers"),
+        ("transformer", {"width": 30}, "width 30 is no multiple of heads 4"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_before_anything_is_built(name, options, message):
+    usual = catalog.ZOO[name].usual
+    shape = (30,) if name in ("mlp", "tab_transformer") else usual.shape
+    with pytest.raises(UsageError, match=f"{name}: {message}"):
+        zoo.check(name, shape, {**usual.told, **options}, usual.task, usual.classes)
+
+
+def test_whatever_torch_fails_with_is_told_as_an_option_that_cannot_be(monkeypatch):
+    def fails(*_, **__):
+        raise AssertionError("embed_dim must be divisible by num_heads")
+
+    monkeypatch.setattr("lepton_nb.models.mlp.MLP.__init__", fails)
+    with pytest.raises(UsageError, match=r"mlp cannot be built with .*AssertionError: embed_dim must be divisible"):
+        models.build("mlp", (3,), 2)
+
+
+def test_the_nearest_option_is_told():
+    with pytest.raises(UsageError, match=r"mlp has no option 'hiden'.*did you mean 'hidden'"):
+        zoo.check("mlp", (3,), {"hiden": [3]})
+
+    import pytorch_lightning as pl
+
+    class Own(pl.LightningModule):
+        def __init__(self, width=3):
+            super().__init__()
+
+    with pytest.raises(UsageError, match=r"Own has no argument 'widht'.*did you mean 'width'"):
+        models.specify(Own, (3,), 2, {"widht": 4})

@@ -11,19 +11,21 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
 import torch
 
 from lepton_nb import models
 from lepton_nb.artifact import network_probabilities, stacked
 from lepton_nb.data import TextOptions, features, load, read
-from lepton_nb.evaluation import evaluate
+from lepton_nb.evaluation import evaluate, evaluate_agent
 from lepton_nb.packaging import package
-from lepton_nb.records import Data, Series
+from lepton_nb.records import Data, Run, Series
 from lepton_nb.runtime.app import create_app
 from lepton_nb.runtime.model import Model
 from lepton_nb.runtime.settings import Settings
 from lepton_nb.runtime.slots import Slot
 from lepton_nb.serving.prediction import rows_of
+from lepton_nb.training.job import Fit, Job
 from lepton_nb.workspace import Workspace
 
 _ROWS = 60
@@ -114,6 +116,7 @@ CIRCLES = [
     Circle("autoencoder", lambda ws: table(ws, "class"), "roc_auc", {"hidden": [8, 2]}),
     Circle("autoencoder", lambda ws: pictures(ws, lambda light: (light > 0.5).astype(int)), "roc_auc", {"normal": 0}),
     Circle("forecaster", series, "mae", {"cell": "gru", "size": 8}),
+    Circle("forecaster", series, "coverage", {"cell": "lstm", "size": 8}),
     Circle("forecaster", series, "rmse", {"cell": "transformer", "quantiles": [0.5]}),
     Circle("two_tower", taken, "accuracy", {"hidden": [8], "size": 4}),
     Circle("mlp", lambda ws: table(ws, "class"), "accuracy", {"class_weights": "balanced"}),
@@ -158,6 +161,35 @@ def test_a_network_goes_all_the_way_and_answers_as_torch_does(circle, tmp_path, 
     quantiles_are_answered(run, data, answer, levels if len(levels) > 1 else [])
 
 
+def test_an_agent_goes_all_the_way_and_answers_as_torch_does(tmp_path):
+    ws = Workspace(tmp_path / ".lepton")
+    quick = {"epoch_steps": 5, "warmup": 50, "batch": 8, "envs": 4, "train_every": 4, "episodes": 4, "sweeps": 2}
+    place = models.environment("maze:2x2")
+    spec = models.specify_agent("dqn", place, quick)
+    torch.manual_seed(0)
+    agent = spec.build()
+    silent = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    pl.Trainer(max_epochs=1, accelerator="cpu", num_sanity_val_steps=0, **silent).fit(agent)
+    path = ws.run("run1")
+    path.mkdir(parents=True, mode=0o700)
+    Job("run1", "walker", ws.home, "", Fit(1, 8, 0, 0), spec.entry(), [], loaders="environment").write(spec.pack())
+    models.save_weights(path / "weights.safetensors", agent)
+    models.write_seen(path / "job", agent.environment, agent.eval().best)
+    run = Run("run1", "walker", "finished", "dqn", place.name, 0.0, 1.0, {}, {}, {}, path)
+
+    examples = models.read_examples(path / "job")
+    card = evaluate_agent(run, examples, place)
+    assert card.classes == place.actions
+    assert np.isfinite(card.metrics["return"])
+    bento = package(ws, run, examples)
+    seen = models.environment("maze:2x2").worlds(16, 5).reset()
+    with torch.no_grad():
+        expected = torch.softmax(agent(torch.from_numpy(seen)), dim=1).numpy()
+    answer = served(bento, [{"observation": one.tolist()} for one in seen])
+    np.testing.assert_allclose([one["probabilities"] for one in answer], expected, rtol=1e-4, atol=1e-4)
+    assert [one["label"] for one in answer] == [place.actions[best] for best in expected.argmax(axis=1)]
+
+
 def quantiles_are_answered(run, data, answer, levels):
     """Those of the network stand beside the medians, by their names, and no others."""
     names = [f"quantile_{level}" for level in levels]
@@ -187,5 +219,5 @@ def served(bento, rows):
 
 
 def test_no_network_of_the_zoo_is_left_out():
-    # An agent learns from an environment: its own test is in tests/training/test_agents.py.
+    # An agent learns from an environment, and goes its way above.
     assert {one.net for one in CIRCLES} == {name for name in models.names() if not models.is_agent(name)}

@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 from lepton_nb import data, models, training
 from lepton_nb.artifact import data_of
 from lepton_nb.errors import DataError, PackagingError, TrainingError, UsageError
-from lepton_nb.records import decode
+from lepton_nb.records import Series, decode
 from lepton_nb.training import Fit
 from lepton_nb.training.sources import Loaders, loaders_of, travels
+from lepton_nb.training.starting import specified
 from lepton_nb.workspace import Workspace
 
 
@@ -225,3 +226,15 @@ def test_arrays_and_frames_do_not_travel_they_are_loaded():
     assert not travels(pd.DataFrame({"a": [1]}))
     assert not travels("digits")
     assert Loaders("own", "x").shape() is None
+
+
+def test_a_forecaster_is_told_how_many_series_a_row_holds(ws):
+    moments = pd.date_range("2024-01-01", periods=60).strftime("%Y-%m-%d")
+    frame = pd.DataFrame({"day": moments, "sold": np.arange(60.0), "price": np.arange(60.0) % 5})
+    options = {"target": "sold", "time_column": "day", "series": Series(history=4, horizon=1)}
+    for columns, series in ((["day", "sold"], 1), (["day", "sold", "price"], 2)):
+        loaded = data.load(ws, frame[columns], **options)
+        spec = specified("forecaster", loaded, {}, None)
+        assert (loaded.feature_shape, spec.options) == ((4 * series + 4,), {"history": 4, "series": series})
+        with pytest.raises(UsageError, match="history 5 is not that of the data"):
+            specified("forecaster", loaded, {"history": 5}, None)

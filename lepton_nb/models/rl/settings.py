@@ -44,7 +44,7 @@ AGENT_OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
         "an environment's name, or what makes one",
     ),
     "network": (lambda value: isinstance(value, str) and value in NETWORKS, f"one of {', '.join(NETWORKS)}"),
-    "hidden": (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}"),
+    "hidden": (_are_widths, f"a list of whole numbers from 1 to {_WIDEST}, or one of them"),
     "channels": _whole(1, 1024),
     "sweeps": _whole(1, 4096),
     "lr": (lambda value: _is_number(value) and value > 0, "a number above 0"),
@@ -129,5 +129,7 @@ def defaults(feature_shape: tuple[int, ...], given: Mapping[str, Any], actions: 
             hint="--net network=mlp",
         )
     kind = ("planner" if is_grid else "mlp") if kind == "auto" else kind
+    if kind == "planner" and "hidden" in given and not given["hidden"]:
+        raise UsageError("a planner without a hidden layer", expected="one width", hint="--net hidden=32")
     own = _MLP if kind == "mlp" else {**_PLANNER, "sweeps": (feature_shape[-1] + feature_shape[-2]) * 5 // 8}
     return {**_ALL, **own, **given, "network": kind}

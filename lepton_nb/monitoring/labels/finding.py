@@ -136,10 +136,9 @@ def _sealed(folder: Path, ids: Collection[str], signature_of: Callable[[str], Si
                 for row in found.to_pylist():
                     value, values = _told(orjson.loads(row["outputs"])) if row["outputs"] else (row["value"], {})
                     if not row["shadow"] and (row["label"] is not None or value is not None or values):
-                        yield Predicted(
-                            *(row["id"], row["time"], row["version"], row["label"] or ""),
-                            *(row["probabilities"] or (), _as_sent(row["inputs"], signature), masked, value, values),
-                        )
+                        about = row["id"], row["time"], row["version"], row["label"] or ""
+                        inputs = _as_sent(row["inputs"], signature)
+                        yield Predicted(*about, row["probabilities"] or (), inputs, masked, value, values)
 
 
 def _as_sent(row: Mapping[str, Any], signature: Signature | None) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -13,13 +13,15 @@ from torch import nn
 from ...errors import NotFoundError, UsageError, near
 from ...models import Taken, backbone_of, head_of, is_under, take
 from ...records import Note
+from ...workspace import write_json
 from ..checkpoints import good_checkpoint
 from ..events import EventLog
 from ..job import PRETRAINED, Job
+from ..tokens import known_tokens
 
 __all__ = ["Moved", "Transfer", "transfer"]
 
-_BACKBONE = "backbone"
+_BACKBONE, _LIST = "backbone", "pretrained.json"
 
 
 def transfer(job: Job, module: nn.Module, log: EventLog) -> Moved | None:
@@ -38,10 +40,15 @@ def transfer(job: Job, module: nn.Module, log: EventLog) -> Moved | None:
     if not (fit.pretrained or fit.freeze or fit.layer_decay < 1):
         return None
     head = head_of(module, fit.head)
-    taken = take(job.folder / PRETRAINED, module, head, fit.pretrained) if fit.pretrained else None
-    # A run that goes on has told it before.
-    if taken and good_checkpoint(job.folder)[0] is None:
-        log.write(Note(time.time(), f"weights of {fit.pretrained}: {taken}"))
+    taken = None
+    if fit.pretrained:
+        taken = take(job.folder / PRETRAINED, module, head, fit.pretrained, known_tokens(job.folder))
+        # A run that goes on has told it before.
+        if good_checkpoint(job.folder)[0] is None:
+            write_json(job.folder / _LIST, asdict(taken))
+            log.write(
+                Note(time.time(), f"weights of {fit.pretrained}: {taken}; in full in {_LIST} of the run's folder")
+            )
     frozen = _frozen(module, head, fit.freeze, taken)
     return Moved(frozen, max(0, fit.unfreeze_at - 1), _factors(module, head, fit.layer_decay), job.places == 1)
 
@@ -59,7 +66,7 @@ def _frozen(module: nn.Module, head: str, asked: str, taken: Taken | None) -> tu
                 expected=f"{_BACKBONE}, or a name such as {', '.join(modules[:5])}",
                 hint=near(name, (_BACKBONE, *modules)),
             )
-    new = set(taken.new) if taken else set()
+    new = taken.random if taken else set()
     parts = [name for name in names if name != _BACKBONE]
     found = set(backbone_of(module, head)) if _BACKBONE in names else set()
     found |= {name for name, _ in module.named_parameters() if is_under(name, parts)}
@@ -133,6 +140,8 @@ class Transfer:
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Have each optimizer take smaller steps for the layers that are to learn more slowly."""
+        # A run that goes on within an epoch is not told that the epoch starts.
+        self.on_train_epoch_start(trainer, pl_module)
         known = self._moved.factors
         factors = {value: known[name] for name, value in pl_module.named_parameters() if name in known}
         for optimizer in trainer.optimizers if factors else ():

@@ -6,6 +6,7 @@ BENCH_MODEL names a folder with `model.onnx`, `network.safetensors`, `about.json
 
 import json
 import os
+from collections import OrderedDict
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,17 +26,27 @@ def network():
 
 
 def _cnn(nn):
-    def convolution(before, after):
-        return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    def convolution(before, after, size):
+        return [nn.Conv2d(before, after, size, padding=size // 2, bias=False), nn.BatchNorm2d(after)]
 
-    layers, before, channels = [], 1, ABOUT["channels"]
-    for place, width in enumerate(channels):
-        layers += [*convolution(before, width), *convolution(width, width)]
-        layers += [nn.MaxPool2d(2, ceil_mode=True)] if place < len(channels) - 1 else []
+    class Block(nn.Module):
+        def __init__(self, before, after):
+            super().__init__()
+            self.skip = nn.Sequential(*convolution(before, after, 1)) if before != after else nn.Identity()
+            self.body = nn.Sequential(*convolution(before, after, 3), nn.ReLU(), *convolution(after, after, 3))
+
+        def forward(self, images):
+            return nn.functional.relu(self.body(images) + self.skip(images))
+
+    layers, before, channels = {}, 1, ABOUT["channels"]
+    for place, width in enumerate(channels, start=1):
+        layers[f"block{place}"] = Block(before, width)
+        if place < len(channels):
+            layers[f"halved{place}"] = nn.MaxPool2d(2, ceil_mode=True)
         before = width
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(), nn.Linear(before, len(ABOUT["classes"]))
-    )
+    layers |= {"mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "dropout": nn.Dropout()}
+    layers["head"] = nn.Linear(before, len(ABOUT["classes"]))
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _mlp(nn):

@@ -48,6 +48,16 @@ def test_an_option_out_of_reach_is_refused(option, value, told):
         models.specify_agent("dqn", MAZE, {option: value})
 
 
+def test_one_width_alone_is_a_list_where_a_list_is_meant():
+    options = {"hidden": 8, "channels": 2}
+    assert models.specify_agent("dqn", MAZE, options).options["channels"] == 2
+    assert built(**options).settings | {"hidden": [8], "channels": 2} == built(**options).settings
+    assert built(POLE, hidden=8)(torch.zeros(1, *POLE.feature_shape)).shape == (1, 2)
+    with pytest.raises(UsageError, match="a planner without a hidden layer; expected one width"):
+        models.specify_agent("dqn", MAZE, {"hidden": []})
+    assert built(POLE, hidden=[])(torch.zeros(1, *POLE.feature_shape)).shape == (1, 2)
+
+
 def test_what_does_not_fit_an_environment_is_refused():
     with pytest.raises(UsageError, match=r"mlp does not learn from an environment.*next: lepton train dqn"):
         models.specify_agent("mlp", MAZE, {})
