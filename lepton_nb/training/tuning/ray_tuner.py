@@ -171,8 +171,8 @@ class _Followed(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial has failed."""
-        text = printable(str(getattr(trial.get_error(), "cause", None) or trial.get_error() or "its worker is gone"))
-        self._over(trial, "failed", text[-300:])
+        error = trial.config.get(CAUSE) or getattr(trial.get_error(), "cause", None) or trial.get_error()
+        self._over(trial, "failed", printable(str(error or "its worker is gone"))[-300:])
 
     def end(self) -> str:
         """Say how the study ended, with its best run registered."""
