@@ -76,7 +76,7 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
             hint=f"did you mean {close[0]}?" if close else "",
         )
     entry = ZOO[name]
-    options = _listed(name, options)
+    given, options = options, _listed(name, options)
     for option, value in options.items():
         if option not in entry.options:
             raise UsageError(
@@ -86,7 +86,7 @@ def check(name: str, data_shape: Sequence[int], options: Mapping[str, Any], task
             )
         is_legal, expected = entry.legal.get(option) or LEGAL[option]
         if not is_legal(value):
-            raise UsageError(f"{name}: {option} {reprlib.repr(value)} is not allowed", expected=expected)
+            raise UsageError(f"{name}: {option} {reprlib.repr(given[option])} is not allowed", expected=expected)
         if task and value is not None and task not in TASKS.get(option, (task,)):
             raise UsageError(f"{name}: {option} is not for {task}", expected=f"a task of {' or '.join(TASKS[option])}")
         if option == "class_weights" and width and value not in (None, "balanced") and len(value) != width:
