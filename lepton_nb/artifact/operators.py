@@ -35,9 +35,14 @@ def known_operators() -> Iterator[None]:
         key = (opset_version, _offered())
         if key not in _made:
             _made[key] = own.__get__(None, registry)(opset_version=opset_version)
+        try:
+            functions = {name: list(found) for name, found in _made[key].functions.items()}
+        except AttributeError:
+            # Another torch keeps its table otherwise.
+            return own.__get__(None, registry)(opset_version=opset_version)
         copied = registry()
         copied._opset_version = opset_version  # noqa: SLF001 -- as torch itself sets it
-        copied.functions = {name: list(found) for name, found in _made[key].functions.items()}
+        copied.functions = functions
         return copied
 
     registry.from_torchlib = staticmethod(from_torchlib)

@@ -139,7 +139,7 @@ class PictureBatches(Batches):
         self._amounts = amounts
 
     def _rest(self, bounds: list[int]) -> Generator[tuple[Tensor, Tensor]]:
-        epoch = ((self.seed or 0) * 1_000_003 + self.epoch) * 1_000_003
+        epoch = ((self.seed or 0) * 1_000_003 + self.epoch + 1) * 1_000_003
         batches = zip(itertools.pairwise(bounds), super()._rest(bounds), strict=True)
         for number, ((start, stop), (values, targets)) in enumerate(batches, len(self) + 1 - len(bounds)):
             # Not the number that the order of an epoch is drawn by.

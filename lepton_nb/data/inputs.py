@@ -36,6 +36,10 @@ class Expected(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Shape of one row's value."""
 
+    @property
+    def picture(self) -> bool:
+        """Whether an array is a picture of numbers from 0 to 255."""
+
 
 def inputs_of(source: Any, columns: Sequence[Expected], root: Path | None = None) -> dict[str, NDArray[Any]]:
     """The inputs of a model from a file, a DataFrame, or an array.
@@ -59,14 +63,14 @@ def inputs_of(source: Any, columns: Sequence[Expected], root: Path | None = None
     """
     if isinstance(source, np.ndarray):
         return _from_array(numbers_of(source), columns)
-    if isinstance(source, (str, Path)) and len(columns[0].shape) == 3 and (files := _pictures(Path(source))):
+    if isinstance(source, (str, Path)) and columns[0].picture and (files := _pictures(Path(source))):
         # Brought to the size and the channels that the model was trained on.
         channels, height, width = columns[0].shape
         return {columns[0].name: read_pictures(files, (height, width), grey=channels == 1)}
     as_text = frozenset(column.name for column in columns if column.kind in {"category", "text"})
     rows = open_source(source, choices=Choices(as_text))
     if columns[0].kind == "array":
-        if rows.array is None and len(columns[0].shape) == 3:
+        if rows.array is None and columns[0].picture:
             channels, height, width = columns[0].shape
             found = pictures_at(rows, (height, width), grey=channels == 1, places=places_of(source, root))
             return {columns[0].name: found}

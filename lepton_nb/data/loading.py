@@ -104,7 +104,8 @@ def _loaded(ws: Workspace, rows: tuple[Source, Data | None], asked: _Asked, plan
     text = asked.text or text_options_of(before)
     chosen = choose_targets(opened, asked.target)
     names, column = [one.name for one in chosen], text.column if text else None
-    opened = with_pictures(opened, names, plan.time_column, asked.ignore, asked.choices, asked.places)
+    if column is None or asked.choices.image is not None:
+        opened = with_pictures(opened, names, plan.time_column, asked.ignore, asked.choices, asked.places)
     inputs, times = inputs_and_times(opened, names, plan.time_column, asked.ignore, column)
     if not inputs or inputs[0].kind != "text":
         refuse_text(text, opened.name)

@@ -151,6 +151,7 @@ def _file(text: str, row: int, folder: Path, roots: Sequence[Path]) -> Path:
         raise DataError(
             f"image {shown!r} in row {row} does not exist",
             expected=f"a file below {folder}",
-            hint="paths are relative to the folder of the table; of a DataFrame or a query to the current folder",
+            hint="paths are relative to the folder of the table; of a DataFrame or a query to the current folder; "
+            "--text COLUMN reads them as texts",
         )
     return path

@@ -10,6 +10,8 @@ from ..errors import FormatError
 
 __all__ = ["load_weights", "save_weights"]
 
+_AGAIN = "train again: the network is built otherwise than when these weights were saved"
+
 
 def save_weights(path: Path, module: Any) -> None:
     """Write a network's parameters and buffers, whole or not at all.
@@ -48,7 +50,7 @@ def load_weights(path: Path, module: Any) -> None:
         state = load_file(str(path))
         missing, unexpected = module.load_state_dict(state, strict=False)
     except (SafetensorError, RuntimeError) as cause:
-        raise FormatError(f"{path} does not fit {type(module).__name__}", got=str(cause)) from cause
+        raise FormatError(f"{path} does not fit {type(module).__name__}", got=str(cause), hint=_AGAIN) from cause
     # A shared tensor rests under one of its names: the others are missing from the file, and filled all the same.
     current = module.state_dict()
     filled = {tensor.data_ptr() for name, tensor in current.items() if name in state}
@@ -58,4 +60,5 @@ def load_weights(path: Path, module: Any) -> None:
             f"{path} does not fit {type(module).__name__}",
             expected=f"weights named {', '.join(sorted(current)[:5])}",
             got=f"missing {', '.join(lacking[:5]) or 'none'}, unknown {', '.join(unexpected[:5]) or 'none'}",
+            hint=_AGAIN,
         )

@@ -267,6 +267,8 @@ def _build(plan: Path, *, home: Path) -> None:
         "BENTOML_DO_NOT_TRACK": "True",
         # The build imports the service; what it serves with is decided where it is served.
         "LEPTON_OPEN": "1",
+        # What fails is to be told last.
+        "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(_HERE.parents[1]), os.environ.get("PYTHONPATH")])),
     }
     log = plan.with_name("log")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from ..data import find, shared_tokens
-from ..errors import LeptonError
+from ..errors import FormatError, LeptonError
 from ..records import Data
 from ..workspace import Workspace, read_json, write_json
 from .job import Job
@@ -25,9 +26,12 @@ def keep_tokens(folder: Path, source: Data | Loaders, weights: Path) -> None:
         weights: `weights.safetensors` of another run, or a file of which nothing else is known.
     """
     if isinstance(source, Data) and source.texts:
-        others = _data_of(weights)
         # Whatever a file knows by these ids, it is most likely something else.
-        tokens = shared_tokens(source, others) if others else [-1] * source.vocabulary
+        others, tokens = _data_of(weights), [-1] * source.vocabulary
+        if others is not None:
+            # Where its tokenizer cannot be made again, nobody knows what its ids stood for.
+            with contextlib.suppress(FormatError):
+                tokens = shared_tokens(source, others)
         if tokens is not None:
             write_json(folder / _FILE, {"tokens": tokens}, mode=0o600)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pictured import picture
 
-from lepton_nb.data import Choices, find, inputs_of, load, read, sides
+from lepton_nb.data import Choices, TextOptions, find, inputs_of, load, read, sides
 from lepton_nb.errors import DataError, NotFoundError, UsageError
 from lepton_nb.workspace import Workspace
 
@@ -141,6 +141,20 @@ def test_texts_that_are_no_paths_stay_texts(ws, frame):
     # Paths beside other inputs are whatever such texts are.
     with pytest.raises(DataError, match="column 'text' is text with 60 distinct values"):
         load(ws, words.assign(text=[f"{row}.png" for row in range(60)], age=range(60)), target="label")
+
+
+def test_names_of_files_are_texts_where_that_is_asked_for(ws, frame):
+    shutil.rmtree("images")
+    data = load(ws, frame, target="finding", text=TextOptions("scan"))
+    assert (data.kind, data.columns[0].name) == ("text", "scan")
+    with pytest.raises(DataError, match="does not exist.*--text COLUMN reads them as texts"):
+        load(ws, frame, target="finding")
+
+
+def test_a_model_of_other_arrays_takes_no_pictures(ws, frame):
+    columns = load(ws, "digits").columns
+    with pytest.raises(DataError, match=r"is a table; expected an array of rows \(1, 8, 8\)"):
+        inputs_of(frame, columns)
 
 
 def test_what_is_loaded_is_split_anew_without_its_files(ws, frame):
