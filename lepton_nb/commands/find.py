@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -38,10 +39,22 @@ def source_of(value: object) -> object:
     """The notebook's variable of that name, else `value` itself.
 
     Text is not looked up twice: a variable that holds text is meant by `$name`, so that a name of something
-    stored is never shadowed by it. Nor is one by a variable that rows cannot come from: a number or a module.
+    stored is never shadowed by it.
     """
-    found = named(value, object)
-    return value if found is None or isinstance(found, (Number, ModuleType)) else found
+    return named(value, object)
+
+
+def _meant(ws: Workspace, value: object) -> object:
+    """As `source_of`, but a variable that rows cannot come from, a number or a module, hides no data of its name."""
+    from .. import data
+
+    found = source_of(value)
+    if isinstance(value, str) and (found is None or isinstance(found, (Number, ModuleType))):
+        if data.is_builtin(value):
+            return value
+        with contextlib.suppress(NotFoundError):
+            return data.find(ws, value)
+    return found
 
 
 def named(value: object, *kinds: type) -> object:
@@ -57,7 +70,7 @@ def data_of(ws: Workspace, value: object, target: str | None = None) -> Data:
     """A data handle from a handle, a hash, a name, a file, a folder of pictures, a query, a DataFrame or arrays."""
     from .. import data
 
-    value = source_of(value)
+    value = _meant(ws, value)
     if isinstance(value, Data):
         return value
     if isinstance(value, (str, Path)) and not data.is_source(str(value)):
@@ -141,7 +154,7 @@ def training_data_of(ws: Workspace, network: object, data: object, target: str |
     """What a network is fitted to: a loaded data set, loaders of the notebook's own, or an environment."""
     from .. import models, training
 
-    value = source_of(data)
+    value = _meant(ws, data)
     if models.is_environment(value) or models.is_agent(network):
         return models.environment(value)
     return value if value is None or training.travels(value) else data_of(ws, value, target)
@@ -250,7 +263,7 @@ def rows_of(ws: Workspace, value: object, part: str, columns: Sequence[Input]) -
     """
     from .. import data
 
-    value = source_of(value)
+    value = _meant(ws, value)
     if isinstance(value, (str, Path)) and Path(value).suffix.lower() == ".json":
         value = _rows_of_json(Path(value))
     if len(columns) == 1 and columns[0].kind == "text" and (texts := _texts(value)):

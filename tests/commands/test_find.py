@@ -40,7 +40,6 @@ def test_a_variable_that_holds_text_never_wins(one, fake_host) -> None:
 @pytest.mark.parametrize("held", [16_000, np.float64(0.5), None, json])
 def test_a_variable_that_rows_cannot_come_from_never_hides_data_of_its_name(one, fake_host, held) -> None:
     with hosted(fake_host(breast_cancer=held)):
-        assert find.source_of("breast_cancer") == "breast_cancer"
         assert find.data_of(one.ws, "breast_cancer").id == one.data.id
 
 

@@ -147,7 +147,7 @@ def test_names_of_files_are_texts_where_that_is_asked_for(ws, frame):
     shutil.rmtree("images")
     data = load(ws, frame, target="finding", text=TextOptions("scan"))
     assert (data.kind, data.columns[0].name) == ("text", "scan")
-    with pytest.raises(DataError, match="does not exist.*--text COLUMN reads them as texts"):
+    with pytest.raises(DataError, match=r"does not exist.*--text COLUMN reads them as texts"):
         load(ws, frame, target="finding")
 
 
