@@ -111,7 +111,8 @@ def with_outputs(bento, *outputs: Output) -> None:
     (bento.model / "manifest.json").write_text(json.dumps(manifest))
 
 
-def test_quantiles_may_come_with_a_promotion_and_go_with_a_rollback_alone(bento, other_bento):
+def test_quantiles_may_come_with_a_promotion_and_go_with_a_rollback_alone(make_tiny_bento, other_bento, tmp_path):
+    bento = make_tiny_bento(tmp_path / "tiny" / "v1", "tiny:v1")
     number, low = Output("cost"), Output("low", shape=(1,), quantile=0.1)
     with_outputs(bento, number)
     with_outputs(other_bento, number, low)
