@@ -27,7 +27,8 @@ def keep_tokens(folder: Path, source: Data | Loaders, weights: Path) -> None:
     """
     if isinstance(source, Data) and source.texts:
         # Whatever a file knows by these ids, it is most likely something else.
-        others, tokens = _data_of(weights), [-1] * source.vocabulary
+        others = _data_of(weights)
+        tokens: list[int] | None = [-1] * source.vocabulary
         if others is not None:
             # Where its tokenizer cannot be made again, nobody knows what its ids stood for.
             with contextlib.suppress(FormatError):
