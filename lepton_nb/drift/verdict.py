@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +108,11 @@ def _pairs(reference: Reference, current: Reference) -> Iterator[tuple[str, Dist
         yield name, before, now
 
 
+@lru_cache(maxsize=4096)
 def compare(name: str, before: Distribution, now: Distribution) -> FeatureDrift:
     """One feature, counted in the same bins in both; not yet corrected over the features.
+
+    A window of the past hardly ever changes, and whoever looks at a page looks again: what was compared is remembered.
 
     Args:
         name: of the feature.
