@@ -54,20 +54,9 @@ def start_detached(
         The identity of the new process, which leads its process group.
     """
     environment = dict(os.environ if env is None else env)
-    try:
-        with _streams(log) as streams:
-            forked = fork(
-                module,
-                argv,
-                cwd=cwd,
-                environment=environment,
-                streams=streams,
-                bound=False,
-                start_template=start_template,
-            )
-    except NotWarm as cause:
-        if start_template:
-            say_spawned(module, cause)
+    with _streams(log) as streams:
+        forked = _forked(module, argv, cwd, environment, streams, bound=False, start_template=start_template)
+    if forked is None:
         return processes.start([sys.executable, "-m", module, *argv], log=log, cwd=cwd, env=environment)
     for identity in [identity for identity, one in _detached.items() if one.poll() is not None]:
         del _detached[identity]
@@ -116,28 +105,52 @@ def start_bound(
     Returns:
         The process; keep it for as long as it shall run.
     """
-    given = dict(os.environ if env is None else env)
-    with _streams(log) as ends:
-        try:
-            return Bound(
-                fork(module, argv, cwd=cwd, environment=given, streams=ends, bound=True, start_template=start_template)
-            )
-        except NotWarm as cause:
-            if start_template:
-                say_spawned(module, cause)
+    environment = dict(os.environ if env is None else env)
+    with _streams(log) as streams:
+        forked = _forked(module, argv, cwd, environment, streams, bound=True, start_template=start_template)
+        if forked is not None:
+            return Bound(forked)
         child = subprocess.Popen(
             [sys.executable, "-m", module, *argv],
-            stdin=ends[0],
-            stdout=ends[1],
-            stderr=ends[2],
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
             cwd=cwd,
-            env=given,
+            env=environment,
             start_new_session=True,
         )
     guard = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _GUARD, str(child.pid)], stdin=subprocess.PIPE, start_new_session=True
     )
     return Bound(child, guard)
+
+
+def _forked(
+    module: str,
+    argv: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    *,
+    bound: bool,
+    start_template: bool,
+) -> Forked | None:
+    """A process that was forked from the template; None, and why is said, where it has to be spawned."""
+    try:
+        return fork(
+            module,
+            argv,
+            cwd=cwd,
+            environment=environment,
+            streams=streams,
+            bound=bound,
+            start_template=start_template,
+        )
+    except NotWarm as cause:
+        # Nobody is told that there is none where none was wanted.
+        if start_template:
+            say_spawned(module, cause)
+        return None
 
 
 class Bound:

@@ -1,10 +1,14 @@
 """The browser that the pages are looked at with."""
 
 import shutil
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 FLAGS = [
     "--no-sandbox",

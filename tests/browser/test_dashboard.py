@@ -6,38 +6,31 @@ import json
 import re
 import time
 from collections import Counter
-from urllib.parse import urlencode
 
 import duckdb
-import nbformat
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from shown import (
+    HOSTILE,
+    LONG_MS,
+    SVG,
+    dashboard,
+    logged,
+    number,
+    open_page,
+    ordinary,
+    piped,
+    said,
+    shifted,
+    trained,
+    ws,
+)
 
-from lepton_nb import monitoring
-from lepton_nb.dashboards import launch, launcher, stop
 from lepton_nb.loop.answers import Answers
 from lepton_nb.loop.place import Place, State
-from lepton_nb.runtime import Input
-from lepton_nb.workspace import Workspace, write_json
 
-HOSTILE = "<img src=x onerror=document.title='taken'>"
-SVG = "<svg onload=document.title='taken'><script>document.title='taken'</script></svg>"
-# A page on a busy machine: a template has to start and to import.
-LONG_MS = 180_000
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    return Workspace(tmp_path_factory.mktemp("project") / ".lepton")
-
-
-@pytest.fixture(scope="module")
-def dashboard(ws):
-    try:
-        yield launch(ws)
-    finally:
-        stop(ws)
+__all__ = ["dashboard", "ordinary", "piped", "shifted", "trained", "ws"]
 
 
 @pytest.fixture(scope="module")
@@ -53,141 +46,52 @@ def page(browser, dashboard):
     context.close()
 
 
-@pytest.fixture(scope="module")
-def ordinary(ws, log_deployment):
-    one = log_deployment(ws, "ordinary")
-    rng = np.random.default_rng(0)
-    for i in range(80):
-        labels = [str(label) for label in rng.choice(["no", "yes"], 1 + i % 4)]
-        one.answer(one.rows(1 + i % 4, seed=i), ms=float(rng.lognormal(1.0, 0.6)), labels=labels)
-        if i % 40 == 0:
-            one.fail()
-    one.record()
-    return one
-
-
-@pytest.fixture(scope="module")
-def shifted(ws, log_deployment):
-    one = log_deployment(ws, "shifted", inputs=[Input("age", "number"), Input(HOSTILE, "number")])
-    one.answer(one.rows(300, shift=20), labels=[SVG, HOSTILE, "yes"] * 100)
-    one.answer(one.rows(40, shift=20), at=time.time() - 7200)
-    one.record("stopped", bento=HOSTILE, created=1.0)
-    changes = [("promote", "shifted:v2", HOSTILE), ("rollback", SVG, "it was worse")]
-    (one.folder / "slots-history.jsonl").write_text(
-        "".join(
-            json.dumps({"format": 1, "time": time.time() - 60, "action": action, "champion": version, "why": why})
-            + "\n"
-            for action, version, why in changes
-        )
-    )
-    return one
-
-
-@pytest.fixture(scope="module")
-def piped(ws):
-    """The records of a run of two steps, the second of which failed."""
-    folder = ws.pipelines / "20260101-000000-000001"
-    folder.mkdir(parents=True)
-    run = {"id": folder.name, "pipeline": HOSTILE, "file": "p.yml", "status": "failed", "cut": "", "created": 1.0}
-    run |= {"began": 1.0, "ended": 6.0, "spent": 0.0, "parameters": {}, "order": ["first", "second"]}
-    write_json(folder / "run.json", run | {"needs": {"first": [], "second": ["first"]}})
-    for name, status, error in (("first", "completed", ""), ("second", "failed", f"ValueError: {SVG}")):
-        step = {"name": name, "status": status, "notebook": f"{name}.ipynb", "parameters": {}, "attempts": 1}
-        step |= {"outputs": {"accuracy": 0.5, HOSTILE: SVG}, "seconds": 2.0, "peak_memory_mb": 5.0, "error": error}
-        step |= {"cell": None, "key": "", "cached": False, "note": "", "started": 1.0, "written": {}, "cache": True}
-        write_json(folder / f"{name}.json", step)
-        output = nbformat.v4.new_output("display_data", {"text/html": f"<b>told</b>{SVG}{HOSTILE}"})
-        cell = nbformat.v4.new_code_cell("1 + 1", outputs=[output], execution_count=1)
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / f"{name}.ipynb")
-    return folder.name
-
-
-@pytest.fixture(scope="module")
-def trained(ws):
-    """Two runs as the store knows them."""
-    from lepton_nb import tracking
-    from lepton_nb.records import Metric
-
-    found = []
-    for name, floor in ((HOSTILE, 0.2), ("plain", 0.4)):
-        run = tracking.start_run(ws, name, {"lr": floor, "note": f"{SVG}{floor}"}, {"lepton.model": SVG})
-        found.append(run)
-        metrics = [Metric("val_loss", 1 / (1 + i) + floor, i, time.time()) for i in range(20)]
-        tracking.log_metrics(ws, run, [*metrics, Metric("val_accuracy", 1 - floor, 19, time.time())])
-        tracking.finish_run(ws, run, "finished")
-    return found
-
-
-def _open(page, dashboard, which, /, **asked):
-    page.goto(f"{dashboard.url}{which}?{urlencode(asked, doseq=True)}", timeout=LONG_MS)
-    expect(page.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
-
-
-def _said(page, key):
-    return page.locator(f"[data-lepton='{key}']")
-
-
-def _number(page, key):
-    return float(_said(page, key).text_content().replace(",", ""))
-
-
-def _logged(one, where="true"):
-    """What the log itself says, asked of DuckDB: requests, errors, rows and latencies of requests."""
-    files = [str(path) for path in one.segments]
-    columns = "{time: 'DOUBLE', latency_ms: 'DOUBLE', error: 'JSON', outputs: 'JSON'}"
-    lines = f"read_ndjson({files!r}, columns = {columns})"
-    count = "SELECT count(*) FILTER (error IS NULL), count(*) FILTER (error IS NOT NULL) FROM"
-    rows, errors = duckdb.execute(f"{count} {lines} WHERE {where}").fetchall()[0]
-    answered = f"SELECT DISTINCT time, latency_ms FROM {lines} WHERE error IS NULL AND {where}"
-    return rows, errors, [latency for _, latency in duckdb.execute(answered).fetchall()]
-
-
 def test_nothing_deployed_says_the_next_step(page):
-    expect(_said(page, "nothing")).to_contain_text("lepton serve BENTO", timeout=LONG_MS)
+    expect(said(page, "nothing")).to_contain_text("lepton serve BENTO", timeout=LONG_MS)
     assert page.locator("svg[role=img]:visible").count() == 0
     assert "token" not in page.url
 
 
 def test_a_deployment_appears_by_itself_and_a_click_leads_to_it(page, ordinary):
-    row = _said(page, "fleet").locator("tbody tr")
+    row = said(page, "fleet").locator("tbody tr")
     expect(row).to_have_count(1, timeout=LONG_MS)
     expect(row).to_contain_text("healthy")
-    rows, errors, latencies = _logged(ordinary)
+    rows, errors, latencies = logged(ordinary)
     cells = row.locator("td").all_text_contents()
     assert (cells[0], cells[6]) == ("ordinary", "ordinary:v1")
     assert int(cells[8]) == len(latencies) + errors
     assert float(cells[10]) == pytest.approx(np.percentile(latencies, 95, method="inverted_cdf"), rel=0.07)
     assert cells[11] == f"{errors / (len(latencies) + errors):.1%}"
     row.get_by_role("link", name="ordinary").click()
-    expect(_said(page, "predictions")).to_have_text(f"{rows:,}", timeout=LONG_MS)
+    expect(said(page, "predictions")).to_have_text(f"{rows:,}", timeout=LONG_MS)
     assert page.url.endswith("/deployment?name=ordinary")
 
 
 def test_the_numbers_are_those_of_the_log(page, ordinary):
-    rows, errors, latencies = _logged(ordinary)
-    assert _said(page, "verdict").text_content() == "healthy"
-    assert _number(page, "requests") == len(latencies) + errors
-    assert _number(page, "errors") == errors
-    assert _number(page, "predictions") == rows
+    rows, errors, latencies = logged(ordinary)
+    assert said(page, "verdict").text_content() == "healthy"
+    assert number(page, "requests") == len(latencies) + errors
+    assert number(page, "errors") == errors
+    assert number(page, "predictions") == rows
     for key, share in (("p50", 50), ("p95", 95), ("p99", 99)):
         exact = np.percentile(latencies, share, method="inverted_cdf")
-        assert _number(page, key) == pytest.approx(exact, rel=0.07)
+        assert number(page, key) == pytest.approx(exact, rel=0.07)
     mix = page.get_by_role("img", name=re.compile("Predictions per class"))
     labels = Counter(entry["outputs"]["label"] for entry in ordinary.entries() if "error" not in entry)
     for label, count in labels.items():
         expect(mix).to_contain_text(label)
         expect(mix).to_contain_text(f"{count} ({count / rows:.1%})")
-    expect(_said(page, "drift")).to_have_text("ordinary")
-    expect(_said(page, "error-kinds")).to_contain_text("422 invalid_row")
+    expect(said(page, "drift")).to_have_text("ordinary")
+    expect(said(page, "error-kinds")).to_contain_text("422 invalid_row")
 
 
 def test_new_predictions_show_without_a_touch(page, ordinary):
     expect(page.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
-    before, clock = _number(page, "predictions"), _said(page, "updated").text_content()
+    before, clock = number(page, "predictions"), said(page, "updated").text_content()
     ordinary.answer(ordinary.rows(7))
-    expect(_said(page, "predictions")).to_have_text(f"{before + 7:g}", timeout=LONG_MS)
-    expect(_said(page, "updated")).not_to_have_text(clock)
-    assert _number(page, "rate") > 0
+    expect(said(page, "predictions")).to_have_text(f"{before + 7:g}", timeout=LONG_MS)
+    expect(said(page, "updated")).not_to_have_text(clock)
+    assert number(page, "rate") > 0
 
 
 def test_the_figures_can_be_read_without_seeing_them(page):
@@ -201,26 +105,26 @@ def test_the_figures_can_be_read_without_seeing_them(page):
 def test_another_deployment_and_another_time_are_chosen_in_place(page, ordinary, shifted):
     expect(page.get_by_label("deployment").locator("option")).to_have_count(2, timeout=LONG_MS)
     page.get_by_label("deployment").select_option("shifted")
-    expect(_said(page, "verdict")).to_have_text("drifting", timeout=LONG_MS)
+    expect(said(page, "verdict")).to_have_text("drifting", timeout=LONG_MS)
     assert "name=shifted" in page.url
-    expect(_said(page, "reasons")).to_contain_text("moved away from the training data")
+    expect(said(page, "reasons")).to_contain_text("moved away from the training data")
     drift = page.get_by_role("img", name=re.compile("Drift per feature: drifting"))
     expect(drift).to_contain_text("drifted")
     expect(drift).to_contain_text("threshold 0.1")
-    assert _number(page, "predictions") == _logged(shifted)[0] == 340
+    assert number(page, "predictions") == logged(shifted)[0] == 340
     page.locator("select[name=since]").select_option("1h")
-    expect(_said(page, "predictions")).to_have_text("300", timeout=LONG_MS)
-    assert _logged(shifted, f"time > {time.time() - 3600}")[0] == 300
+    expect(said(page, "predictions")).to_have_text("300", timeout=LONG_MS)
+    assert logged(shifted, f"time > {time.time() - 3600}")[0] == 300
     page.go_back()
-    expect(_said(page, "predictions")).to_have_text("340", timeout=LONG_MS)
+    expect(said(page, "predictions")).to_have_text("340", timeout=LONG_MS)
 
 
 def test_a_click_on_a_feature_compares_its_histograms(page, dashboard, shifted):
-    _open(page, dashboard, "deployment", name="shifted")
+    open_page(page, dashboard, "deployment", name="shifted")
     heat = page.get_by_role("img", name=re.compile("Drift of each feature over time"))
     expect(heat).to_be_visible(timeout=LONG_MS)
     heat.get_by_role("link", name="age").click()
-    expect(_said(page, "feature")).to_have_text("age", timeout=LONG_MS)
+    expect(said(page, "feature")).to_have_text("age", timeout=LONG_MS)
     assert "feature=age" in page.url
     edges = json.loads((shifted.model / "reference.json").read_text())["features"]["age"]["edges"]
     files = [str(path) for path in shifted.segments]
@@ -230,14 +134,14 @@ def test_a_click_on_a_feature_compares_its_histograms(page, dashboard, shifted):
     values = page.get_by_role("img", name=re.compile("Values of age"))
     assert f"from {edges[-1]:.4g}: " in values.get_attribute("aria-label")
     assert f"before, {above / rows:.1%} now" in values.get_attribute("aria-label")
-    expect(_said(page, "histogram")).to_contain_text(f"{rows} of the traffic")
+    expect(said(page, "histogram")).to_contain_text(f"{rows} of the traffic")
 
 
 def test_hostile_names_of_columns_classes_and_models_stay_text(page, dashboard, shifted):
-    _open(page, dashboard, "deployment", name="shifted")
+    open_page(page, dashboard, "deployment", name="shifted")
     for place in ("reasons", "changes"):
-        expect(_said(page, place)).to_contain_text("<img src=x onerror=")
-    expect(_said(page, "changes")).to_contain_text("<svg onload=")
+        expect(said(page, place)).to_contain_text("<img src=x onerror=")
+    expect(said(page, "changes")).to_contain_text("<svg onload=")
     expect(page.get_by_role("img", name=re.compile("Predictions per class"))).to_contain_text("<svg onload=")
     assert page.locator(".lepton-page img, .lepton-page script").count() == 0
     assert page.title() != "taken"
@@ -253,7 +157,7 @@ def test_an_export_opens_alone(page, browser, tmp_path):
     asked = []
     alone.on("request", lambda request: asked.append(request.url))
     alone.goto(file.as_uri())
-    assert _number(alone, "predictions") == 340
+    assert number(alone, "predictions") == 340
     assert alone.locator("svg[role=img]:visible").count() == page.locator("svg[role=img]:visible").count()
     assert alone.locator(".lepton-page img, script").count() == 0
     assert alone.title() != "taken"
@@ -283,8 +187,8 @@ def test_it_is_dark_where_the_reader_is_and_where_that_is_asked_for(page):
 
 
 def test_runs_are_compared_and_their_hostile_names_stay_text(page, dashboard, ws, trained):
-    _open(page, dashboard, "training")
-    rows = _said(page, "runs").locator("tbody tr")
+    open_page(page, dashboard, "training")
+    rows = said(page, "runs").locator("tbody tr")
     expect(rows).to_have_count(2, timeout=LONG_MS)
     expect(rows.nth(1)).to_contain_text("<img src=x onerror=")
     expect(rows.nth(1)).to_contain_text("<svg onload=")
@@ -293,7 +197,7 @@ def test_runs_are_compared_and_their_hostile_names_stay_text(page, dashboard, ws
     expect(compared).to_be_visible(timeout=LONG_MS)
     page.get_by_label("metric").select_option("val_loss")
     expect(page.get_by_role("img", name=re.compile("val_loss of 2 runs"))).to_be_visible(timeout=LONG_MS)
-    differing = _said(page, "differences")
+    differing = said(page, "differences")
     expect(differing).to_contain_text("param lr")
     for run in trained:
         told = [json.loads(line) for line in (ws.run(run) / "spool.jsonl").open()]
@@ -307,14 +211,14 @@ def test_runs_are_compared_and_their_hostile_names_stay_text(page, dashboard, ws
 
 
 def test_a_run_of_a_pipeline_is_shown_with_its_graph_and_notebooks(page, dashboard, piped):
-    _open(page, dashboard, "pipelines", theme="dark")
-    steps = _said(page, "steps").locator("tbody tr")
+    open_page(page, dashboard, "pipelines", theme="dark")
+    steps = said(page, "steps").locator("tbody tr")
     expect(steps).to_have_count(2, timeout=LONG_MS)
     expect(steps.nth(0)).to_contain_text("completed")
     expect(steps.nth(0)).to_contain_text("accuracy = 0.5")
     expect(steps.nth(1)).to_contain_text("<svg onload=")
-    expect(_said(page, "graph").locator("svg")).to_contain_text("second")
-    expect(_said(page, "history")).to_contain_text("1 of 2")
+    expect(said(page, "graph").locator("svg")).to_contain_text("second")
+    expect(said(page, "history")).to_contain_text("1 of 2")
     assert page.locator(".lepton-page img, .lepton-page script").count() == 0
     steps.nth(0).get_by_role("link", name="first").click()
     expect(page.get_by_text("told")).to_be_visible(timeout=LONG_MS)
@@ -326,7 +230,7 @@ def test_a_run_of_a_pipeline_is_shown_with_its_graph_and_notebooks(page, dashboa
 def test_a_narrow_screen_needs_no_sideways_scrolling(page, dashboard, name, ordinary, piped, trained):
     page.set_viewport_size({"width": 360, "height": 800})
     try:
-        _open(page, dashboard, name)
+        open_page(page, dashboard, name)
         wide = page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
         assert wide[0] <= wide[1] == 360
         box = page.locator(".lepton-card").first.bounding_box()
@@ -342,7 +246,7 @@ def test_nothing_ran_that_was_not_ours_and_no_source_is_in_the_page(page):
 
 
 def test_a_page_that_was_put_to_sleep_wakes_up(page, dashboard):
-    _open(page, dashboard, "fleet")
+    open_page(page, dashboard, "fleet")
     kernel = page.locator("#lepton-kernel").get_attribute("data-kernel")
     page.request.delete(f"{dashboard.url}api/kernels/{kernel}", headers=_xsrf(page)).dispose()
     expect(page.locator("#lepton-kernel")).not_to_have_attribute("data-kernel", kernel, timeout=LONG_MS)
@@ -362,79 +266,11 @@ def test_a_watch_that_asks_is_answered_by_a_person(browser, dashboard, ws, ordin
     opened = context.new_page()
     opened.on("dialog", lambda dialog: dialog.accept())
     opened.goto(f"{dashboard.open_url}", timeout=LONG_MS)
-    _open(opened, dashboard, "deployment", name="ordinary")
-    expect(_said(opened, "asks")).to_contain_text("<img src=x onerror=", timeout=LONG_MS)
-    expect(_said(opened, "decisions")).to_contain_text("<svg onload=")
+    open_page(opened, dashboard, "deployment", name="ordinary")
+    expect(said(opened, "asks")).to_contain_text("<img src=x onerror=", timeout=LONG_MS)
+    expect(said(opened, "decisions")).to_contain_text("<svg onload=")
     opened.get_by_role("button", name="Approve").click()
-    expect(_said(opened, "answered")).to_be_visible(timeout=LONG_MS)
+    expect(said(opened, "answered")).to_be_visible(timeout=LONG_MS)
     assert Answers(place.folder).take(2).approved
     assert opened.title() != "taken"
     context.close()
-
-
-def test_the_kernel_of_a_closed_page_ends_at_once(browser, dashboard):
-    context = browser.new_context()
-    opened = context.new_page()
-    opened.goto(dashboard.open_url, timeout=LONG_MS)
-    expect(opened.locator("html[data-answered]")).to_be_attached(timeout=LONG_MS)
-    kernel = opened.locator("#lepton-kernel").get_attribute("data-kernel")
-    there = f"{dashboard.url}api/kernels/{kernel}"
-    assert context.request.get(there).status == 200
-    opened.close(run_before_unload=False)
-    deadline = time.monotonic() + 60
-    while context.request.get(there).status != 404 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert context.request.get(there).status == 404
-    context.close()
-
-
-@pytest.mark.nightly
-def test_the_kernel_of_a_page_that_went_away_without_a_word_ends(browser, monkeypatch, tmp_path):
-    culling = {**launcher._SETTINGS["MappingKernelManager"], "cull_idle_timeout": 25, "cull_interval": 1}
-    monkeypatch.setitem(launcher._SETTINGS, "MappingKernelManager", culling)
-    ws = Workspace(tmp_path / ".lepton")
-    opened = launch(ws)
-    try:
-        context = browser.new_context()
-        # What a page says when it is closed is lost.
-        context.route("**/voila/api/shutdown/*", lambda route: route.abort())
-        page = context.new_page()
-        page.goto(opened.open_url, timeout=LONG_MS)
-        expect(_said(page, "nothing")).to_be_visible(timeout=LONG_MS)
-        kernel = page.locator("#lepton-kernel").get_attribute("data-kernel")
-        page.wait_for_timeout(30_000)
-        assert context.request.get(f"{opened.url}api/kernels/{kernel}").status == 200
-        page.close()
-        deadline = time.monotonic() + 60
-        while context.request.get(f"{opened.url}api/kernels/{kernel}").status != 404 and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert context.request.get(f"{opened.url}api/kernels/{kernel}").status == 404
-        context.close()
-    finally:
-        stop(ws)
-
-
-def test_without_the_token_there_is_no_page(browser, dashboard):
-    context = browser.new_context()
-    opened = context.new_page()
-    opened.goto(f"{dashboard.url}deployment", timeout=LONG_MS)
-    assert "/login" in opened.url
-    assert opened.locator(".lepton-page").count() == 0
-    context.close()
-
-
-def test_what_runs_beside_the_server_ends_with_it(ws, dashboard, ordinary):
-    def counted():
-        with monitoring.as_counted():
-            return monitoring.observe(ws, "ordinary").since(None).rows
-
-    ordinary.answer(ordinary.rows(3))
-    deadline = time.monotonic() + 60
-    while counted() != _logged(ordinary)[0] and time.monotonic() < deadline:
-        time.sleep(0.1)
-    before = counted()
-    assert before == _logged(ordinary)[0]
-    stop(ws)
-    ordinary.answer(ordinary.rows(5))
-    time.sleep(2.5)
-    assert counted() == before

@@ -47,6 +47,14 @@ async def asked(deployment, during, connections: int = 32) -> list[tuple[int, st
     return seen
 
 
+def sign(bento, signature) -> None:
+    """Give a Bento another signature."""
+    (bento.model / "signature.json").write_text(json.dumps(signature))
+    (bento.model / "manifest.json").unlink()
+    manifest = manifest_of(bento.model, run="r", data="d").to_dict()
+    (bento.model / "manifest.json").write_text(json.dumps(manifest))
+
+
 def test_promoting_and_rolling_back_fails_no_request_under_load(ws, bento, other_bento):
     deployment = serve(ws, bento, workers=2)
 
@@ -72,20 +80,14 @@ def test_a_model_with_other_inputs_does_not_take_the_place(ws, bento, other_bent
     deployment = serve(ws, bento)
     signature = json.loads((other_bento.model / "signature.json").read_text())
     signature["inputs"][0]["name"] = "years"
-    (other_bento.model / "signature.json").write_text(json.dumps(signature))
-    (other_bento.model / "manifest.json").unlink()
-    manifest = manifest_of(other_bento.model, run="r", data="d").to_dict()
-    (other_bento.model / "manifest.json").write_text(json.dumps(manifest))
+    sign(other_bento, signature)
     with pytest.raises(UsageError, match="takes other inputs than deployment 'tiny'"):
         promote(ws, deployment.name, other_bento, canary=0.1)
 
 
 def with_classes(bento, *classes: str) -> None:
     signature = json.loads((bento.model / "signature.json").read_text()) | {"classes": list(classes)}
-    (bento.model / "signature.json").write_text(json.dumps(signature))
-    (bento.model / "manifest.json").unlink()
-    manifest = manifest_of(bento.model, run="r", data="d").to_dict()
-    (bento.model / "manifest.json").write_text(json.dumps(manifest))
+    sign(bento, signature)
 
 
 @pytest.mark.parametrize("classes", [("yes", "no"), ("no", "maybe"), ("no",), ("maybe", "no", "yes")])
@@ -105,10 +107,7 @@ def test_a_model_whose_probabilities_stand_elsewhere_does_not_take_the_place(ben
 def with_outputs(bento, *outputs: Output) -> None:
     signature = read_signature(bento.model)
     told = dataclasses.replace(signature, task="regression", classes=(), outputs=outputs)
-    (bento.model / "signature.json").write_text(json.dumps(told.to_dict()))
-    (bento.model / "manifest.json").unlink()
-    manifest = manifest_of(bento.model, run="r", data="d").to_dict()
-    (bento.model / "manifest.json").write_text(json.dumps(manifest))
+    sign(bento, told.to_dict())
 
 
 def test_quantiles_may_come_with_a_promotion_and_go_with_a_rollback_alone(make_tiny_bento, other_bento, tmp_path):

@@ -7,6 +7,9 @@ from networks import Plain
 
 from lepton_nb import training
 
+SPACE = "lr=log(1e-3,1e-1) hidden=[4,8,16]"
+FIT = training.Fit(epochs=3, batch_size=32, seed=0, patience=0, accelerator="cpu")
+
 
 class Tried(Plain):
     """Takes its time, or fails, as it is told."""

@@ -18,14 +18,6 @@ from lepton_nb.errors import TrainingError, UsageError
 from lepton_nb.records import Epoch, Started
 from lepton_nb.training import Fit
 from lepton_nb.training.events import Tail
-from lepton_nb.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,8 @@ from lepton_nb.processes import is_alive
 from lepton_nb.records import decode
 from lepton_nb.training import Fit
 from lepton_nb.training.checkpoints import good_checkpoint
-from lepton_nb.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
 
 
 def fit(**changed):

@@ -23,17 +23,9 @@ from lepton_nb.errors import TrainingError
 from lepton_nb.records import Epoch, Note, Started
 from lepton_nb.training import Fit
 from lepton_nb.training.events import Tail
-from lepton_nb.workspace import Workspace
 
 TOKEN = "RAY_AUTH_TOKEN_PATH"
 TWO_NODES = Path(__file__).parents[1] / "pipelines" / "two_nodes.py"
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
 
 
 @pytest.fixture(scope="module")

@@ -17,16 +17,8 @@ from lepton_nb import data, training
 from lepton_nb.errors import TrainingError
 from lepton_nb.training import Fit
 from lepton_nb.training.checkpoints import good_checkpoint
-from lepton_nb.workspace import Workspace
 
 EPOCHS = 4
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import pytest
 from searched import Tried, halves, nothing, tune, unknown
 
-from lepton_nb import data
 from lepton_nb.errors import MissingError, UsageError
 from lepton_nb.records import Objective
 from lepton_nb.training import Fit
@@ -12,7 +11,6 @@ from lepton_nb.training.tuning.grammar import parse
 from lepton_nb.training.tuning.methods import check_methods
 from lepton_nb.training.tuning.objectives import measured_in, objectives_of
 from lepton_nb.training.tuning.settings import Settings, settings_of
-from lepton_nb.workspace import Workspace
 
 FIT = Fit(epochs=2, batch_size=32, seed=0, patience=0)
 
@@ -34,16 +32,6 @@ class Fixed:
     def suggest_categorical(self, name, choices):
         self.asked[name] = choices
         return choices[self.values[name]]
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    return Workspace(tmp_path_factory.mktemp("project") / ".lepton")
-
-
-@pytest.fixture(scope="module")
-def table(ws):
-    return data.load(ws, "iris")
 
 
 def test_a_space_asks_for_its_ranges_and_choices_in_their_own_types() -> None:

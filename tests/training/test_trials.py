@@ -3,13 +3,11 @@
 import importlib
 import math
 
-import pytest
-from searched import FIRST, late
+from searched import FIRST, FIT, late
 
-from lepton_nb import data
 from lepton_nb.processes import identify
 from lepton_nb.records import Epoch, Finished, Progress, Resumed, Started, Trial
-from lepton_nb.training import Fit, Method
+from lepton_nb.training import Method
 from lepton_nb.training.events import EventLog
 from lepton_nb.training.tuning.attempt import Attempt
 from lepton_nb.training.tuning.ledger import Ledger
@@ -19,19 +17,6 @@ from lepton_nb.training.tuning.search import Storage
 from lepton_nb.training.tuning.settings import Settings
 from lepton_nb.training.tuning.starting import _planned
 from lepton_nb.training.tuning.tuner import _Tuner
-from lepton_nb.workspace import Workspace
-
-FIT = Fit(epochs=3, batch_size=32, seed=0, patience=0, accelerator="cpu")
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    return Workspace(tmp_path_factory.mktemp("project") / ".lepton")
-
-
-@pytest.fixture(scope="module")
-def table(ws):
-    return data.load(ws, "iris")
 
 
 def tuner_of(ws, table, name, space="lr=log(1e-3,1e-1)", **method):

@@ -10,30 +10,13 @@ import time
 
 import psutil
 import pytest
-from searched import Tried, tune
+from searched import FIT, SPACE, Tried, tune
 
-from lepton_nb import data, tracking, training
+from lepton_nb import tracking, training
 from lepton_nb.errors import ConflictError, NotFoundError, TrainingError
 from lepton_nb.records import Drawing, Finished, Progress, Started
-from lepton_nb.training import Fit
 from lepton_nb.training.tuning.place import place_of
 from lepton_nb.training.tuning.plan import Plan
-from lepton_nb.workspace import Workspace
-
-SPACE = "lr=log(1e-3,1e-1) hidden=[4,8,16]"
-FIT = Fit(epochs=3, batch_size=32, seed=0, patience=0, accelerator="cpu")
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
-
-
-@pytest.fixture(scope="module")
-def table(ws):
-    return data.load(ws, "iris")
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,12 @@
 """What a study is asked for, and how what it found is shown."""
 
 import numpy as np
-import pytest
-from searched import Tried, halves, tune
+from searched import FIT, Tried, halves, tune
 
-from lepton_nb import data, tracking
+from lepton_nb import tracking
 from lepton_nb.records import Objective, Study, Trial
 from lepton_nb.training import Fit
 from lepton_nb.workspace import Workspace
-
-SPACE = "lr=log(1e-3,1e-1) hidden=[4,8,16]"
-FIT = Fit(epochs=3, batch_size=32, seed=0, patience=0, accelerator="cpu")
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
-
-
-@pytest.fixture(scope="module")
-def table(ws):
-    return data.load(ws, "iris")
 
 
 def test_several_objectives_have_a_front_and_are_measured_on_the_trained_network(ws, table) -> None:

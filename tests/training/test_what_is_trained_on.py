@@ -16,14 +16,6 @@ from lepton_nb.records import Series, decode
 from lepton_nb.training import Fit
 from lepton_nb.training.sources import Loaders, loaders_of, travels
 from lepton_nb.training.starting import specified
-from lepton_nb.workspace import Workspace
-
-
-@pytest.fixture(scope="module")
-def ws(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        yield Workspace(tmp_path_factory.mktemp("project") / ".lepton")
 
 
 @pytest.mark.parametrize(

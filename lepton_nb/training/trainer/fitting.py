@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ... import tracking
-from ...models import is_agent, load_weights, save_weights, write_seen
+from ...models import Spec, is_agent, load_weights, save_weights, write_seen
 from ...models.layers import large_products
 from ...records import Curve, Epoch, Event, better
 from ...workspace import Workspace
@@ -66,7 +66,7 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
             save_weights(weights, module)
         recorder.stopped = True
     else:
-        _run(job, log, ranks, library, module, recorder, writer, moved)
+        _run(job, spec, log, ranks, library, module, recorder, writer, moved)
     if ranks.first and weights.exists() and is_agent(spec.name):
         load_weights(weights, module)
         write_seen(job.folder / "job", module.environment, module.cpu().best)
@@ -78,12 +78,20 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
 
 
 def _run(
-    job: Job, log: EventLog, ranks: Ranks, library: Any, module: Any, recorder: Any, writer: Any, moved: Moved | None
+    job: Job,
+    spec: Spec,
+    log: EventLog,
+    ranks: Ranks,
+    library: Any,
+    module: Any,
+    recorder: Any,
+    writer: Any,
+    moved: Moved | None,
 ) -> None:
     ws = Workspace(job.home)
     feeding = feed(job, library, module, recorder, ranks)
     if "OMP_NUM_THREADS" not in os.environ:
-        _share_processors(job, module, feeding, ranks)
+        _share_processors(job, spec, module, feeding, ranks)
     if not ranks.alone:
         average_epochs(module)
     # A bar would be drawn into the log; the events tell the same.
@@ -116,9 +124,9 @@ def _run(
             raise
 
 
-def _share_processors(job: Job, module: Any, feeding: Feeding, ranks: Ranks) -> None:
+def _share_processors(job: Job, spec: Spec, module: Any, feeding: Feeding, ranks: Ranks) -> None:
     """Have torch use as many threads as there is work for."""
-    cpus, rows, spec = max(1, cpu_count() // ranks.here), job.fit.batch_size // ranks.world, job.spec()
+    cpus, rows = max(1, cpu_count() // ranks.here), job.fit.batch_size // ranks.world
     if feeding.values_per_row:
         products = 0
         # One that somebody wrote may not like to be asked for an answer before it is trained.
