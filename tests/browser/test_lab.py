@@ -235,8 +235,9 @@ def test_the_dashboard_is_shown_within_jupyterlab_and_within_no_other_page(
     assert frame.evaluate("location.host") == f"{lab.hostname}:{urlsplit(whole).port}"
     assert token not in frame.evaluate("location.href")
     choose(page, "Lepton: Show Dashboard")
-    listed = asked.locator("select option").all_text_contents()
-    assert listed == ["all deployments", "deployment far", "trainings", "pipelines"]
+    # The list is asked of the server before the dialog opens.
+    listed = ["all deployments", "deployment far", "trainings", "pipelines"]
+    expect(asked.locator("select option")).to_have_text(listed, timeout=30_000)
     asked.locator("select").select_option("deployment far")
     asked.get_by_role("button", name="Show").click()
     expect(inner.locator(".lepton-verdict")).to_contain_text("far", timeout=90_000)
