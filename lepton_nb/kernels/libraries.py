@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from .order import Order
+from .waiting import asleep
 
 __all__ = ["INLINE", "Taken", "fit_kernel", "fit_process", "plain_backend"]
 
@@ -51,6 +52,7 @@ def fit_process(order: Order, taken: Taken) -> None:
     atexit.unregister(shutil.rmtree)
     multiprocessing.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined] # noqa: SLF001
     _set_threads(order, taken.processors)
+    asleep()
     _draw(order, taken.styles)
 
 

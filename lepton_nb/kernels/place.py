@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from .order import resource_limits
+from .waiting import SLEEPING
 
 __all__ = ["NotWarm", "Place", "installed", "locate", "preload_path", "surroundings"]
 
@@ -162,8 +163,7 @@ def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
 def _chosen(environment: Mapping[str, str]) -> dict[str, str]:
     named = bool(environment.get("LEPTON_PRELOAD"))
     chosen = {name: environment[name] for name in environment if _matters(name, named)}
-    # Threads that wait for each other must not spin: on a busy machine they would spin for the whole time.
-    return {"OMP_WAIT_POLICY": "PASSIVE", **chosen}
+    return {**SLEEPING, **chosen}
 
 
 def _matters(name: str, named: bool) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import kernels, processes, tracking
+from ..kernels.waiting import SLEEPING
 from ..processes import Identity
 from ..workspace import Workspace
 from .following import oom_kills
@@ -48,5 +49,4 @@ def trainer_environment() -> dict[str, str]:
     # The trainer imports the package that this process runs, wherever that lies.
     paths = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get("PYTHONPATH", "")]))
     ours = {"PYTHONPATH": paths, "PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
-    # Threads that wait for each other must not spin: on a busy machine they would spin for the whole time.
-    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **ours}
+    return {**SLEEPING, **os.environ, **ours}

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ... import tracking
+from ...kernels.waiting import spinning_where_free
 from ...models import Spec, is_agent, load_weights, save_weights, write_seen
 from ...models.layers import large_products
 from ...records import Curve, Epoch, Event, better
@@ -109,7 +110,8 @@ def _run(
     found, _ = good_checkpoint(job.folder)
     path = checkpoint_folder(job.folder) / found.file if found else None
     sends = ranks.first and ranks.sends
-    with warnings.catch_warnings(), Sender(ws, job.id, log) if sends else contextlib.nullcontext():
+    waiting, sender = spinning_where_free(torch.get_num_threads()), Sender(ws, job.id, log) if sends else None
+    with warnings.catch_warnings(), waiting, sender or contextlib.nullcontext():
         # The loaders go on by themselves.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         # Lightning's own affair with torch's names.

@@ -1,0 +1,120 @@
+"""How the threads of torch's operators wait for each other: by spinning where they have the machine alone, else asleep.
+
+Between two operators libgomp's threads spin for some milliseconds. That saves up to half of a small step's time on
+an idle machine, and where another process wants the processors too, it makes the step two to ten times as long: who
+spins keeps the processor from the one that is waited for. How to wait is read from the environment when the library
+is loaded, once for all that a template forks. But libgomp spins hardly at all (a hundred rounds) while it has more
+threads than there are processors, whether these do anything or not. So a team that sleeps in a thread of its own is
+a switch, which changes how threads wait and nothing of what they compute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["SLEEPING", "asleep", "may_spin", "spinning_where_free"]
+
+# For a torch that was built with Intel's or LLVM's library, which cannot be told later.
+SLEEPING = {"KMP_BLOCKTIME": "0"}
+_TASKS = Path("/proc/self/task")
+_LOOK_S = 0.25
+# Seconds that threads stand in line for a processor, in a second: below 0.02 alone, above 0.4 beside one busy process.
+_BUSY = 0.1
+# Looks in a row without a line: a neighbour that comes and goes is one that is there.
+_FREE_LOOKS = 4
+
+
+class _Team:
+    """A team of libgomp that is larger than the machine and sleeps, in a thread that ends with `dismiss`."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library, self._over = library, threading.Event()
+        self._thread = threading.Thread(target=self._sleep, name="lepton-waiting", daemon=True)
+        self._thread.start()
+
+    def _sleep(self) -> None:
+        # What a compiler calls for a parallel region, around a function that does nothing and may be called anywhere.
+        self._library.GOMP_parallel(self._library.omp_get_thread_num, None, len(os.sched_getaffinity(0)) + 1, 0)
+        self._over.wait()
+
+    def dismiss(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+_teams: list[_Team] = []
+
+
+def asleep() -> None:
+    """From now on, threads of this process wait without spinning; nothing happens where libgomp is not loaded."""
+    if not _teams and (library := _library()):
+        _teams.append(_Team(library))
+
+
+def may_spin() -> None:
+    """Take `asleep` back: threads of this process wait as the library has been told to."""
+    while _teams:
+        _teams.pop().dismiss()
+
+
+@contextlib.contextmanager
+def spinning_where_free(threads: int) -> Iterator[None]:
+    """Let this process's threads spin for as long as none of them stands in line for a processor.
+
+    Args:
+        threads: how many the operators use; one waits for nobody.
+    """
+    if threads < 2 or _in_line() is None or not _library():
+        yield
+        return
+    over = threading.Event()
+    watching = threading.Thread(target=_watch, args=(over,), name="lepton-spinning", daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+        asleep()
+
+
+def _watch(over: threading.Event) -> None:
+    may_spin()
+    before, then, free = _in_line(), time.monotonic(), 0
+    while not over.wait(_LOOK_S):
+        waited, now = _in_line(), time.monotonic()
+        if waited is None or before is None or (waited - before) / (now - then) > _BUSY:
+            asleep()
+            free = 0
+        elif (free := free + 1) == _FREE_LOOKS:
+            may_spin()
+        before, then = waited, now
+
+
+def _in_line() -> float | None:
+    """Seconds for which threads of this process have been ready and not running; None where the system does not say."""
+    waited = 0
+    try:
+        for task in os.listdir(_TASKS):
+            # A thread may end meanwhile.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                waited += int((_TASKS / task / "schedstat").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return waited / 1e9
+
+
+def _library() -> ctypes.CDLL | None:
+    """The libgomp that torch has loaded, unless somebody has said how its threads wait."""
+    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ or not hasattr(os, "RTLD_NOLOAD"):
+        return None
+    try:
+        return ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD)
+    except OSError:
+        return None
