@@ -19,8 +19,6 @@ _LAYERS: dict[str, Any] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 # One layer with biases, one direction, rows first.
 _WORDS = (True, 1, 0.0, False, False, True)
-_LIBRARY = torch.library.Library("lepton_nb", "FRAGMENT")  # type: ignore[no-untyped-call]
-_LIBRARY.define("recurrent(str cell, Tensor values, Tensor state, Tensor[] weights) -> Tensor")  # type: ignore[no-untyped-call]
 
 
 class Recurrent(nn.Module):
@@ -109,16 +107,22 @@ def states_of(cell: Cell, layer: Any, values: Tensor) -> Tensor:
     return states
 
 
-@torch.library.impl(_LIBRARY, "recurrent", "CompositeExplicitAutograd")
 def _run(cell: str, values: Tensor, state: Tensor, weights: Sequence[Tensor]) -> Tensor:
     given: Any = (values, state if cell == "gru" else (state, state), list(weights), *_WORDS)
     states: Tensor = (torch.gru if cell == "gru" else torch.lstm)(*given)[0]
     return states
 
 
-@torch.library.register_fake("lepton_nb::recurrent", lib=_LIBRARY)  # type: ignore[untyped-decorator]
 def _shape(cell: str, values: Tensor, state: Tensor, weights: Sequence[Tensor]) -> Tensor:
     return values.new_empty(values.shape[0], values.shape[1], state.shape[2])
+
+
+# Torch takes an operator once in a process, and this module may be imported anew: a file of the package was edited.
+if not hasattr(torch.ops.lepton_nb, "recurrent"):
+    _LIBRARY = torch.library.Library("lepton_nb", "FRAGMENT")  # type: ignore[no-untyped-call]
+    _LIBRARY.define("recurrent(str cell, Tensor values, Tensor state, Tensor[] weights) -> Tensor")  # type: ignore[no-untyped-call]
+    _LIBRARY.impl("recurrent", _run, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
+    torch.library.register_fake("lepton_nb::recurrent", _shape, lib=_LIBRARY)
 
 
 def translations() -> dict[Any, Callable[..., Any]]:

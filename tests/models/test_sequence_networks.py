@@ -1,5 +1,7 @@
 """Networks over texts and sequences: what stands behind a row, or beside it, never changes its answer."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
@@ -129,3 +131,14 @@ def test_a_class_of_ones_own_is_told_how_many_tokens_there_are():
     spec = models.specify(Net, (12,), 2, {}, about={"vocabulary": VOCABULARY})
     assert spec.options == {"vocab_size": VOCABULARY, "num_classes": 2}
     assert np.shape(spec.build().bag.weight) == (VOCABULARY, 2)
+
+
+def test_a_module_with_an_operator_of_ours_can_be_imported_anew():
+    network("rnn")(rows([3], 4))
+    found = importlib.util.find_spec("lepton_nb.models.recurrent")
+    again = importlib.util.module_from_spec(found)
+    found.loader.exec_module(again)
+    layer = again.layer_of("gru", 2, 3)
+    values = torch.zeros(1, 4, 2)
+    told = torch.ops.lepton_nb.recurrent("gru", values, torch.zeros(1, 1, 3), list(layer.parameters()))
+    torch.testing.assert_close(told, again.states_of("gru", layer, values))

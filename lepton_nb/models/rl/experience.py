@@ -124,7 +124,8 @@ class Experience:
         if settings["prioritised"]:
             return 1
         steps = math.ceil((settings["envs"] - self._owed) / settings["train_every"])
-        return max(1, min(steps, self._batches - self.position, _AT_ONCE // settings["batch"]))
+        most: int = min(steps, self._batches - self.position, _AT_ONCE // settings["batch"])
+        return max(1, most)
 
     def _act(self, replay: Replay) -> None:
         actions = self._chosen()
@@ -153,7 +154,7 @@ class Experience:
         rest = (found.actions, found.rewards, found.discounts, weights, places)
         actions, rewards, discounts, weighted, placed = map(torch.from_numpy, rest)
         whole = seen, actions, rewards, after, discounts, weighted, placed
-        return zip(*(one.split(count) for one in whole), strict=True)
+        return zip(*(torch.split(one, count) for one in whole), strict=True)
 
 
 class Greedy:
