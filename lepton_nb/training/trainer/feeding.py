@@ -17,6 +17,7 @@ from ...workspace import Workspace
 from ..job import Job
 from .loaders import GoingOn, can_go_on
 from .ranks import Ranks
+from .rows import prepared_rows
 from .shares import shared
 
 __all__ = ["Feeding", "feed"]
@@ -67,7 +68,8 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
     if not job.loaders:
         handle = data.find(Workspace(job.home), job.data)
         feeding.values_per_row = math.prod(handle.feature_shape)
-        source: Any = data.module(handle, job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world, job.fit.augment)
+        about = job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world, job.fit.augment
+        source: Any = data.module(handle, *about, prepared=prepared_rows())
         if getattr(module, "needs_rows", False):
             module.learn_from(*source.sample())
     else:
