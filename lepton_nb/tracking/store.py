@@ -137,12 +137,16 @@ def quiet() -> Iterator[None]:
     A client opens its registry when that is first asked for.
     """
     announcer = logging.getLogger("mlflow.store.db.utils")
-    before = announcer.level
-    announcer.setLevel(logging.WARNING)
+    # A level that is set has every logger of the process look again whom it answers to.
+    announcer.addFilter(_is_warning)
     try:
         yield
     finally:
-        announcer.setLevel(before)
+        announcer.removeFilter(_is_warning)
+
+
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 def _is_fault_of_the_server(cause: Any) -> bool:
