@@ -161,7 +161,7 @@ class BatchedData(pl.LightningDataModule):
         prepared: the folder of `prepare`; None for none.
     """
 
-    def __init__(  # noqa: PLR0913 -- what `module` takes
+    def __init__(
         self,
         data: Data,
         batch_size: int,

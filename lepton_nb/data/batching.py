@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["module"]
 
 
-def module(  # noqa: PLR0913 -- one argument per thing that is asked of batches
+def module(
     data: Data,
     batch_size: int = 64,
     seed: int = 0,

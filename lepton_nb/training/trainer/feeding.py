@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ... import data
 from ...models import is_agent
+from ...records import Data
 from ...workspace import Workspace
 from ..job import Job
 from .loaders import GoingOn, can_go_on
@@ -68,8 +69,7 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
     if not job.loaders:
         handle = data.find(Workspace(job.home), job.data)
         feeding.values_per_row = math.prod(handle.feature_shape)
-        about = job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world, job.fit.augment
-        source: Any = data.module(handle, *about, prepared=prepared_rows())
+        source: Any = _rows(job, handle, ranks)
         if getattr(module, "needs_rows", False):
             module.learn_from(*source.sample())
     else:
@@ -93,6 +93,12 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
         _wrap(source, "val_dataloader", lambda loaders: tree_map(to_validate, loaders))
     feeding.arguments = {} if source is module else {"datamodule": source}
     return feeding
+
+
+def _rows(job: Job, handle: Data, ranks: Ranks) -> Any:
+    """The data module of a loaded data set."""
+    about = job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world, job.fit.augment
+    return data.module(handle, *about, prepared=prepared_rows())
 
 
 def _wrap(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
