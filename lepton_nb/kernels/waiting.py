@@ -101,10 +101,10 @@ def _in_line() -> float | None:
     """Seconds for which threads of this process have been ready and not running; None where the system does not say."""
     waited = 0
     try:
-        for task in os.listdir(_TASKS):
+        for task in _TASKS.iterdir():
             # A thread may end meanwhile.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                waited += int((_TASKS / task / "schedstat").read_text().split()[1])
+                waited += int((task / "schedstat").read_text().split()[1])
     except (OSError, IndexError, ValueError):
         return None
     return waited / 1e9

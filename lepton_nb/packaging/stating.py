@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Collection, Mapping
+from itertools import compress
 from pathlib import Path
 
 from ..artifact.golden import GOLDEN
@@ -56,12 +57,11 @@ def _keep_golden(folder: Path, closed: Mapping[str, set[str]]) -> None:
     if not closed or not (folder / GOLDEN).is_file():
         return
     golden = read_object(folder / GOLDEN)
-    kept = [
-        (row, answer)
-        for row, answer in zip(golden["rows"], golden["probabilities"], strict=True)
-        if all(row[name] in (None, "", *known) for name, known in closed.items())
-    ]
-    golden["rows"], golden["probabilities"] = [row for row, _ in kept], [answer for _, answer in kept]
+    answered = [all(row[name] in (None, "", *known) for name, known in closed.items()) for row in golden["rows"]]
+    # Probabilities of classes stand by themselves; all other answers by the names of the outputs.
+    outputs = golden.get("outputs", {})
+    for where, name in [(golden, "rows"), *([(outputs, name) for name in outputs] or [(golden, "probabilities")])]:
+        where[name] = list(compress(where[name], answered))
     write_json(folder / GOLDEN, golden)
 
 

@@ -37,7 +37,8 @@ def until_ended(tiny, process, *, up) -> int:
     while (code := process.poll()) is None:
         assert time.monotonic() < deadline, status(tiny.ws, "tiny").as_text()
         decided = place_of(tiny.ws, "tiny").decisions()
-        if decided and decided[-1].action == DECISIONS[-1]:
+        # From when it says that it runs, it ends as a watch does; before, as any process.
+        if decided and decided[-1].action == DECISIONS[-1] and status(tiny.ws, "tiny").pid == process.pid:
             os.kill(process.pid, signal.SIGTERM)
             return process.wait(60)
         tiny.ask(100, up=up, requests=5)

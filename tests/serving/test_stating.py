@@ -41,6 +41,18 @@ def test_closed_columns_refuse_what_training_did_not_see_and_units_are_told(make
     assert check_golden(folder) < 1e-5
 
 
+def test_the_answers_of_rows_that_are_refused_go_with_them_whatever_their_names(make_tiny_bento, tmp_path):
+    model = make_tiny_bento(tmp_path / "bento", "tiny:v1").model
+    rows = [{"age": 1.0, "height": 2.0, "color": color} for color in ("red", "green", None)]
+    golden = {"format": 1, "rows": rows, "outputs": {"value": [1.0, 2.0, 3.0], "quantiles": [[1, 2], [3, 4], [5, 6]]}}
+    (model / "golden.json").write_text(json.dumps(golden))
+    (model / "manifest.json").unlink()
+    (model / "manifest.json").write_text(json.dumps(manifest_of(model, run="r", data="d").to_dict()))
+    kept = read_object(stated(model, tmp_path / "stated", ["color"], {}) / "golden.json")
+    assert [row["color"] for row in kept["rows"]] == ["red", None]
+    assert kept["outputs"] == {"value": [1.0, 3.0], "quantiles": [[1, 2], [5, 6]]}
+
+
 @pytest.mark.parametrize(
     ("closed", "units"), [(["colour"], {}), (["age"], {}), ([], {"color": "nm"}), ([], {"x": "y"})]
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -15,6 +17,9 @@ from .episodes import Episodes
 from .replay import Replay, Returns
 
 __all__ = ["Agent", "Experience", "Greedy"]
+
+# Transitions that are drawn ahead at most.
+_AT_ONCE = 4096
 
 
 class Agent(Protocol):
@@ -57,6 +62,7 @@ class Experience:
         self.ended: list[float] = []
         self._replay: Replay | None = None
         self._owed = 0.0
+        self._ahead: deque[tuple[Tensor, ...]] = deque()
 
     def __len__(self) -> int:
         return self._batches
@@ -80,8 +86,10 @@ class Experience:
             while self._owed >= settings["envs"]:
                 self._act(replay)
                 self._owed -= settings["envs"]
+            if not self._ahead:
+                self._ahead.extend(self._drawn(replay, settings["batch"], self._until_next_act()))
             self.position += 1
-            yield self._drawn(replay, settings["batch"])
+            yield self._ahead.popleft()
 
     def judge(self, places: Tensor, errors: Tensor) -> None:
         """Say how wrong what was drawn is."""
@@ -92,6 +100,7 @@ class Experience:
         """Let go of the environments and of what was remembered."""
         if self._replay is not None:
             self._worlds.close()
+            self._ahead.clear()
             self._replay = None
 
     def _begin(self) -> Replay:
@@ -108,6 +117,14 @@ class Experience:
         if goes_on:
             self.taken = int(self._agent.learned * settings["train_every"]) + settings["warmup"]
         return replay
+
+    def _until_next_act(self) -> int:
+        """How many batches can be drawn at once: there is nothing new before, and no priority that a batch changes."""
+        settings = self._agent.settings
+        if settings["prioritised"]:
+            return 1
+        steps = math.ceil((settings["envs"] - self._owed) / settings["train_every"])
+        return max(1, min(steps, self._batches - self.position, _AT_ONCE // settings["batch"]))
 
     def _act(self, replay: Replay) -> None:
         actions = self._chosen()
@@ -130,12 +147,13 @@ class Experience:
             drawn[best] = self._agent.best(self._seen[best])
         return drawn
 
-    def _drawn(self, replay: Replay, count: int) -> tuple[Tensor, ...]:
-        found, weights, places = replay.draw(count, beta=self._agent.beta)
+    def _drawn(self, replay: Replay, count: int, batches: int) -> Iterator[tuple[Tensor, ...]]:
+        found, weights, places = replay.draw(count * batches, beta=self._agent.beta)
         seen, after = (torch.from_numpy(one).float() for one in (found.observations, found.after))
         rest = (found.actions, found.rewards, found.discounts, weights, places)
         actions, rewards, discounts, weighted, placed = map(torch.from_numpy, rest)
-        return seen, actions, rewards, after, discounts, weighted, placed
+        whole = seen, actions, rewards, after, discounts, weighted, placed
+        return zip(*(one.split(count) for one in whole), strict=True)
 
 
 class Greedy:

@@ -29,6 +29,8 @@ class Gatherer:
         super().__init__()
         self._folder = job.folder / "job"
         self._parts: dict[str, list[Batch]] = {"train": [], "validation": []}
+        # Parts that have as much as is kept: each batch of a training passes by here.
+        self._full: set[str] = set()
         self._fault, self._classes = "", tuple[str, ...]()
         # A run that goes on has its examples already, but for those of a validation that was yet to come.
         self._is_done, self._is_seen = False, False
@@ -51,6 +53,7 @@ class Gatherer:
             if batch_idx == 0 and not self._is_done:
                 # Several within an epoch show the same rows again.
                 self._parts["validation"].clear()
+                self._full.discard("validation")
             self._keep("validation", pl_module, batch)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -62,11 +65,12 @@ class Gatherer:
         self._write(is_last=True)
 
     def _keep(self, part: str, network: Any, batch: Any) -> None:
-        if self._is_done or self._fault:
+        if self._is_done or self._fault or part in self._full:
             return
         kept = self._parts[part]
         rows, size = sum(one.rows for one in kept), sum(_size(one) for one in kept)
         if rows >= _ROWS[part] or size >= _BYTES:
+            self._full.add(part)
             return
         try:
             found = assigned(network, batch)

@@ -7,8 +7,10 @@ import torch
 from lepton_nb import models
 from lepton_nb.errors import UsageError
 from lepton_nb.models import zoo
+from lepton_nb.models.rl import experience
 from lepton_nb.models.rl.dqn import DQN
 from lepton_nb.models.rl.environments import environment
+from lepton_nb.models.rl.experience import Experience
 from lepton_nb.models.rl.layouts import distances, layouts, planes
 from lepton_nb.models.rl.settings import AGENT_OPTIONS, defaults
 from lepton_nb.models.rl.values import MLPValues, PlannerValues
@@ -175,3 +177,21 @@ def test_what_an_agent_needs_to_go_on_is_in_its_checkpoint():
     other.on_load_checkpoint(checkpoint)
     assert other.learned == 1
     assert torch.equal(other._target[0].head.advantages.bias, agent._target[0].head.advantages.bias)
+
+
+@pytest.mark.parametrize("prioritised", [False, True])
+def test_batches_that_are_drawn_ahead_are_those_that_are_drawn_one_by_one(monkeypatch, prioritised):
+    def given():
+        options = {"envs": 4, "train_every": 1.5, "batch": 8, "warmup": 16, "epsilon_end": 1.0, "n_step": 1}
+        loader = Experience(built(POLE, prioritised=prioritised, **options), 11)
+        found = [[part.clone() for part in batch] for _ in range(2) for batch in loader]
+        loader.close()
+        return found
+
+    ahead = given()
+    monkeypatch.setattr(experience, "_AT_ONCE", 0)
+    alone = given()
+    assert len(ahead) == len(alone) == 22
+    for mine, theirs in zip(ahead, alone, strict=True):
+        assert mine[0].shape == (8, 4)
+        assert all(torch.equal(one, other) for one, other in zip(mine, theirs, strict=True))
