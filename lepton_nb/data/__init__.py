@@ -7,6 +7,7 @@ from .columnwise import columns_of
 from .inputs import inputs_of
 from .loading import load
 from .opening import is_source
+from .prepared import prepare
 from .preprocessing import Normaliser, features, preprocessing
 from .profiling import profile
 from .reading import read, sample, sides
@@ -31,6 +32,7 @@ __all__ = [
     "is_source",
     "load",
     "module",
+    "prepare",
     "preprocessing",
     "profile",
     "read",

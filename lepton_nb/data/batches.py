@@ -16,6 +16,7 @@ from ..records import Data
 from .augmenting import augmentation_of, refuse_augmentation
 from .kept import kept_buckets
 from .loaders import Loader
+from .prepared import given
 from .preprocessing import features, file_features, frame_of, preprocessing
 from .reading import Part, sample
 from .streamed_batches import StreamedBatches
@@ -157,16 +158,24 @@ class BatchedData(pl.LightningDataModule):
         rank: whose rows these are, from 0 on.
         world: ranks.
         augment: how pictures of the training part are varied, as `augmentation_of` takes it; empty for not at all.
+        prepared: the folder of `prepare`; None for none.
     """
 
     def __init__(
-        self, data: Data, batch_size: int, seed: int, rank: int = 0, world: int = 1, augment: str = ""
+        self,
+        data: Data,
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        augment: str = "",
+        prepared: Path | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise UsageError(f"batch_size {batch_size} is too small", expected="at least 1")
         refuse_augmentation(data, augment)
-        self._amounts = augmentation_of(augment)
+        self._amounts, self._prepared = augmentation_of(augment), prepared
         self.data, self.batch_size, self.seed, self.rank, self.world = data, batch_size, seed, rank, world
         self._parts: dict[str, Loader] = {}
 
@@ -177,7 +186,8 @@ class BatchedData(pl.LightningDataModule):
             if len(files) > 1:
                 self._parts[part] = self._streamed(files, seed)
             else:
-                values, targets = (torch.from_numpy(array) for array in features(self.data, part))
+                arrays = given(self.data, part, self._prepared) or features(self.data, part)
+                values, targets = map(torch.from_numpy, arrays)
                 about = values, targets, self.batch_size, seed, self.rank, self.world
                 kind = TextBatches if self.data.kind == "text" else Batches
                 if seed is not None and self._amounts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..records import Data
@@ -13,7 +14,13 @@ __all__ = ["module"]
 
 
 def module(
-    data: Data, batch_size: int = 64, seed: int = 0, rank: int = 0, world: int = 1, augment: str = ""
+    data: Data,
+    batch_size: int = 64,
+    seed: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    augment: str = "",
+    prepared: Path | None = None,
 ) -> BatchedData:
     """A LightningDataModule over whole tensors: each batch is one slice, nothing is collated row by row.
 
@@ -24,6 +31,7 @@ def module(
         rank: whose share of each batch this is, from 0 on.
         world: how many ranks share each batch.
         augment: how pictures of the training part are varied, as `augmentation_of` takes it.
+        prepared: where `prepare` has written the parts; None for nowhere.
 
     Returns:
         The module; each batch is (features float32 [B, *data.feature_shape], of texts token ids int64 [B, L], as many
@@ -32,4 +40,4 @@ def module(
     """
     from .batches import BatchedData
 
-    return BatchedData(data, batch_size, seed, rank, world, augment)
+    return BatchedData(data, batch_size, seed, rank, world, augment, prepared)

@@ -11,12 +11,11 @@ import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .ahead import make_ahead
 from .libraries import Taken, plain_backend
 
 __all__ = ["Preloaded", "preload", "shadowed"]
 
-# Its tables are made, too: they take as long as many an import.
-_TABLES = "lepton_nb.artifact.operators"
 _MODULES = (
     *(
         "torch",
@@ -37,6 +36,8 @@ _MODULES = (
         "encodings.cp437",
         "narwhals.stable.v2",
         "narwhals._pandas_like.dataframe",
+        "narwhals._pandas_like.namespace",
+        "narwhals._interchange.dataframe",
     ),
     *("bentoml.bentos", "_bentoml_sdk.images", "_bentoml_sdk.service", "_bentoml_impl.docker", "_bentoml_impl.loader"),
     *("pip_requirements_parser", "networkx", "onnxscript", "torch.onnx._internal.exporter._core"),
@@ -44,7 +45,9 @@ _MODULES = (
     *(f"lepton_nb.{room}" for room in ("magics", "commands", "training", "training.trainer.fitting", "pipelines")),
     "lepton_nb.dashboards",
     *("lepton_nb.pipelines.engine.session", "lepton_nb.pipelines.executors.worker"),
-    *("lepton_nb.artifact.assembly", _TABLES, "lepton_nb.packaging.building"),
+    *("lepton_nb.artifact.assembly", "lepton_nb.artifact.operators", "lepton_nb.packaging.building"),
+    *("lepton_nb.data.batches", "lepton_nb.models.mlp", "lepton_nb.training.tuning.tuner"),
+    *("sqlalchemy.dialects.sqlite", "torch.profiler._cupti_monitor", "pyarrow.pandas_compat"),
     *("lepton_nb.evaluation.measure", "lepton_nb.loop.watcher"),
 )
 
@@ -92,10 +95,7 @@ def preload(named: str, places: str = "") -> list[str]:
         Which of the named ones could not be imported, and why; these are left out.
     """
     _import(_MODULES)
-    with contextlib.suppress(Exception):
-        # Without them each child makes its own.
-        if _TABLES in sys.modules:
-            sys.modules[_TABLES].preload()
+    make_ahead()
     added = [place for place in places.split(os.pathsep) if Path(place).is_absolute() and place not in sys.path]
     sys.path[1:1] = added
     missed = _import(named.replace(",", " ").split())

@@ -21,7 +21,7 @@ from ..errors import NotFoundError, TrackingError
 from ..workspace import Workspace
 from .address import experiment, is_remote, shown, sqlite_file
 
-__all__ = ["Unreachable", "asking", "experiment_id", "preload", "quiet", "reaching"]
+__all__ = ["Unreachable", "asking", "experiment_id", "forget", "preload", "quiet", "reaching"]
 
 _CONTACT_S = 3.0
 # A server that is gone must be noticed in seconds; connections are opened when used, so that a store that was
@@ -137,12 +137,16 @@ def quiet() -> Iterator[None]:
     A client opens its registry when that is first asked for.
     """
     announcer = logging.getLogger("mlflow.store.db.utils")
-    before = announcer.level
-    announcer.setLevel(logging.WARNING)
+    # A level that is set has every logger of the process look again whom it answers to.
+    announcer.addFilter(_is_warning)
     try:
         yield
     finally:
-        announcer.setLevel(before)
+        announcer.removeFilter(_is_warning)
+
+
+def _is_warning(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING
 
 
 def _is_fault_of_the_server(cause: Any) -> bool:
@@ -184,8 +188,32 @@ def _client(address: str) -> Any:
     from mlflow.tracking import MlflowClient
 
     _check_file(sqlite_file(address))
+    if not is_remote(address):
+        _know_schema()
     with quiet():
         return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def _know_schema() -> None:
+    """Have MLflow read its migrations once, which say what a store has to be at, and not at each store.
+
+    They are a part of its package; whether this store is there is looked at each time.
+    """
+    from mlflow.store.db import utils
+
+    read = getattr(utils, "_get_latest_schema_revision", None)
+    if read and not hasattr(read, "cache_clear"):
+        vars(utils)["_get_latest_schema_revision"] = functools.cache(read)
+
+
+def forget() -> None:
+    """Let go of the stores that were opened in this process."""
+    _client.cache_clear()
+    stores = sys.modules.get("mlflow.store.tracking.sqlalchemy_store")
+    if stores:
+        for engine in stores.SqlAlchemyStore._engine_map.values():  # noqa: SLF001 -- no public way
+            engine.dispose()
+        stores.SqlAlchemyStore._engine_map.clear()  # noqa: SLF001 -- no public way
 
 
 def _check_contact(address: str) -> None:

@@ -20,7 +20,7 @@ from ..errors import TrackingError
 from ..workspace import Workspace, locked
 from .address import sqlite_address, sqlite_file, uri
 
-__all__ = ["create"]
+__all__ = ["copy_known", "create"]
 
 _PLACE = "/lepton-artifacts"
 
@@ -60,9 +60,31 @@ def create(ws: Workspace) -> None:
             new.unlink(missing_ok=True)
 
 
+def copy_known(target: Path, artifacts: Path) -> bool:
+    """Make a store elsewhere, where that takes no time.
+
+    Args:
+        target: the file to write.
+        artifacts: where its experiments keep their files.
+
+    Returns:
+        Whether this user has a migrated store of the installed MLflow to copy.
+    """
+    path = _folder() / f"mlflow-{importlib.metadata.version('mlflow')}.db"
+    if not path.is_file():
+        return False
+    shutil.copyfile(path, target)
+    _point(target, artifacts)
+    return True
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lepton_nb"
+
+
 def _copy_template(new: Path) -> None:
     """Write a migrated, empty store of the installed MLflow."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lepton_nb"
+    folder = _folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A folder that is there may still refuse files: it may be another user's, or full.

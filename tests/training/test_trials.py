@@ -1,18 +1,21 @@
 """What a trial comes to by the events of its run, and what becomes of it in its study."""
 
+import errno
 import importlib
 import math
 
 from searched import FIRST, FIT, late
 
+from lepton_nb.data.prepared import given
 from lepton_nb.processes import identify
 from lepton_nb.records import Epoch, Finished, Progress, Resumed, Started, Trial
 from lepton_nb.training import Method
 from lepton_nb.training.events import EventLog
+from lepton_nb.training.trainer.rows import ROWS
 from lepton_nb.training.tuning.attempt import Attempt
 from lepton_nb.training.tuning.ledger import Ledger
 from lepton_nb.training.tuning.methods import check_methods
-from lepton_nb.training.tuning.place import DATABASE, place_of
+from lepton_nb.training.tuning.place import DATABASE, PREPARED, place_of
 from lepton_nb.training.tuning.search import Storage
 from lepton_nb.training.tuning.settings import Settings
 from lepton_nb.training.tuning.starting import _planned
@@ -55,6 +58,22 @@ def test_a_run_that_was_stopped_alone_counts_by_what_it_has_and_fails_where_that
     assert [one.cause for one in tuner._ledger.trials] == ["no value of val_loss", "val_loss is not finite", ""]
     kept = Storage(tuner._plan, tuner._place.folder / DATABASE).news()
     assert [(one.state.name, one.values) for one in kept] == [("FAIL", None), ("FAIL", None), ("COMPLETE", [0.5])]
+
+
+def test_rows_are_prepared_once_for_all_trials_and_none_is_told_of_rows_that_could_not_be(ws, table, monkeypatch):
+    tuner = tuner_of(ws, table, "shared")
+    tuner._shares.prepare(table)
+    folder = tuner._place.folder / PREPARED
+    assert tuner._shares.variables(0)[ROWS] == str(folder.absolute())
+    assert given(table, "train", folder) is not None
+    alone = tuner_of(ws, table, "full")
+    monkeypatch.setattr("lepton_nb.data.prepared.np.save", full)
+    alone._shares.prepare(table)
+    assert ROWS not in alone._shares.variables(0)
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_one_of_several_objectives_without_a_value_is_no_zero(ws, table) -> None:

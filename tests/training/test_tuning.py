@@ -15,7 +15,7 @@ from searched import FIT, SPACE, Tried, tune
 from lepton_nb import tracking, training
 from lepton_nb.errors import ConflictError, NotFoundError, TrainingError
 from lepton_nb.records import Drawing, Finished, Progress, Started
-from lepton_nb.training.tuning.place import place_of
+from lepton_nb.training.tuning.place import PREPARED, place_of
 from lepton_nb.training.tuning.plan import Plan
 
 
@@ -37,6 +37,8 @@ def wait_for(look, seconds=60):
 def test_each_trial_is_a_run_of_the_study_in_a_process_of_its_own(ws, found) -> None:
     study, _ = found
     assert (study.status, len(study.trials), study.wanted) == ("finished", 4, 4)
+    # Rows that the trials shared go with the last one.
+    assert not (place_of(ws, study.name).folder / PREPARED).exists()
     runs = [tracking.get(ws, one.run) for one in study.trials]
     assert [run.name for run in runs] == [f"{study.name}-{number}" for number in range(4)]
     assert {(run.status, run.tags["study"]) for run in runs} <= {("finished", study.name), ("stopped", study.name)}

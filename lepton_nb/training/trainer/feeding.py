@@ -13,10 +13,12 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ... import data
 from ...models import is_agent
+from ...records import Data
 from ...workspace import Workspace
 from ..job import Job
 from .loaders import GoingOn, can_go_on
 from .ranks import Ranks
+from .rows import prepared_rows
 from .shares import shared
 
 __all__ = ["Feeding", "feed"]
@@ -67,7 +69,7 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
     if not job.loaders:
         handle = data.find(Workspace(job.home), job.data)
         feeding.values_per_row = math.prod(handle.feature_shape)
-        source: Any = data.module(handle, job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world, job.fit.augment)
+        source: Any = _rows(job, handle, ranks)
         if getattr(module, "needs_rows", False):
             module.learn_from(*source.sample())
     else:
@@ -91,6 +93,12 @@ def feed(job: Job, library: Any, module: Any, recorder: Any, ranks: Ranks) -> Fe
         _wrap(source, "val_dataloader", lambda loaders: tree_map(to_validate, loaders))
     feeding.arguments = {} if source is module else {"datamodule": source}
     return feeding
+
+
+def _rows(job: Job, handle: Data, ranks: Ranks) -> Any:
+    """The data module of a loaded data set."""
+    about = job.fit.batch_size, job.fit.seed, ranks.rank, ranks.world, job.fit.augment
+    return data.module(handle, *about, prepared=prepared_rows())
 
 
 def _wrap(owner: Any, name: str, around: Callable[[Any], Any]) -> None:

@@ -55,7 +55,8 @@ def fit(job: Job, log: EventLog, ranks: Ranks = ALONE) -> tuple[str, str]:
     spec = job.spec()
     library = _library_of(spec.source)
     # What Lightning announces about itself would be all that a failure's last lines say.
-    logging.getLogger(library.__name__).setLevel(logging.WARNING)
+    if (announcer := logging.getLogger(library.__name__)).level != logging.WARNING:
+        announcer.setLevel(logging.WARNING)
     library.seed_everything(job.fit.seed, workers=True, verbose=False)
     module = spec.build()
     moved = transfer(job, module, log)

@@ -16,9 +16,9 @@ from ...processes import Identity, is_alive
 from ...records import Trial, plain
 from ...workspace import Workspace, check_name, mask, mask_all, read_json, write_json
 
-__all__ = ["DATABASE", "LOG", "Place", "place_of", "places"]
+__all__ = ["DATABASE", "LOG", "PREPARED", "Place", "place_of", "places"]
 
-LOG, DATABASE = "log", "study.db"
+LOG, DATABASE, PREPARED = "log", "study.db", "prepared"
 _PROCESS, _TRIALS, _STOP = "process.json", "trials.json", "stop"
 
 

@@ -1,10 +1,16 @@
-"""Which part of the machine each trial has: processors, or a GPU."""
+"""What each trial has: a part of the machine, processors or a GPU, and the rows that all of them learn from."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
+from ... import data
+from ...errors import LeptonError
+from ...records import Data
+from ..trainer.rows import ROWS
 from ..trainer.threads import CPUS, cpu_count
 from .plan import Plan
 
@@ -18,9 +24,11 @@ class Shares:
 
     Args:
         plan: of the study.
+        prepared: where rows are written that all trials read.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, prepared: Path) -> None:
+        self._folder, self._prepared = prepared, False
         accelerator = str(plan.fit.get("accelerator", "auto"))
         self._gpus = _gpus() if accelerator != "cpu" else ()
         self._cpus = cpu_count()
@@ -30,9 +38,16 @@ class Shares:
         """A share that nobody has; None when there is none."""
         return next((slot for slot in range(self.jobs) if slot not in taken), None)
 
+    def prepare(self, rows: Data) -> None:
+        """Write the rows as a network sees them; where that cannot be, each trial makes them for itself."""
+        with contextlib.suppress(OSError, LeptonError):
+            self._prepared = data.prepare(rows, self._folder)
+
     def variables(self, slot: int) -> dict[str, str]:
-        """What tells a trainer which share is its own."""
+        """What tells a trainer which share is its own, and where the rows lie."""
         found = {CPUS: str(max(1, self._cpus // self.jobs))}
+        if self._prepared:
+            found[ROWS] = str(self._folder.absolute())
         return found | ({_VISIBLE: self._gpus[slot % len(self._gpus)]} if self._gpus else {})
 
 

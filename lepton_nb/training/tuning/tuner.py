@@ -14,14 +14,14 @@ from typing import Any
 from ... import tracking
 from ...errors import ConflictError, LeptonError
 from ...processes import identify
-from ...records import Trial, plain, printable
-from ...workspace import Workspace, locked
+from ...records import Data, Trial, plain, printable
+from ...workspace import Workspace, discard, locked
 from ..resuming import resume
 from ..starting import begin, specified
 from .attempt import Attempt
 from .dimensions import Space
 from .ledger import Ledger
-from .place import DATABASE, Place, place_of
+from .place import DATABASE, PREPARED, Place, place_of
 from .plan import Asked, Plan
 from .registering import register
 from .search import Search, Storage
@@ -84,7 +84,7 @@ class _Tuner:
         self._ws, self._place, self._plan = ws, place, plan
         self._asked = Asked.read(ws, plan, place.folder)
         self._ledger = Ledger(place)
-        self._shares = Shares(plan)
+        self._shares = Shares(plan, place.folder / PREPARED)
         self._running: list[Attempt] = []
         self._storage: Storage | None = None
         self._search = Search(plan)
@@ -92,6 +92,8 @@ class _Tuner:
     def run(self) -> str:
         """Go on until there is nothing more to do; how it ended."""
         waiting = self._restore()
+        if isinstance(self._asked.source, Data) and len(waiting) + self._left() > 1:
+            self._shares.prepare(self._asked.source)
         try:
             while not self._place.is_asked_to_stop():
                 self._step(waiting)
@@ -237,4 +239,5 @@ class _Tuner:
                     tracking.flush(self._ws, trial.run, wait=10.0)
         self._ledger.registered = register(self._ws, self._plan, self._ledger.trials)
         self._ledger.write(sync=True)
+        discard(self._ws, self._place.folder / PREPARED)
         return "stopped" if stopped and self._left() > 0 else "finished"
