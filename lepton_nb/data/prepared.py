@@ -7,6 +7,7 @@ writes them, and removes them when these have ended.
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +41,23 @@ def prepare(data: Data, folder: Path) -> bool:
         FormatError: a file of the data set is missing or broken.
         OSError: there is no room.
     """
-    values = math.prod(data.feature_shape) * sum(data.rows.get(part, 0) for part in _PARTS)
-    if data.streamed or values * 4 > _MOST:
+    rows = sum(data.rows.get(part, 0) for part in _PARTS)
+    # Tokens are whole numbers of eight bytes, and so are classes; others are of four.
+    if data.streamed or rows * (math.prod(data.feature_shape) * (8 if data.kind == "text" else 4) + 8) > _MOST:
         return False
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / _ABOUT).unlink(missing_ok=True)
-    for part in _PARTS:
-        if data.rows.get(part):
-            for path, array in zip(_paths(folder, part), features(data, part), strict=True):
-                with replacing(path, mode=0o600) as new, new.open("wb") as stream:
-                    np.save(stream, array, allow_pickle=False)
-    write_json(folder / _ABOUT, {"format": 1, "data": data.id}, mode=0o600)
+    try:
+        for part in _PARTS:
+            if data.rows.get(part):
+                for path, array in zip(_paths(folder, part), features(data, part), strict=True):
+                    with replacing(path, mode=0o600) as new, new.open("wb") as stream:
+                        np.save(stream, array, allow_pickle=False)
+        write_json(folder / _ABOUT, {"format": 1, "data": data.id}, mode=0o600)
+    except BaseException:
+        # A disk that is full by them has room again.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return True
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import site
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-__all__ = ["make_ahead", "use_known_plugins"]
+__all__ = ["make_ahead", "take_known_plugins"]
 
 # Its tables take as long as many an import.
 _TABLES = "lepton_nb.artifact.operators"
@@ -18,6 +20,8 @@ _PLUGINS = {
     "lightning_fabric.utilities.registry": "pytorch_lightning.callbacks_factory",
     "lightning.fabric.utilities.registry": "lightning.pytorch.callbacks_factory",
 }
+# Where the template looks for packages.
+_searched: set[str] = set()
 _known: dict[str, Callable[..., Any]] = {}
 # What Lightning asks of installed packages: the questions, and what they keep of the answers.
 _answers: list[tuple[Any, dict[str, Any]]] = []
@@ -25,20 +29,37 @@ _answers: list[tuple[Any, dict[str, Any]]] = []
 
 def make_ahead() -> None:
     """Make what can be made; whoever misses something makes it alone."""
+    _searched.update(sys.path)
     for step in (_tables, _plugins, _requirements, _metrics, _store):
         with contextlib.suppress(Exception):
             step()
 
 
-def use_known_plugins() -> None:
+def take_known_plugins(*, is_kernel: bool) -> None:
     """Have Lightning take what the template has read of the installed packages, which lies in half a thousand files.
 
-    Only for a process that runs a module: a kernel may install packages, and a template ends when there are others.
+    Not in a kernel, which may install packages (a template ends when there are others), nor in a process that looks
+    for packages where the template did not, or that has a user's own, which may be others by now: these ask anew.
     """
+    is_users = site.ENABLE_USER_SITE and site.getusersitepackages() in sys.path
+    if is_kernel or is_users or any(map(_has_packages, {*sys.path} - _searched)):
+        if plugins := sys.modules.get("narwhals.plugins"):
+            plugins._discover_entrypoints.cache_clear()  # noqa: SLF001 -- no public way
+        return
     for name, read in _known.items():
-        vars(sys.modules[name])["entry_points"] = read
+        # One that was edited since is imported anew, and asks for itself.
+        if module := sys.modules.get(name):
+            vars(module)["entry_points"] = read
     for question, answer in _answers:
         vars(question).update(answer)
+
+
+def _has_packages(place: str) -> bool:
+    try:
+        return any(path.suffix in (".dist-info", ".egg-info") for path in Path(place or ".").iterdir())
+    except OSError:
+        # Of an archive nobody knows.
+        return Path(place).exists()
 
 
 def _tables() -> None:

@@ -17,7 +17,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from .ahead import use_known_plugins
+from .ahead import take_known_plugins
 from .order import Order
 from .waiting import asleep
 
@@ -54,8 +54,7 @@ def fit_process(order: Order, taken: Taken) -> None:
     multiprocessing.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined] # noqa: SLF001
     _set_threads(order, taken.processors)
     asleep()
-    if order.module:
-        use_known_plugins()
+    take_known_plugins(is_kernel=not order.module)
     _draw(order, taken.styles)
 
 

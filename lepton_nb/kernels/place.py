@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from .order import resource_limits
-from .waiting import SLEEPING
+from .waiting import sleeping
 
 __all__ = ["NotWarm", "Place", "installed", "locate", "preload_path", "surroundings"]
 
@@ -163,7 +163,7 @@ def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
 def _chosen(environment: Mapping[str, str]) -> dict[str, str]:
     named = bool(environment.get("LEPTON_PRELOAD"))
     chosen = {name: environment[name] for name in environment if _matters(name, named)}
-    return {**SLEEPING, **chosen}
+    return {**sleeping(), **chosen}
 
 
 def _matters(name: str, named: bool) -> bool:

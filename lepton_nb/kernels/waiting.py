@@ -12,22 +12,26 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
+import importlib.util
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["SLEEPING", "asleep", "may_spin", "spinning_where_free"]
+__all__ = ["asleep", "may_spin", "sleeping", "spinning_where_free"]
 
-# For a torch that was built with Intel's or LLVM's library, which cannot be told later.
-SLEEPING = {"KMP_BLOCKTIME": "0"}
 _TASKS = Path("/proc/self/task")
 _LOOK_S = 0.25
 # Seconds that threads stand in line for a processor, in a second: below 0.02 alone, above 0.4 beside one busy process.
 _BUSY = 0.1
 # Looks in a row without a line: a neighbour that comes and goes is one that is there.
 _FREE_LOOKS = 4
+# A team has more threads than the machine has processors, in each process: on larger ones they would be too many.
+_MOST_CPUS = 16
+# Libgomp ends the whole process where it cannot make a thread, so there must be far more room than is taken.
+_ROOM = 64
 
 
 class _Team:
@@ -40,7 +44,8 @@ class _Team:
 
     def _sleep(self) -> None:
         # What a compiler calls for a parallel region, around a function that does nothing and may be called anywhere.
-        self._library.GOMP_parallel(self._library.omp_get_thread_num, None, len(os.sched_getaffinity(0)) + 1, 0)
+        # The library has counted the processors when it was loaded: in a forked process, those of its template.
+        self._library.GOMP_parallel(self._library.omp_get_thread_num, None, (os.cpu_count() or 1) + 1, 0)
         self._over.wait()
 
     def dismiss(self) -> None:
@@ -53,8 +58,10 @@ _teams: list[_Team] = []
 
 def asleep() -> None:
     """From now on, threads of this process wait without spinning; nothing happens where libgomp is not loaded."""
-    if not _teams and (library := _library()):
-        _teams.append(_Team(library))
+    if not _teams and (library := _library()) and _has_room():
+        # Where no thread can be made, threads wait as they did.
+        with contextlib.suppress(RuntimeError):
+            _teams.append(_Team(library))
 
 
 def may_spin() -> None:
@@ -110,9 +117,40 @@ def _in_line() -> float | None:
     return waited / 1e9
 
 
+def sleeping() -> dict[str, str]:
+    """What the environment says to a library that is yet to be loaded: to sleep, where `asleep` can do nothing."""
+    return {} if _is_switched() else {"OMP_WAIT_POLICY": "PASSIVE"}
+
+
+@functools.cache
+def _is_switched() -> bool:
+    """Whether threads can be sent to sleep later: torch's own libgomp, a small machine, a Linux that tells of lines."""
+    torch = importlib.util.find_spec("torch")
+    own = [Path(place, "lib", "libgomp.so.1") for place in (torch and torch.submodule_search_locations) or ()]
+    is_small = (os.cpu_count() or 1) <= _MOST_CPUS
+    return is_small and any(path.exists() for path in own) and _in_line() is not None and hasattr(os, "RTLD_NOLOAD")
+
+
+def _has_room() -> bool:
+    """Whether this process may have more threads, and more addresses for them."""
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        return False
+    most = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if most != resource.RLIM_INFINITY and most < _ROOM * _MOST_CPUS:
+        return False
+    try:
+        place = Path("/sys/fs/cgroup", Path("/proc/self/cgroup").read_text().strip().rpartition("::/")[2])
+        limit = (place / "pids.max").read_text().strip()
+        return limit == "max" or int(limit) - int((place / "pids.current").read_text()) > _ROOM * _MOST_CPUS
+    except (OSError, ValueError):
+        return True
+
+
 def _library() -> ctypes.CDLL | None:
     """The libgomp that torch has loaded, unless somebody has said how its threads wait."""
-    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ or not hasattr(os, "RTLD_NOLOAD"):
+    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ or not _is_switched():
         return None
     try:
         return ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import kernels, processes, tracking
-from ..kernels.waiting import SLEEPING
+from ..kernels.waiting import sleeping
 from ..processes import Identity
 from ..workspace import Workspace
 from .following import oom_kills
@@ -49,4 +49,4 @@ def trainer_environment() -> dict[str, str]:
     # The trainer imports the package that this process runs, wherever that lies.
     paths = os.pathsep.join(filter(None, [str(_PACKAGE), os.environ.get("PYTHONPATH", "")]))
     ours = {"PYTHONPATH": paths, "PYTHONFAULTHANDLER": "1", "PYTHONUNBUFFERED": "1"}
-    return {**SLEEPING, **os.environ, **ours}
+    return {**sleeping(), **os.environ, **ours}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 
 import pytest
 from lightning_fabric.utilities import registry
@@ -15,6 +16,7 @@ from lepton_nb.kernels import ahead
 def nothing_known(monkeypatch):
     monkeypatch.setattr(ahead, "_known", {})
     monkeypatch.setattr(ahead, "_answers", [])
+    monkeypatch.setattr(ahead, "_searched", {*sys.path})
     monkeypatch.setattr(ahead, "_PLUGINS", {registry.__name__: "pytorch_lightning.callbacks_factory"})
     monkeypatch.setattr(registry, "entry_points", registry.entry_points)
 
@@ -29,7 +31,7 @@ def test_installed_callbacks_are_looked_for_once_where_that_is_asked_for(monkeyp
     monkeypatch.setattr(registry, "entry_points", look)
     ahead._plugins()
     assert registry.entry_points is look
-    ahead.use_known_plugins()
+    ahead.take_known_plugins(is_kernel=False)
     assert registry._load_external_callbacks("pytorch_lightning.callbacks_factory") == []
     assert looked == ["pytorch_lightning.callbacks_factory"]
     # What the template has not asked is asked.
@@ -44,8 +46,23 @@ def test_what_lightning_asks_of_packages_is_answered_for_those_alone_who_take_th
     ahead._requirements()
     assert not hasattr(missing, "available")
     assert not hasattr(there, "available")
-    ahead.use_known_plugins()
+    ahead.take_known_plugins(is_kernel=False)
     assert (missing.available, there.available) == (False, True)
+
+
+def test_a_kernel_and_a_process_that_has_other_packages_ask_for_themselves(monkeypatch, tmp_path):
+    missing = RequirementCache("no-such-package")
+    monkeypatch.setattr(registry, "_MISSING", missing, raising=False)
+    look = registry.entry_points
+    ahead._plugins()
+    ahead._requirements()
+    ahead.take_known_plugins(is_kernel=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "no_such_package-1.0.dist-info").mkdir()
+    (tmp_path / "no_such_package-1.0.dist-info" / "METADATA").write_text("Name: no-such-package\nVersion: 1.0\n")
+    ahead.take_known_plugins(is_kernel=False)
+    assert registry.entry_points is look
+    assert missing
 
 
 def test_a_step_that_fails_hinders_no_other(monkeypatch):

@@ -15,7 +15,7 @@ from .conftest import wait_until
 
 # Prints the seconds of processor time that the other threads of two have spent, of 100 operators with pauses between.
 _SPENT = """
-import os, sys, threading, time, torch
+import os, resource, sys, threading, time, torch
 from lepton_nb.kernels import waiting
 
 torch.set_num_threads(2)
@@ -38,7 +38,11 @@ waiting.asleep()
 asleep = -spent() + spent()
 waiting.may_spin()
 before = spent()
-print(spinning, asleep, spent() - before, [thread.name for thread in threading.enumerate()])
+again = spent() - before
+# A library that finds no room for a thread would end the process.
+resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))
+waiting.asleep()
+print(spinning, asleep, again, [thread.name for thread in threading.enumerate()])
 """
 _LIBGOMP = "with torch's libgomp, which only has it on Linux"
 
@@ -104,6 +108,18 @@ def test_nobody_watches_where_there_is_nothing_to_choose(line, monkeypatch, thre
     with waiting.spinning_where_free(threads):
         assert waiting._teams == before
         assert "lepton-spinning" not in [one.name for one in threading.enumerate()]
+
+
+def test_a_library_that_cannot_be_told_later_is_told_to_sleep_when_it_is_loaded(monkeypatch):
+    monkeypatch.setattr(waiting, "_MOST_CPUS", 0)
+    waiting._is_switched.cache_clear()
+    try:
+        assert waiting.sleeping() == {"OMP_WAIT_POLICY": "PASSIVE"}
+        waiting.asleep()
+        assert not waiting._teams
+    finally:
+        monkeypatch.undo()
+        waiting._is_switched.cache_clear()
 
 
 def test_a_forked_kernel_is_asleep(kernel):

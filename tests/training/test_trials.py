@@ -3,7 +3,9 @@
 import errno
 import importlib
 import math
+from types import SimpleNamespace
 
+import pytest
 from searched import FIRST, FIT, late
 
 from lepton_nb.data.prepared import given
@@ -11,6 +13,8 @@ from lepton_nb.processes import identify
 from lepton_nb.records import Epoch, Finished, Progress, Resumed, Started, Trial
 from lepton_nb.training import Method
 from lepton_nb.training.events import EventLog
+from lepton_nb.training.trainer import feeding
+from lepton_nb.training.trainer.ranks import ALONE
 from lepton_nb.training.trainer.rows import ROWS
 from lepton_nb.training.tuning.attempt import Attempt
 from lepton_nb.training.tuning.ledger import Ledger
@@ -70,6 +74,19 @@ def test_rows_are_prepared_once_for_all_trials_and_none_is_told_of_rows_that_cou
     monkeypatch.setattr("lepton_nb.data.prepared.np.save", full)
     alone._shares.prepare(table)
     assert ROWS not in alone._shares.variables(0)
+    assert not (alone._place.folder / PREPARED).exists(), "a full disk is left full"
+
+
+def test_a_trainer_takes_the_rows_that_it_is_told_of(ws, table, monkeypatch):
+    tuner = tuner_of(ws, table, "told")
+    tuner._shares.prepare(table)
+    monkeypatch.setenv(ROWS, tuner._shares.variables(0)[ROWS])
+    monkeypatch.setattr("lepton_nb.data.batches.features", full)
+    job = SimpleNamespace(fit=FIT)
+    assert len(next(iter(feeding._rows(job, table, ALONE).train_dataloader()))[0]) == FIT.batch_size
+    monkeypatch.delenv(ROWS)
+    with pytest.raises(OSError, match="No space left"):
+        next(iter(feeding._rows(job, table, ALONE).train_dataloader()))
 
 
 def full(*_, **__):

@@ -18,8 +18,8 @@ from .replay import Replay, Returns
 
 __all__ = ["Agent", "Experience", "Greedy"]
 
-# Transitions that are drawn ahead at most.
-_AT_ONCE = 4096
+# Bytes of transitions that are drawn ahead at most.
+_AT_ONCE = 16 << 20
 
 
 class Agent(Protocol):
@@ -124,7 +124,9 @@ class Experience:
         if settings["prioritised"]:
             return 1
         steps = math.ceil((settings["envs"] - self._owed) / settings["train_every"])
-        most: int = min(steps, self._batches - self.position, _AT_ONCE // settings["batch"])
+        # Twice as many float32 as there are numbers in an observation: what was seen, and what came after.
+        bytes_each = 8 * self._seen[0].size * settings["batch"]
+        most: int = min(steps, self._batches - self.position, _AT_ONCE // bytes_each)
         return max(1, most)
 
     def _act(self, replay: Replay) -> None:

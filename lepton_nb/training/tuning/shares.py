@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ... import data
-from ...errors import LeptonError
 from ...records import Data
 from ..trainer.rows import ROWS
 from ..trainer.threads import CPUS, cpu_count
@@ -40,7 +39,8 @@ class Shares:
 
     def prepare(self, rows: Data) -> None:
         """Write the rows as a network sees them; where that cannot be, each trial makes them for itself."""
-        with contextlib.suppress(OSError, LeptonError):
+        # A trial tells what stands in the way, too, and is one of many.
+        with contextlib.suppress(Exception):
             self._prepared = data.prepare(rows, self._folder)
 
     def variables(self, slot: int) -> dict[str, str]:

@@ -104,6 +104,10 @@ class _Tuner:
             for one in self._running:
                 one.stop()
             raise
+        finally:
+            # Trials that still read them keep what they have mapped.
+            with contextlib.suppress(OSError):
+                discard(self._ws, self._place.folder / PREPARED)
 
     def _restore(self) -> list[Trial]:
         """Learn what was done before; the trials that were under way then."""
@@ -239,5 +243,4 @@ class _Tuner:
                     tracking.flush(self._ws, trial.run, wait=10.0)
         self._ledger.registered = register(self._ws, self._plan, self._ledger.trials)
         self._ledger.write(sync=True)
-        discard(self._ws, self._place.folder / PREPARED)
         return "stopped" if stopped and self._left() > 0 else "finished"
