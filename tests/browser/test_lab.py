@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from lepton_nb import dashboards, monitoring, processes, tracking
@@ -184,7 +184,7 @@ def test_the_palette_opens_the_dashboard_in_a_tab_of_its_own(page: Page) -> None
     url = urlsplit(reply.json()["url"])
     assert url.hostname == "127.0.0.1"
     dashboard = opened.value
-    dashboard.wait_for_url(f"{url.scheme}://{url.netloc}/**")
+    dashboard.wait_for_url(f"{url.scheme}://{url.netloc}/**", timeout=90_000)
     assert "login" not in dashboard.url
     assert dashboard.evaluate("window.opener") is None
     dashboard.close()
@@ -210,6 +210,10 @@ def stranger() -> Iterator[str]:
         server.shutdown()
 
 
+def _is_opened(answer: Response) -> bool:
+    return answer.request.method == "POST" and "/lepton/api/dashboard?" in answer.url
+
+
 @pytest.mark.usefixtures("stopped_after")
 def test_the_dashboard_is_shown_within_jupyterlab_and_within_no_other_page(
     ws: Workspace, folder: Path, page: Page, address: str, stranger: str
@@ -217,7 +221,8 @@ def test_the_dashboard_is_shown_within_jupyterlab_and_within_no_other_page(
     monitoring.adopt(ws, "far", folder.as_uri())
     choose(page, "Lepton: Show Dashboard")
     asked = page.locator(".jp-Dialog")
-    with page.expect_response(re.compile("/lepton/api/dashboard[?]"), timeout=90_000) as answer:
+    # What pages there are is asked at the same address, by GET.
+    with page.expect_response(_is_opened, timeout=90_000) as answer:
         asked.get_by_role("button", name="Show").click()
     assert answer.value.status == 200, answer.value.text()
     whole = answer.value.json()["frame"]
