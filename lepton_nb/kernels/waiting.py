@@ -15,6 +15,7 @@ import ctypes
 import functools
 import importlib.util
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ class _Team:
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library, self._over = library, threading.Event()
         self._thread = threading.Thread(target=self._sleep, name="lepton-waiting", daemon=True)
-        self._thread.start()
+        _start(self._thread)
 
     def _sleep(self) -> None:
         # What a compiler calls for a parallel region, around a function that does nothing and may be called anywhere.
@@ -82,13 +83,22 @@ def spinning_where_free(threads: int) -> Iterator[None]:
         return
     over = threading.Event()
     watching = threading.Thread(target=_watch, args=(over,), name="lepton-spinning", daemon=True)
-    watching.start()
+    _start(watching)
     try:
         yield
     finally:
         over.set()
         watching.join()
         asleep()
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread that no signal reaches: one that it took would not wake the thread that waits for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch(over: threading.Event) -> None:

@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +122,16 @@ def test_a_library_that_cannot_be_told_later_is_told_to_sleep_when_it_is_loaded(
     finally:
         monkeypatch.undo()
         waiting._is_switched.cache_clear()
+
+
+def test_no_signal_reaches_a_team(line):
+    before = set(os.listdir("/proc/self/task"))
+    waiting.asleep()
+    wait_until(lambda: len(set(os.listdir("/proc/self/task")) - before) > (os.cpu_count() or 1))
+    for task in set(os.listdir("/proc/self/task")) - before:
+        status = Path(f"/proc/self/task/{task}/status").read_text()
+        blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+        assert all(blocked >> (one - 1) & 1 for one in (signal.SIGINT, signal.SIGTERM, signal.SIGWINCH, signal.SIGHUP))
 
 
 def test_a_forked_kernel_is_asleep(kernel):
