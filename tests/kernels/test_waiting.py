@@ -46,6 +46,7 @@ resource.setrlimit(resource.RLIMIT_AS, (1 << 40, 1 << 40))
 waiting.asleep()
 print(spinning, asleep, again, [thread.name for thread in threading.enumerate()])
 """
+_TASKS = Path("/proc/self/task")
 _LIBGOMP = "with torch's libgomp, which only has it on Linux"
 
 
@@ -125,11 +126,11 @@ def test_a_library_that_cannot_be_told_later_is_told_to_sleep_when_it_is_loaded(
 
 
 def test_no_signal_reaches_a_team(line):
-    before = set(os.listdir("/proc/self/task"))
+    before = set(_TASKS.iterdir())
     waiting.asleep()
-    wait_until(lambda: len(set(os.listdir("/proc/self/task")) - before) > (os.cpu_count() or 1))
-    for task in set(os.listdir("/proc/self/task")) - before:
-        status = Path(f"/proc/self/task/{task}/status").read_text()
+    wait_until(lambda: len(set(_TASKS.iterdir()) - before) > (os.cpu_count() or 1))
+    for task in set(_TASKS.iterdir()) - before:
+        status = (task / "status").read_text()
         blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
         assert all(blocked >> (one - 1) & 1 for one in (signal.SIGINT, signal.SIGTERM, signal.SIGWINCH, signal.SIGHUP))
 
