@@ -129,11 +129,11 @@ def _in_line() -> float | None:
 
 def sleeping() -> dict[str, str]:
     """What the environment says to a library that is yet to be loaded: to sleep, where `asleep` can do nothing."""
-    return {} if _is_switched() else {"OMP_WAIT_POLICY": "PASSIVE"}
+    return {} if _can_switch() else {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @functools.cache
-def _is_switched() -> bool:
+def _can_switch() -> bool:
     """Whether threads can be sent to sleep later: torch's own libgomp, a small machine, a Linux that tells of lines."""
     torch = importlib.util.find_spec("torch")
     own = [Path(place, "lib", "libgomp.so.1") for place in (torch and torch.submodule_search_locations) or ()]
@@ -160,7 +160,7 @@ def _has_room() -> bool:
 
 def _library() -> ctypes.CDLL | None:
     """The libgomp that torch has loaded, unless somebody has said how its threads wait."""
-    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ or not _is_switched():
+    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ or not _can_switch():
         return None
     try:
         return ctypes.CDLL("libgomp.so.1", mode=os.RTLD_NOLOAD)

@@ -58,10 +58,11 @@ def _keep_golden(folder: Path, closed: Mapping[str, set[str]]) -> None:
         return
     golden = read_object(folder / GOLDEN)
     answered = [all(row[name] in (None, "", *known) for name, known in closed.items()) for row in golden["rows"]]
+    golden["rows"] = list(compress(golden["rows"], answered))
     # Probabilities of classes stand by themselves; all other answers by the names of the outputs.
-    outputs = golden.get("outputs", {})
-    for where, name in [(golden, "rows"), *([(outputs, name) for name in outputs] or [(golden, "probabilities")])]:
-        where[name] = list(compress(where[name], answered))
+    answers = golden.get("outputs", golden)
+    for name in golden.get("outputs", ("probabilities",)):
+        answers[name] = list(compress(answers[name], answered))
     write_json(folder / GOLDEN, golden)
 
 

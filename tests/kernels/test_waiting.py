@@ -115,14 +115,14 @@ def test_nobody_watches_where_there_is_nothing_to_choose(line, monkeypatch, thre
 
 def test_a_library_that_cannot_be_told_later_is_told_to_sleep_when_it_is_loaded(monkeypatch):
     monkeypatch.setattr(waiting, "_MOST_CPUS", 0)
-    waiting._is_switched.cache_clear()
+    waiting._can_switch.cache_clear()
     try:
         assert waiting.sleeping() == {"OMP_WAIT_POLICY": "PASSIVE"}
         waiting.asleep()
         assert not waiting._teams
     finally:
         monkeypatch.undo()
-        waiting._is_switched.cache_clear()
+        waiting._can_switch.cache_clear()
 
 
 def test_no_signal_reaches_a_team(line):

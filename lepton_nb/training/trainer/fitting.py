@@ -111,8 +111,8 @@ def _run(
     found, _ = good_checkpoint(job.folder)
     path = checkpoint_folder(job.folder) / found.file if found else None
     sends = ranks.first and ranks.sends
-    waiting, sender = spinning_where_free(torch.get_num_threads()), Sender(ws, job.id, log) if sends else None
-    with warnings.catch_warnings(), waiting, sender or contextlib.nullcontext():
+    waiting = spinning_where_free(torch.get_num_threads())
+    with warnings.catch_warnings(), waiting, Sender(ws, job.id, log) if sends else contextlib.nullcontext():
         # The loaders go on by themselves.
         warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
         # Lightning's own affair with torch's names.
