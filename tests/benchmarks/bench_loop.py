@@ -46,7 +46,8 @@ _JUDGED_S = 600.0
 def drifting(name: str, requests: int, folder: Path, *, picture: Path | None = None) -> list[dict[str, Any]]:
     """One stream with a change: the curve, and the cases."""
     made = stream(name, requests)
-    deployed = Deployed(made, folder / name)
+    # As many labelled rows as the model that is the best to be had learns from, in a stream that is long enough.
+    deployed = Deployed(made, folder / name, rows=min(6000, int(0.3 * requests)))
     rows, onset = pd.concat([made.before, made.after], ignore_index=True), len(made.before)
     with deployed.running():
         asked = deployed.ask(rows, onset)

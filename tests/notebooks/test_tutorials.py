@@ -1,5 +1,6 @@
 """Every tutorial runs as it is, in a folder of its own, tells what it promises, and stops what it starts."""
 
+import itertools
 import re
 import tempfile
 from pathlib import Path
@@ -241,10 +242,17 @@ def test_the_tutorial_runs_as_it_tells_and_leaves_nothing_running(path, tmp_path
 
 
 def texts(path):
-    """What the cells of an executed notebook show, as text."""
+    """What the cells of an executed notebook show, as text.
+
+    A kernel sends what is printed in pieces, cut where it happened to be flushed: pieces of one stream are one text.
+    """
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    outputs = [output for cell in cells for output in cell.outputs]
-    return "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs)
+    pieces = ((number, output) for number, cell in enumerate(cells) for output in cell.outputs)
+    told = []
+    for _, group in itertools.groupby(pieces, key=lambda one: (one[0], one[1].get("name") or id(one[1]))):
+        shown = [output.get("text") or output.get("data", {}).get("text/plain", "") for _, output in group]
+        told.append("".join(shown))
+    return "\n".join(told)
 
 
 def traces(process):
