@@ -133,7 +133,10 @@ def test_a_program_that_is_killed_takes_the_forked_process_along(front, modules)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_signals_are_passed_on_and_end_the_program_by_the_same(front, modules, number):
+def test_signals_are_passed_on_and_end_the_program_by_the_same(front, modules, number, request):
+    # `nohup` and a shell's `&` have signals ignored by all that is started there; one with a handler is not.
+    before = signal.signal(number, lambda *_: None)
+    request.addfinalizer(lambda: signal.signal(number, before))
     modules(asleep=ASLEEP)
     with front("asleep") as program:
         pid = int(program.stdout.readline())
