@@ -93,7 +93,7 @@ _MLP: dict[str, Any] = {
 _PLANNER: dict[str, Any] = {
     "hidden": (32,),
     "channels": 1,
-    "lr": 1e-2,
+    "lr": 5e-3,
     "n_step": 3,
     "batch": 64,
     "envs": 64,
