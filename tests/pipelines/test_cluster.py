@@ -186,8 +186,13 @@ def test_a_pipeline_completes_although_a_node_is_killed_in_the_middle(cluster, n
 
     def kill():
         until(lambda: all(len(lines(file)) == 2 for file in began.values()))
-        cluster.kill_second()
-        (tmp_path / "go").touch()
+        (kernel,) = (int(pid) for node, pid in map(lines, began.values()) if int(node) == cluster.second)
+        try:
+            cluster.kill_second()
+            # The worker notices that its node is gone a moment later, and could end a step in it.
+            until(lambda: not alive(kernel))
+        finally:
+            (tmp_path / "go").touch()
 
     killer = threading.Thread(target=kill)
     killer.start()
