@@ -118,9 +118,13 @@ class Learner(pl.LightningModule):
         """Log the means over the validation part."""
         self._log_means()
 
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """AdamW."""
+        return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+
     def configure_optimizers(self) -> Any:
-        """AdamW, with the learning rate stepped after every batch unless it is constant."""
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        """The optimizer, with the learning rate stepped after every batch unless it is constant."""
+        optimizer = self.make_optimizer()
         if self.schedule == "constant":
             return optimizer
         steps = max(1, int(self.trainer.estimated_stepping_batches))

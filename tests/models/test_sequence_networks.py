@@ -102,7 +102,7 @@ def test_rows_that_are_no_steps_are_refused(name, shape):
 
 @pytest.mark.parametrize(("name", "needs"), [("mlp", "numbers"), ("cnn", "images"), ("tab_transformer", "numbers")])
 def test_networks_over_numbers_refuse_texts_and_name_what_takes_them(name, needs):
-    with pytest.raises(UsageError, match=rf"{name} needs {needs}; .*got texts; next: use rnn or transformer"):
+    with pytest.raises(UsageError, match=rf"{name} needs {needs}; .*got texts; next: use ngrams, rnn or transformer"):
         models.specify(name, (12,), 2, {}, about={"vocabulary": VOCABULARY})
 
 

@@ -13,6 +13,7 @@ from lepton_nb.models.autoencoder import Autoencoder
 from lepton_nb.models.cnn import CNN
 from lepton_nb.models.forecaster import Forecaster
 from lepton_nb.models.mlp import MLP
+from lepton_nb.models.ngrams import NGrams
 from lepton_nb.models.rnn import RNN
 from lepton_nb.models.tab_transformer import TabTransformer
 from lepton_nb.models.transformer import Transformer
@@ -110,6 +111,7 @@ KINDS = {
     "cnn": CNN,
     "forecaster": Forecaster,
     "mlp": MLP,
+    "ngrams": NGrams,
     "rnn": RNN,
     "tab_transformer": TabTransformer,
     "transformer": Transformer,

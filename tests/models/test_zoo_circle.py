@@ -129,6 +129,7 @@ CIRCLES = [
     Circle("cnn", lambda ws: pictures(ws, lambda light: light), "mae", {"channels": [4, 8]}),
     Circle("rnn", lambda ws: texts(ws, "class"), "accuracy", {"width": 8, "class_weights": "balanced"}),
     Circle("rnn", lambda ws: sequences(ws, lambda last: (last > 0).astype(int)), "f1", {"cell": "lstm", "layers": 2}),
+    Circle("ngrams", lambda ws: texts(ws, "class"), "accuracy", {"longest": 3, "dropout": 0.1}),
     Circle("transformer", lambda ws: texts(ws, "words", task="regression"), "rmse", {"width": 8, "heads": 2}),
     Circle("transformer", lambda ws: sequences(ws, lambda last: last), "mae", {"positions": "sinusoidal"}),
 ]
