@@ -93,21 +93,20 @@ class _Bag(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, ids: Tensor) -> Tensor:
-        runs, is_run = self._runs(ids)
-        counts = self.dropout(is_run.float())
-        sums: Tensor = (self.weights(runs) * counts[..., None]).sum(dim=1)
-        return sums / is_run.sum(dim=1, keepdim=True).clamp(min=1).sqrt() + self.bias
-
-    def _runs(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The bucket of each run, int64 [N, L * longest], and which of them there are, each once, bool."""
-        steps = ids.shape[1]
+        sums, counts = self.bias.new_zeros(len(ids), len(self.bias)), ids.new_zeros(len(ids), 1)
         # A run that would end behind the last token holds padding, however short all rows are.
-        padded = functional.pad(ids, (0, self.longest - 1), value=PADDING)
-        hashed, found = torch.zeros_like(ids), []
+        padded, hashed = functional.pad(ids, (0, self.longest - 1), value=PADDING), torch.zeros_like(ids)
         for size in range(1, self.longest + 1):
-            last = padded[:, size - 1 : size - 1 + steps]
+            last = padded[:, size - 1 : size - 1 + ids.shape[1]]
             hashed = (hashed * _FACTOR + last) % _PRIME
-            found.append(torch.where(last != PADDING, hashed % self.buckets, -1))
-        runs = torch.cat(found, dim=1).sort(dim=1).values
-        is_new = functional.pad(runs[:, 1:] != runs[:, :-1], (1, 0), value=True)
-        return runs.clamp(min=0), is_new & (runs >= 0)
+            runs, is_run = _each_once(torch.where(last != PADDING, hashed % self.buckets, -1))
+            sums = sums + (self.weights(runs) * self.dropout(is_run.float())[..., None]).sum(dim=1)
+            counts = counts + is_run.sum(dim=1, keepdim=True)
+        return sums / counts.clamp(min=1).sqrt() + self.bias
+
+
+def _each_once(runs: Tensor) -> tuple[Tensor, Tensor]:
+    """Buckets int64 [N, L] in order, and which of them there are and are not the one before, bool; -1 is none."""
+    runs = runs.sort(dim=1).values
+    is_new = functional.pad(runs[:, 1:] != runs[:, :-1], (1, 0), value=True)
+    return runs.clamp(min=0), is_new & (runs >= 0)
