@@ -93,7 +93,9 @@ class _Bag(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, ids: Tensor) -> Tensor:
-        sums, counts = self.bias.new_zeros(len(ids), len(self.bias)), ids.new_zeros(len(ids), 1)
+        # Not by `len`, which would make the rows of an exported network a constant.
+        rows = ids.shape[0]
+        sums, counts = self.bias.new_zeros(rows, self.bias.shape[0]), ids.new_zeros(rows, 1)
         # A run that would end behind the last token holds padding, however short all rows are.
         padded, hashed = functional.pad(ids, (0, self.longest - 1), value=PADDING), torch.zeros_like(ids)
         for size in range(1, self.longest + 1):

@@ -83,3 +83,12 @@ def test_what_it_cannot_do_is_refused():
         models.specify("ngrams", (30,), 2, {}, task="regression", about={"vocabulary": 300})
     with pytest.raises(UsageError, match="ngrams: longest 17 is not allowed; expected a whole number from 1 to 16"):
         models.specify("ngrams", (30,), 2, {"longest": 17}, task="classification", about={"vocabulary": 300})
+
+
+def test_an_exported_network_takes_any_number_of_rows_of_any_length():
+    built = network()
+    ids = torch.tensor([[3, 4, 5, 0], [6, 0, 0, 0], [7, 8, 7, 8]])
+    shapes = ({0: torch.export.Dim("rows", min=1), 1: torch.export.Dim.AUTO},)
+    program = torch.export.export(built.network, (ids,), dynamic_shapes=shapes)
+    for rows in (ids, ids[:1], torch.randint(1, 300, (7, 9))):
+        torch.testing.assert_close(program.module()(rows), built(rows))

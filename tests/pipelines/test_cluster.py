@@ -185,9 +185,9 @@ def test_a_pipeline_completes_although_a_node_is_killed_in_the_middle(cluster, n
     began = {name: tmp_path / f"began-{name}" for name in ("left", "right")}
 
     def kill():
-        until(lambda: all(len(lines(file)) == 2 for file in began.values()))
-        (kernel,) = (int(pid) for node, pid in map(lines, began.values()) if int(node) == cluster.second)
         try:
+            until(lambda: all(len(lines(file)) == 2 for file in began.values()))
+            (kernel,) = (int(pid) for node, pid in map(lines, began.values()) if int(node) == cluster.second)
             cluster.kill_second()
             # The worker notices that its node is gone a moment later, and could end a step in it.
             until(lambda: not alive(kernel))
