@@ -175,6 +175,7 @@ ZOO = {
         ("vocabulary",),
         ("classification", "multilabel"),
         ("vocabulary", "load the texts with lepton data load FILE --target NAME --text COLUMN"),
+        legal={"vocabulary": (lambda value: _is_whole(value, 2**20), "a whole number from 1 to 1048576")},
         about="runs of tokens, each with a weight, for texts",
         usual=Usual((256,), 2, told={"vocabulary": 300}),
     ),

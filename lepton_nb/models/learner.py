@@ -17,7 +17,7 @@ Schedule = Literal["one_cycle", "cosine", "constant"]
 
 
 class Learner(pl.LightningModule):
-    """AdamW and the loss of a task around a network that turns features into one number per class, target or label.
+    """An optimizer and a task's loss around a network that turns features into one number per class, target or label.
 
     Logs `train_loss`, `val_loss` and what the task is judged by (`val_accuracy` of classes; `val_mae` and `val_rmse` of
     numbers, in their own units, the mean over several; `val_f1` of labels, micro-averaged at 0.5) once per epoch: sums
@@ -31,7 +31,7 @@ class Learner(pl.LightningModule):
         width: number of classes, targets or labels.
         task: `classification`, `regression` or `multilabel`.
         lr: the (largest) learning rate.
-        weight_decay: AdamW's decoupled weight decay, of weights; biases and scales of normalisations as well.
+        weight_decay: of weights; biases and scales of normalisations as well. AdamW's is decoupled.
         schedule: `one_cycle` (Smith & Topin, arXiv:1708.07120), `cosine` (arXiv:1608.03983) or `constant`.
         label_smoothing: share of each target spread over all classes (arXiv:1512.00567), for training alone.
         loss: of a regression: `mse`, `huber` (quadratic up to one standard deviation, linear beyond) or `mae`.
@@ -119,7 +119,7 @@ class Learner(pl.LightningModule):
         self._log_means()
 
     def make_optimizer(self) -> torch.optim.Optimizer:
-        """AdamW."""
+        """AdamW, unless a network learns by another one."""
         return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
 
     def configure_optimizers(self) -> Any:

@@ -4,7 +4,7 @@ python tests/benchmarks/bench_models.py [--case adult_vs_hgb]... [--seeds 5] [--
 
 Each case trains both sides once per seed, in turn, and scores them on rows that neither has seen. What is printed is
 the mean and the standard deviation over the seeds; `ratio` is ours / peer, of scores where more is better. Of options
-none is given but those that a user has to choose: they were chosen on validation rows, never on those of the test.
+none is given but those that a user has to choose: they were chosen on rows of training or validation.
 
 adult_vs_hgb: UCI Adult, the published split (skipped where its files are not beside the project); accuracy on the test
 file. Ours holds a tenth of the training file back as validation; scikit-learn's HistGradientBoosting, which knows which

@@ -104,7 +104,7 @@ def steps(seed: int) -> tuple[float, float, float]:
 
 def steps_as_set(seed: int) -> tuple[float, float, float]:
     """Steps per second of ours and of the peer, each set as it learns best."""
-    return stepped("steps_as_set_vs_sb3", seed, {"epoch_steps": COUNT // 4})
+    return stepped("steps_as_set_vs_sb3", seed, {"epoch_steps": COUNT // 32})
 
 
 def stepped(case: str, seed: int, net: dict[str, Any]) -> tuple[float, float, float]:

@@ -34,7 +34,7 @@ def test_an_answer_is_the_weights_of_the_different_runs_over_the_root_of_how_man
 def bucket(run, buckets):
     hashed = 0
     for token in run:
-        hashed = (hashed * 1_000_003 + token) % (2**31 - 1)
+        hashed = (hashed * 1_000_000_007 + token) % (2**31 - 1)
     return hashed % buckets
 
 
@@ -57,11 +57,20 @@ def test_a_row_without_a_token_is_answered_by_the_bias():
     torch.testing.assert_close(answers(built, ())[0], built.network.bias)
 
 
+@pytest.mark.parametrize("buckets", [1009, 1_000_003, 2**20])
+def test_the_order_of_tokens_counts_with_any_number_of_buckets(buckets):
+    built = network(longest=2, buckets=buckets)
+    one = answers(built, *((5, 9, token) for token in range(20, 40)))
+    other = answers(built, *((5, token, 9) for token in range(20, 40)))
+    assert ((one - other).abs().amax(dim=1) > 1e-3).all()
+
+
 def test_few_buckets_are_shared():
     assert answers(network(buckets=1), (1,), (2,)).diff(dim=0).abs().max() == 0
 
 
 def test_it_learns_at_the_rate_that_its_steps_are_made_for():
+    torch.manual_seed(0)
     built = models.build("ngrams", (8,), 2, vocabulary=300)
     optimizer = built.make_optimizer()
     ids, targets = torch.randint(1, 300, (64, 8)), torch.arange(64) % 2
@@ -76,11 +85,23 @@ def test_it_learns_at_the_rate_that_its_steps_are_made_for():
     assert losses[-1] < 0.01 < losses[0]
 
 
+def test_a_run_of_one_text_learns_less_from_a_batch_than_one_of_half_of_them():
+    built = models.build("ngrams", (2,), 2, vocabulary=300, longest=1)
+    ids = torch.tensor([[5 + row % 2, 100 + row] for row in range(64)])
+    built.training_step((ids, torch.arange(64) % 2), 0).backward()
+    built.make_optimizer().step()
+    frequent, rare = (built.network.weights.weight[bucket([token], 2**18), 0].item() for token in (5, 100))
+    assert frequent == pytest.approx(32 * rare)
+    assert rare > 0
+
+
 def test_what_it_cannot_do_is_refused():
     with pytest.raises(UsageError, match="ngrams does not know its vocabulary; next: load the texts with lepton data"):
         models.specify("ngrams", (30,), 2, {}, task="classification")
     with pytest.raises(UsageError, match="ngrams cannot do regression; expected data for classification or multilabel"):
         models.specify("ngrams", (30,), 2, {}, task="regression", about={"vocabulary": 300})
+    with pytest.raises(UsageError, match="ngrams: vocabulary 0 is not allowed; expected a whole number from 1"):
+        models.specify("ngrams", (30,), 2, {"vocabulary": 0}, task="classification", about={"vocabulary": 300})
     with pytest.raises(UsageError, match="ngrams: longest 17 is not allowed; expected a whole number from 1 to 16"):
         models.specify("ngrams", (30,), 2, {"longest": 17}, task="classification", about={"vocabulary": 300})
 

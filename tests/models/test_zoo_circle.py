@@ -83,7 +83,11 @@ def texts(ws: Workspace, target: str, **options: Any) -> Data:
     rng = np.random.default_rng(0)
     words = ["free", "prize", "call", "home", "dinner", "see"]
     spoken = [" ".join(words[one] for one in rng.integers(0, 6, 3 + row % 7)) + f" {row}" for row in range(_ROWS)]
-    known = {"class": ["spam" if "free" in one else "ham" for one in spoken], "words": [len(one) / 7 for one in spoken]}
+    known = {
+        "class": ["spam" if "free" in one else "ham" for one in spoken],
+        "tags": [";".join(word for word in ("free", "call") if word in one) for one in spoken],
+        "words": [len(one) / 7 for one in spoken],
+    }
     frame = pd.DataFrame({"text": spoken, target: known[target]})
     return load(ws, frame, target=target, text=TextOptions(vocabulary=300, max_length=16), **options)
 
@@ -130,6 +134,7 @@ CIRCLES = [
     Circle("rnn", lambda ws: texts(ws, "class"), "accuracy", {"width": 8, "class_weights": "balanced"}),
     Circle("rnn", lambda ws: sequences(ws, lambda last: (last > 0).astype(int)), "f1", {"cell": "lstm", "layers": 2}),
     Circle("ngrams", lambda ws: texts(ws, "class"), "accuracy", {"longest": 3, "dropout": 0.1}),
+    Circle("ngrams", lambda ws: texts(ws, "tags", task="multilabel"), "exact_match", {"class_weights": "balanced"}),
     Circle("transformer", lambda ws: texts(ws, "words", task="regression"), "rmse", {"width": 8, "heads": 2}),
     Circle("transformer", lambda ws: sequences(ws, lambda last: last), "mae", {"positions": "sinusoidal"}),
 ]
