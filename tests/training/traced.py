@@ -72,7 +72,8 @@ class Net(pl.LightningModule):
         self.log("val_loss", nn.functional.cross_entropy(self.network(batch[0]), batch[1]))
 
     def configure_optimizers(self):
-        optimizer = torch.optim.AdamW(self.parameters(), lr=0.01)
+        kind = torch.optim.Adam if self.extra.get("adam") else torch.optim.AdamW
+        optimizer = kind(self.groups(), lr=0.01, fused=self.extra.get("fused"))
         of = torch.optim.lr_scheduler
         schedules = {
             "step": lambda: {"scheduler": of.OneCycleLR(optimizer, 0.1, total_steps=200), "interval": "step"},
@@ -88,6 +89,22 @@ class Net(pl.LightningModule):
         }
         return [optimizer], [schedules[name]() for name in self.extra.get("schedules", ())]
 
+    def groups(self):
+        layers = list(self.network.children())
+        if not self.extra.get("grouped"):
+            return self.parameters()
+        return [
+            {"params": list(layers[0].parameters()), "lr": 0.1},
+            {"params": [one for layer in layers[1:] for one in layer.parameters()], "betas": (0.8, 0.99)},
+        ]
+
+
+class Thaws(Net):
+    """Its first layer is learned by the second epoch alone."""
+
+    def on_train_batch_start(self, batch, batch_idx):
+        self.network[0].requires_grad_(self.current_epoch == 1)
+
 
 class ByItself(Net):
     """Steps its schedule, and takes no number of a batch."""
@@ -98,6 +115,15 @@ class ByItself(Net):
     def lr_scheduler_step(self, scheduler, metric):
         TRACE.append(("network", "lr_scheduler_step"))
         scheduler.step()
+
+
+class OwnGradients(Net):
+    """Propagates in its own way."""
+
+    def backward(self, loss):
+        TRACE.append(("network", "backward", self._current_fx_name, float(loss)))
+        for one, gradient in zip(self.parameters(), torch.autograd.grad(loss, self.parameters()), strict=True):
+            one.grad = 2 * gradient
 
 
 class Gaps(DataLoader):
@@ -133,6 +159,11 @@ CASES = {
     "no validation": (lambda: Net(logs=True), {"limit_val_batches": 0}),
     "steps": (lambda: Net(schedules=["step"]), {"max_steps": 13}),
     "by itself": (lambda: ByItself(schedules=["step"]), {}),
+    "adam, fused": (lambda: Net(adam=True, fused=True), {}),
+    "adamw, fused, with schedules": (lambda: Net(fused=True, schedules=["step", "every third"]), {}),
+    "adamw, fused, in groups": (lambda: Net(fused=True, grouped=True, schedules=["plateau"]), {}),
+    "adam, fused, a layer now and then": (lambda: Thaws(fused=True, adam=True), {}),
+    "its own gradients": (lambda: OwnGradients(logs=True), {"gradient_clip_val": 0.1}),
     "a batch that is none": (Net, {}),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,12 @@ from .environments import environment as described
 from .experience import Experience, Greedy
 from .settings import AGENT_OPTIONS, defaults
 from .values import MLPValues, PlannerValues
+from .written import Written
 
 __all__ = ["DQN"]
+
+# From observations [B, ...] to values [B, actions].
+Values = Callable[[Tensor], Tensor]
 
 
 class DQN(pl.LightningModule):
@@ -108,6 +112,9 @@ class DQN(pl.LightningModule):
         self.learned = 0
         # Not as a part of the network: it is not shipped, and nothing of it is learned.
         self._target = [copy.deepcopy(self.network).requires_grad_(False)]
+        # The network and the target network while gradients are written out, and those of the step that is done.
+        self._written: tuple[Written, Written] | None = None
+        self._gradients: list[Tensor] | None = None
         self._experience: Experience | None = None
         self._greedy = Greedy(self)
         self._loss, self._losses = torch.zeros(()), 0
@@ -168,26 +175,57 @@ class DQN(pl.LightningModule):
             self._follow()
         # Not by `+=`: `nn.Module.__setattr__` looks at each value as if it were a parameter.
         vars(self)["learned"] += 1
-        with torch.no_grad():
-            told = self._target[0](after)
-            chosen = (self.network(after) if self.settings["double"] else told).argmax(dim=1, keepdim=True)
-            aims = rewards + discounts * told.gather(1, chosen).squeeze(1)
-        values = self(seen).gather(1, actions.unsqueeze(1)).squeeze(1)
-        if self._experience is not None and self.settings["prioritised"]:
-            self._experience.judge(places, values - aims)
-        loss = (
-            (weights * functional.smooth_l1_loss(values, aims, reduction="none")).mean()
-            if self.settings["prioritised"]
-            else functional.smooth_l1_loss(values, aims)
-        )
+        counted = weights if self.settings["prioritised"] else None
+        if self._written is not None and self._is_written_out():
+            ours, theirs = self._written
+            with torch.no_grad():
+                aims = self._aims(ours.values, theirs.values, (rewards, after, discounts))
+                loss, errors, vars(self)["_gradients"] = ours.learned(seen, actions, aims, counted)
+        else:
+            vars(self)["_gradients"] = None
+            with torch.no_grad():
+                aims = self._aims(self.network, self._target[0], (rewards, after, discounts))
+            errors = self(seen).gather(1, actions.unsqueeze(1)).squeeze(1) - aims
+            losses = functional.huber_loss(errors, torch.zeros_like(errors), reduction="none")
+            loss = (losses if counted is None else counted * losses).mean()
+        if self._experience is not None and counted is not None:
+            self._experience.judge(places, errors)
         self._loss.add_(loss.detach())
         vars(self)["_losses"] += 1
         return loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Have the weights take their gradients, which are written out where they can be."""
+        if self._written is None or self._gradients is None:
+            super().backward(loss, *args, **kwargs)
+            return
+        self._written[0].give(self._gradients)
+        vars(self)["_gradients"] = None
+
+    def _aims(self, ours: Values, theirs: Values, rest: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """What the values should be, float32 [B]: by the rewards, and by the target network where they led to."""
+        rewards, after, discounts = rest
+        told = theirs(after)
+        if not self.settings["double"]:
+            return rewards + discounts * told.amax(dim=1)
+        return rewards + discounts * told.gather(1, ours(after).argmax(dim=1, keepdim=True)).squeeze(1)
+
+    def _is_written_out(self) -> bool:
+        """Whether nothing but the one process and the one batch has a part in the gradients."""
+        trainer = self.trainer
+        return (
+            torch.is_grad_enabled()
+            and trainer.accumulate_grad_batches == 1
+            and trainer.world_size == 1
+            and trainer.precision == "32-true"
+        )
 
     def on_fit_start(self) -> None:
         """Put what Lightning knows nothing of where the network is."""
         self._target[0].to(self.device)
         self._loss = self._loss.to(self.device)
+        ours, theirs = Written.of(self.network), Written.of(self._target[0])
+        self._written = (ours, theirs) if ours and theirs else None
 
     def _follow(self) -> None:
         """Have the target network as the network is."""
@@ -224,6 +262,7 @@ class DQN(pl.LightningModule):
 
     def on_fit_end(self) -> None:
         """Let go of the environments."""
+        self._written = self._gradients = None
         if self._experience is not None:
             self._experience.close()
 

@@ -34,7 +34,7 @@ _HOOKS = (
     "on_before_optimizer_step",
 )
 _TRANSFER = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
-_OPTIMIZING = ("backward", "configure_gradient_clipping", "optimizer_step", "optimizer_zero_grad")
+_OPTIMIZING = ("configure_gradient_clipping", "optimizer_step", "optimizer_zero_grad")
 _NOBODYS = "leaves_batches"
 # Those whose insides are known here.
 _VERSIONS = ("2.6.6",)
@@ -170,10 +170,10 @@ def _shorten(library: Any, module: Any, trainer: Any, calls: Any) -> None:
         and type(trainer.precision_plugin) is precision
         and all(_is_as_ever(module, library.LightningModule, name) for name in _OPTIMIZING)
     ):
-        step = Step(trainer, module, loop.automatic_optimization)
+        is_plain = partial(_is_as_ever, module, library.LightningModule)
+        step = Step(trainer, module, loop.automatic_optimization, is_plain("backward"))
         loop.automatic_optimization.run = step.run
-        is_plain = _is_as_ever(module, library.LightningModule, "lr_scheduler_step")
-        Batch(trainer, module, step, is_plain).take_over()
+        Batch(trainer, module, step, is_plain("lr_scheduler_step")).take_over()
 
 
 def _nothing() -> None:

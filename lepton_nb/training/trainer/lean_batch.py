@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .lean_adam import LeanAdam
+
 __all__ = ["RUNNING", "Batch", "Step"]
 
 # Where a network keeps the name of the hook that runs.
@@ -61,12 +63,16 @@ class Step:
         trainer: Lightning's Trainer.
         module: the network.
         steps: Lightning's loop of automatic optimization, which counts the steps.
+        propagates_plainly: whether a loss is propagated as Lightning does it, not in the network's own way.
     """
 
-    def __init__(self, trainer: Any, module: Any, steps: Any) -> None:
+    def __init__(self, trainer: Any, module: Any, steps: Any, propagates_plainly: bool) -> None:
         self._trainer, self._module, self._steps = trainer, module, steps
         self._as_ever, self._counts = steps.run, steps.optim_progress.optimizer
         self._was_called = False
+        self._optimizer: Any = None
+        # Set where the network propagates in its own way.
+        self._backward = None if propagates_plainly else module.backward
 
     def run(self, optimizer: Any, batch_idx: int, kwargs: Any) -> Any:
         """What the training step returned, with a copy of its loss."""
@@ -78,7 +84,7 @@ class Step:
         self._was_called = False
         _count(self._counts.step, "ready")
         before, own[RUNNING] = own[RUNNING], "optimizer_step"
-        optimizer.step(closure=partial(self._closure, optimizer, kwargs, result))
+        self._optimizing(optimizer).step(partial(self._closure, optimizer, kwargs, result))
         own[RUNNING] = before
         if "loss" not in result and not self._was_called:
             raise RuntimeError(
@@ -86,6 +92,11 @@ class Step:
             )
         _count(self._counts.step, "completed")
         return result
+
+    def _optimizing(self, optimizer: Any) -> LeanAdam:
+        if optimizer is not self._optimizer:
+            self._optimizer, self._adam = optimizer, LeanAdam(optimizer)
+        return self._adam
 
     def _closure(self, optimizer: Any, kwargs: Any, result: dict[str, Any]) -> Any:
         if not torch.is_grad_enabled():
@@ -105,7 +116,12 @@ class Step:
         _count(zeroed, "completed")
         if loss is not None:
             _tell(trainer, module, "on_before_backward", loss)
-            loss.backward()
+            if self._backward is None:
+                loss.backward()
+            else:
+                own[RUNNING] = "backward"
+                self._backward(loss)
+                own[RUNNING] = "optimizer_step"
             _tell(trainer, module, "on_after_backward")
         _tell(trainer, module, "on_before_optimizer_step", optimizer)
         if trainer.gradient_clip_val:

@@ -72,7 +72,7 @@ def _can_step(module: Any, batch: Any, whole: int, size: int) -> bool:
             answer = module.training_step(tree_map(part, batch), 0)
             loss: Any = answer.get("loss") if isinstance(answer, dict) else answer
             if isinstance(loss, torch.Tensor):
-                loss.backward()  # type: ignore[no-untyped-call]
+                module.backward(loss)
     except Exception:  # noqa: BLE001 -- whatever stands in the way, this size was not shown to fit
         return False
     finally:
