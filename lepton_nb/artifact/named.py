@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import InexpressibleError, PackagingError
 from ..models.recurrent import translations
-from .network import OPSET, PROBABILITIES, quiet, reason_of, without_traces
+from .network import ANY_ROWS, OPSET, PROBABILITIES, quiet, reason_of, without_traces
 from .operators import known_operators
 from .trained import Head
 
@@ -279,7 +279,7 @@ def export_named(
         raise InexpressibleError(
             f"ONNX cannot express network {name} for any number of rows",
             got=f"a graph for exactly {len(next(iter(sample.values())))} rows",
-            hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
+            hint=ANY_ROWS,
         )
     return signed(model), program
 

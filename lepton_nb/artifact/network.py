@@ -21,6 +21,7 @@ from .operators import OPSET, known_operators
 from .trained import Form
 
 __all__ = [
+    "ANY_ROWS",
     "FEATURES",
     "OPSET",
     "PROBABILITIES",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 FEATURES, PROBABILITIES = "features", "probabilities"
+# What to do about a graph that holds for one number of rows alone.
+ANY_ROWS = "leave the number of rows open in forward: x.flatten(1), not x.view(32, -1)"
 
 _LOGGERS = ("torch", "onnxscript", "onnx_ir", "onnx")
 
@@ -111,7 +114,7 @@ def exported(
         raise InexpressibleError(
             f"ONNX cannot express network {name} for any number of rows",
             got=f"a graph for exactly {len(sample)} rows",
-            hint="take the number of rows from the input in forward: x.view(len(x), -1), not x.view(32, -1)",
+            hint=ANY_ROWS,
         )
     return model, program
 

@@ -162,11 +162,18 @@ def test_a_program_that_is_stopped_stops_the_work_and_goes_on_with_it(front, mod
 
 
 SEEN = f"""
-import os, signal, sys
-signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupt\\n"))
-signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b"width %d\\n" % os.get_terminal_size().columns))
+import os, signal, sys, time
+told = []
+def tell(text):
+    os.write(1, text)
+    told.append(text)
+signal.signal(signal.SIGINT, lambda *_: tell(b"interrupt\\n"))
+signal.signal(signal.SIGWINCH, lambda *_: tell(b"width %d\\n" % os.get_terminal_size().columns))
 {OPEN}
 print(sys.stdin.isatty(), sys.stdout.isatty(), sys.stdout.line_buffering, os.get_terminal_size().columns)
+# Not within `input`: a signal that comes just before it reads again is told when something is typed.
+while len(told) < 2:
+    time.sleep(0.01)
 print("typed", input())
 """
 
