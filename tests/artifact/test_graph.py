@@ -151,7 +151,7 @@ def test_a_column_whose_name_the_graph_needs_is_named_in_the_error(name):
     [
         (Airy, ["aten.special_airy_ai", "with other operators"]),
         (Branching, ["if x.sum() > 0:", "torch.where"]),
-        (FixedRows, ["exactly 3 rows", "len(x)"]),
+        (FixedRows, ["exactly 3 rows", "x.flatten(1)"]),
     ],
 )
 def test_a_network_that_onnx_cannot_express_is_refused_with_the_reason_and_the_next_step(network, words, capfd):
@@ -160,6 +160,15 @@ def test_a_network_that_onnx_cannot_express_is_refused_with_the_reason_and_the_n
     assert network.__name__ in str(error.value)
     assert all(word in str(error.value) for word in words)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_network_that_takes_the_hint_is_exported_for_any_number_of_rows():
+    class AnyRows(Bare):
+        def forward(self, x):
+            return self.line(x.flatten(1))
+
+    model, _ = exported(AnyRows().eval(), SAMPLE, Form("softmax"))
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
 
 
 def test_exporting_says_nothing_and_leaves_the_loggers_as_they_were(capfd, caplog, recwarn):
