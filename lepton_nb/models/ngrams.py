@@ -59,7 +59,7 @@ class NGrams(Learner):
         longest: int = 5,
         buckets: int = 2**18,
         dropout: float = 0.0,
-        lr: float = 16.0,
+        lr: float = 8.0,
         weight_decay: float = 0.0,
         schedule: Schedule = "one_cycle",
         label_smoothing: float = 0.0,

@@ -81,7 +81,7 @@ def specify(
         options: the network's own arguments.
         lr: learning rate; None leaves it to the network.
         task: what the data asks for; empty when that is not known.
-        about: what else the data tells a network that has such options.
+        about: what else the data tells a network that has such options; `texts` is False where it has none.
 
     Raises:
         UsageError: it is none of these, or cannot take such options.
@@ -112,6 +112,12 @@ def _of_zoo(
         )
     if "vocabulary" in about:
         refuse_texts(net)
+    elif about.get("texts") is False and given.get("vocabulary") and net in ZOO:
+        raise UsageError(
+            f"{net}: a vocabulary is one of texts",
+            got="rows of numbers",
+            hint="load the texts with lepton data load FILE --target NAME --text COLUMN, or use mlp for numbers",
+        )
     for name in ZOO[net].fixed if net in ZOO else ():
         if name in about and name in given and given[name] != about[name]:
             raise UsageError(

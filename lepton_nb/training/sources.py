@@ -199,4 +199,4 @@ def about(data: Data) -> dict[str, Any]:
         # Each series has one column of its newest value; the calendar stands behind them all.
         series = sum(one.name.endswith("_lag_0") for one in data.columns)
         told |= {"history": data.series.history, "series": series}
-    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {})
+    return told | ({"vocabulary": data.vocabulary} if data.vocabulary else {"texts": False})
