@@ -112,11 +112,11 @@ def _of_zoo(
         )
     if "vocabulary" in about:
         refuse_texts(net)
-    elif about.get("texts") is False and given.get("vocabulary") and net in ZOO:
+    elif about.get("texts") is False and given.get("vocabulary") and "vocabulary" in told(net):
         raise UsageError(
             f"{net}: a vocabulary is one of texts",
             got="rows of numbers",
-            hint="load the texts with lepton data load FILE --target NAME --text COLUMN, or use mlp for numbers",
+            hint="leave vocabulary out, or load the texts with lepton data load FILE --target NAME --text COLUMN",
         )
     for name in ZOO[net].fixed if net in ZOO else ():
         if name in about and name in given and given[name] != about[name]:

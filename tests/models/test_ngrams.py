@@ -98,7 +98,7 @@ def test_a_run_of_one_text_learns_less_from_a_batch_than_one_of_half_of_them():
 def test_what_it_cannot_do_is_refused():
     with pytest.raises(UsageError, match="ngrams does not know its vocabulary; next: load the texts with lepton data"):
         models.specify("ngrams", (30,), 2, {}, task="classification")
-    with pytest.raises(UsageError, match="ngrams: a vocabulary is one of texts; got rows of numbers; next: load the"):
+    with pytest.raises(UsageError, match="ngrams: a vocabulary is one of texts; got rows of numbers; next: leave"):
         models.specify("ngrams", (30,), 2, {"vocabulary": 300}, task="classification", about={"texts": False})
     with pytest.raises(UsageError, match="ngrams cannot do regression; expected data for classification or multilabel"):
         models.specify("ngrams", (30,), 2, {}, task="regression", about={"vocabulary": 300})

@@ -1,9 +1,11 @@
 """A step of Adam is the one that torch does, whoever does it, and whatever happens to the optimizer on the way."""
 
+import collections
 import copy
 
 import pytest
 import torch
+from torch.optim import optimizer as hooks
 
 from lepton_nb.training.trainer.lean_adam import LeanAdam
 
@@ -49,7 +51,8 @@ def trained(way, make, between=None, steps=8):
             doing.step(closure)
     finally:
         type(optimizer).step = original
-    return layers.state_dict(), copy.deepcopy(optimizer.state_dict()), len(done)
+    state = [optimizer.state.get(one) for group in optimizer.param_groups for one in group["params"]]
+    return layers.state_dict(), copy.deepcopy(state), len(done)
 
 
 def adam(layers, kind=torch.optim.AdamW, **options):
@@ -96,15 +99,53 @@ def test_a_rate_that_changes_counts_at_once():
     assert same(adam, change) == 1
 
 
-def test_a_state_that_is_loaded_is_gone_on_from():
-    def load(step, optimizer, layers):
-        if step == 4:
-            state = optimizer.state_dict()
-            for one in state["state"].values():
-                one["exp_avg"] = torch.full_like(one["exp_avg"], 3.0)
-            optimizer.load_state_dict(state)
+def load(optimizer):
+    state = optimizer.state_dict()
+    for one in state["state"].values():
+        one["exp_avg"] = torch.full_like(one["exp_avg"], 3.0)
+    optimizer.load_state_dict(state)
 
-    assert same(adam, load) == 2
+
+def replace_weight(optimizer):
+    group = optimizer.param_groups[0]
+    group["params"][0] = torch.nn.Parameter(group["params"][0].detach().clone())
+    group["params"][0].grad = torch.ones_like(group["params"][0])
+
+
+def first_state(optimizer):
+    return optimizer.state[optimizer.param_groups[0]["params"][0]]
+
+
+CHANGES = {
+    "loaded": load,
+    "another state": lambda optimizer: setattr(optimizer, "state", collections.defaultdict(dict)),
+    "cleared": lambda optimizer: optimizer.state.clear(),
+    "of one weight": lambda optimizer: first_state(optimizer).clear(),
+    "one average": lambda optimizer: first_state(optimizer).update(exp_avg=torch.ones(4, 3)),
+    "its steps": lambda optimizer: first_state(optimizer).update(step=torch.tensor(50.0)),
+    "another group": lambda optimizer: optimizer.param_groups.__setitem__(0, {**optimizer.param_groups[0], "lr": 0.5}),
+    "another weight": replace_weight,
+    "more weights": lambda optimizer: optimizer.param_groups[0]["params"].append(torch.nn.Parameter(torch.ones(2))),
+    "fewer weights": lambda optimizer: optimizer.param_groups[0]["params"].pop(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_state_or_a_weight_that_is_replaced_is_gone_on_from(change):
+    def between(step, optimizer, layers):
+        if step == 4:
+            CHANGES[change](optimizer)
+
+    assert same(adam, between) == 2
+
+
+@pytest.mark.parametrize("option", [{"maximize": True}, {"fused": False}, {"lr": torch.tensor(0.2)}])
+def test_another_way_of_learning_is_torchs_from_then_on(option):
+    def change(step, optimizer, layers):
+        if step == 4:
+            optimizer.param_groups[0].update(option)
+
+    assert same(adam, change) == 5
 
 
 def test_weights_that_are_added_left_out_and_taken_back_in_are_noticed():
@@ -120,25 +161,33 @@ def test_weights_that_are_added_left_out_and_taken_back_in_are_noticed():
     assert same(make, add) == 4
 
 
-def test_whoever_stands_around_the_step_is_asked():
+@pytest.mark.parametrize("when", ["pre", "post"])
+@pytest.mark.parametrize("whose", ["its own", "global"])
+def test_a_hook_of_the_step_is_called(when, whose, request):
     seen = []
 
     def hook(optimizer, *_):
         seen.append(optimizer)
 
     def register(step, optimizer, layers):
-        if step == 3:
-            optimizer.register_step_post_hook(hook)
+        if step == 3 and whose == "its own":
+            getattr(optimizer, f"register_step_{when}_hook")(hook)
+        elif step == 3:
+            register_all = getattr(hooks, f"register_optimizer_step_{when}_hook")
+            request.addfinalizer(register_all(hook).remove)
 
-    assert same(adam, register) == 6
-    assert len(seen) == 10
+    assert trained(LeanAdam, adam, register)[2] == 6
+    assert len(seen) == 5
+
+
+def test_whoever_replaces_the_step_is_asked():
+    seen = []
 
     def replace(step, optimizer, layers):
         if step == 3:
             before = optimizer.step
             optimizer.step = lambda *args, **kwargs: (seen.append(step), before(*args, **kwargs))
 
-    seen.clear()
     assert same(adam, replace) == 6
     assert len(seen) == 10
 
@@ -147,11 +196,12 @@ def test_a_schedule_around_the_step_is_known_and_told(recwarn):
     schedules = {}
 
     def schedule(step, optimizer, layers):
-        if step == 0:
+        if step == 3:
             schedules[id(optimizer)] = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.8)
-        elif step > 0:
+        elif step > 3:
             schedules[id(optimizer)].step()
 
+    # The steps before the schedule are not its own: it warns when it is stepped and knows of none.
     assert same(adam, schedule) == 1
     assert not [one for one in recwarn if "lr_scheduler.step" in str(one.message)]
 

@@ -176,13 +176,15 @@ class DQN(pl.LightningModule):
         # Not by `+=`: `nn.Module.__setattr__` looks at each value as if it were a parameter.
         vars(self)["learned"] += 1
         counted = weights if self.settings["prioritised"] else None
-        if self._written is not None and self._is_written_out():
+        is_learned = torch.is_grad_enabled()
+        if self._written is not None and is_learned and self._is_written_out(self._written[0]):
             ours, theirs = self._written
             with torch.no_grad():
                 aims = self._aims(ours.values, theirs.values, (rewards, after, discounts))
                 loss, errors, vars(self)["_gradients"] = ours.learned(seen, actions, aims, counted)
         else:
-            vars(self)["_gradients"] = None
+            if is_learned:
+                vars(self)["_gradients"] = None
             with torch.no_grad():
                 aims = self._aims(self.network, self._target[0], (rewards, after, discounts))
             errors = self(seen).gather(1, actions.unsqueeze(1)).squeeze(1) - aims
@@ -210,22 +212,23 @@ class DQN(pl.LightningModule):
             return rewards + discounts * told.amax(dim=1)
         return rewards + discounts * told.gather(1, ours(after).argmax(dim=1, keepdim=True)).squeeze(1)
 
-    def _is_written_out(self) -> bool:
-        """Whether nothing but the one process and the one batch has a part in the gradients."""
-        trainer = self.trainer
-        return (
-            torch.is_grad_enabled()
-            and trainer.accumulate_grad_batches == 1
-            and trainer.world_size == 1
-            and trainer.precision == "32-true"
-        )
+    def _is_written_out(self, ours: Written) -> bool:
+        """Whether this batch alone makes the gradients of a step, and nobody looks at how."""
+        return bool(self.trainer.accumulate_grad_batches == 1 and not ours.is_watched)
 
     def on_fit_start(self) -> None:
         """Put what Lightning knows nothing of where the network is."""
         self._target[0].to(self.device)
         self._loss = self._loss.to(self.device)
-        ours, theirs = Written.of(self.network), Written.of(self._target[0])
-        self._written = (ours, theirs) if ours and theirs else None
+        # Elsewhere the products are what takes the time, or somebody else has a part in the gradients.
+        is_alone = (
+            self.device.type == "cpu"
+            and type(self.trainer.strategy).__name__ == "SingleDeviceStrategy"
+            and self.trainer.precision == "32-true"
+            and type(self).forward is DQN.forward
+        )
+        ours, theirs = Written.of(self.network, self), Written.of(self._target[0], self._target[0])
+        self._written = (ours, theirs) if is_alone and ours and theirs else None
 
     def _follow(self) -> None:
         """Have the target network as the network is."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as everywhere
 
 from .values import MLPValues
 
@@ -38,19 +39,31 @@ class Written:
 
     Args:
         network: whose layers they are; they are not copied.
+        whole: what the network is a part of, which somebody may look into as well.
     """
 
-    def __init__(self, network: MLPValues) -> None:
+    def __init__(self, network: MLPValues, whole: nn.Module) -> None:
         self.layers = [one for one in (*network.body, network.head.advantages) if isinstance(one, nn.Linear)]
+        self._parameters = [one for layer in self.layers for one in (layer.weight, layer.bias)]
+        self._hooks = [vars(one)[name] for one in whole.modules() for name in _HOOKS]
+        self._hooks += [vars(everywhere)[f"_global{name}"] for name in _HOOKS]
 
     @classmethod
-    def of(cls, network: nn.Module) -> Written | None:
-        """The layers of a network that is a chain of linear layers and nothing else, and that nobody looks into."""
+    def of(cls, network: nn.Module, whole: nn.Module) -> Written | None:
+        """The layers of a network that is a chain of linear layers as torch has them, and nothing else."""
         if type(network) is not MLPValues or network.head.state is not None:
             return None
         is_chain = all(type(one) in _PARTS for one in (*network.body, network.head.advantages))
-        is_watched = any(vars(one)[name] for one in network.modules() for name in _HOOKS)
-        return cls(network) if is_chain and not is_watched else None
+        is_own = any("forward" in vars(one) or one._compiled_call_impl is not None for one in whole.modules())  # noqa: SLF001
+        return cls(network, whole) if is_chain and not is_own else None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody has a hook on a layer or on a weight, which only autograd calls."""
+        return any(self._hooks) or any(
+            one._backward_hooks or one._post_accumulate_grad_hooks  # noqa: SLF001
+            for one in self._parameters
+        )
 
     def values(self, seen: Tensor) -> Tensor:
         """The value of each action, float32 [B, actions], of observations [B, ...]; without gradients."""
@@ -83,8 +96,7 @@ class Written:
 
     def give(self, gradients: list[Tensor]) -> None:
         """Have the weights and biases that are learned take their gradients."""
-        own = (one for layer in self.layers for one in (layer.weight, layer.bias))
-        for parameter, gradient in zip(own, gradients, strict=True):
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
             if parameter.requires_grad:
                 parameter.grad = gradient
 
@@ -93,7 +105,7 @@ class Written:
         found = [seen.flatten(1)]
         *inner, last = self.layers
         for layer in inner:
-            found.append(torch._addmm_activation(layer.bias, found[-1], layer.weight.t()))  # noqa: SLF001
+            found.append(torch.addmm(layer.bias, found[-1], layer.weight.t()).relu_())
         found.append(torch.addmm(last.bias, found[-1], last.weight.t()))
         return found
 

@@ -1,15 +1,17 @@
 """The step of torch's fused Adam, without what torch finds out anew at each one.
 
 Torch gathers the weights and their averages in lists at each step, sorts them by device and type, and tells its
-profiler, which takes longer than the step itself does for a small network. Here the lists are kept. What could change
-them is looked at each time, and whenever anything is not as it was, torch does the step itself.
+profiler, which takes longer than the step itself does for a small network. Here the lists are kept. Each time it is
+looked whether they still are the optimizer's own, and who stands around its step; wherever that is not as it was, and
+with any version of torch but the one whose step this is, torch does the step itself.
 """
 
 # ruff: noqa: SLF001 -- torch tells of these things nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +21,11 @@ from torch.optim import optimizer as hooks
 
 __all__ = ["LeanAdam"]
 
+# Those whose step is known here.
+_VERSIONS = ("2.13",)
 _KINDS = (torch.optim.Adam, torch.optim.AdamW)
 _AVERAGES = ("exp_avg", "exp_avg_sq", "step")
+_NOTHING: dict[str, Any] = {}
 _OTHER_WAYS = ("amsgrad", "capturable", "differentiable", "maximize")
 
 
@@ -29,7 +34,7 @@ class _Group:
     """A group of weights as it was when its lists were made."""
 
     options: dict[str, Any]
-    count: int
+    parameters: list[Tensor]
     learned: list[Tensor]
     passed_over: list[Tensor]
     averages: list[list[Tensor]]
@@ -44,8 +49,7 @@ class LeanAdam:
 
     def __init__(self, optimizer: Any) -> None:
         self._optimizer = optimizer
-        self._is_known = type(optimizer) in _KINDS and hasattr(torch, "_fused_adam_")
-        self._state: Any = None
+        self._is_known = type(optimizer) in _KINDS and torch.__version__.startswith(_VERSIONS)
         self._groups: list[_Group] = []
 
     def step(self, closure: Callable[[], Any]) -> None:
@@ -86,18 +90,19 @@ class LeanAdam:
 
     def _gradients(self) -> list[list[Tensor]] | None:
         """Those of each group; None where anything is not as it was."""
-        groups = self._optimizer.param_groups
-        if self._optimizer.state is not self._state or len(groups) != len(self._groups):
+        groups, state = self._optimizer.param_groups, self._optimizer.state
+        if len(groups) != len(self._groups) or not self._groups:
             return None
         found = []
         for known, group in zip(self._groups, groups, strict=True):
             gradients = [one.grad for one in known.learned]
             if (
                 group is not known.options
-                or len(group["params"]) != known.count
-                or type(group["lr"]) is not float
+                or not _is_known(group)
+                or not _are_same(group["params"], known.parameters)
                 or any(one is None for one in gradients)
                 or any(one.grad is not None for one in known.passed_over)
+                or not all(map(_are_same, known.averages, _averages(known.learned, state)))
             ):
                 return None
             found.append(gradients)
@@ -105,25 +110,30 @@ class LeanAdam:
 
     def _prepare(self) -> None:
         """Keep the lists of the step that torch has just done."""
-        optimizer = self._optimizer
-        self._state, self._groups = None, []
+        state, self._groups = self._optimizer.state, []
         groups = []
-        for group in optimizer.param_groups:
+        for group in self._optimizer.param_groups:
             learned = [one for one in group["params"] if one.grad is not None]
-            states = [optimizer.state[one] for one in learned]
-            if (
-                not group["fused"]
-                or any(group[name] for name in _OTHER_WAYS)
-                or any(one.device.type != "cpu" or one.dtype != torch.float32 for one in learned)
-                or any(one.grad.is_sparse for one in learned)
-                or any(not isinstance(one, float) for one in group["betas"])
-            ):
-                self._is_known = False
+            if not _is_known(group) or any(one.device.type != "cpu" or one.dtype != torch.float32 for one in learned):
                 return
-            averages = [[state[name] for state in states] for name in _AVERAGES]
             others = [one for one in group["params"] if one.grad is None]
-            groups.append(_Group(group, len(group["params"]), learned, others, averages))
-        self._state, self._groups = optimizer.state, groups
+            groups.append(_Group(group, list(group["params"]), learned, others, _averages(learned, state)))
+        self._groups = groups
+
+
+def _is_known(group: dict[str, Any]) -> bool:
+    """Whether a group is learned as it is done here."""
+    return bool(group["fused"]) and type(group["lr"]) is float and not any(group[name] for name in _OTHER_WAYS)
+
+
+def _are_same(ones: Sequence[Any], others: Sequence[Any]) -> bool:
+    return len(ones) == len(others) and all(map(operator.is_, ones, others))
+
+
+def _averages(learned: list[Tensor], state: Mapping[Any, Any]) -> list[list[Any]]:
+    """What Adam keeps of each weight: two averages, and its steps."""
+    states = [state.get(one, _NOTHING) for one in learned]
+    return [[one.get(name) for one in states] for name in _AVERAGES]
 
 
 def _do(group: _Group, gradients: list[Tensor]) -> None:
