@@ -50,8 +50,9 @@ def tune(
     """Look for the settings that train NET best on DATA: each trial is a run, several at a time.
 
     A name in the space is an option of the training (lr, epochs, batch_size, clip, ...) or an argument of NET; a name
-    that both have is the training's, and net.NAME is NET's. The objective is the loss that tells the best epoch, or
-    what --objective names: a metric of the training, latency_ms, parameters, size_mb or seconds.
+    that both have is the training's, and net.NAME is NET's. The objective is what tells the best epoch (a loss,
+    of an agent its return), or what --objective names: a metric of the training, latency_ms, parameters, size_mb or
+    seconds.
 
     The same command goes on with a study that was stopped or killed. The first Ctrl-C stops the trials.
     """

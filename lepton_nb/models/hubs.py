@@ -37,13 +37,18 @@ def fetch_weights(source: str) -> Path:
     """
     owner, name, file = _parts(source)
     try:
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
     except ImportError as cause:
         raise MissingError(
             "the client of the Hugging Face Hub is not installed", hint="pip install huggingface-hub"
         ) from cause
+    repository = f"{owner}/{name}"
+    if isinstance(kept := try_to_load_from_cache(repository, file), str):
+        return Path(kept)
     try:
-        return Path(hf_hub_download(f"{owner}/{name}", file))
+        # A download asks again for half a minute, with a warning each time, where this says at once what is the matter.
+        get_hf_file_metadata(hf_hub_url(repository, file))
+        return Path(hf_hub_download(repository, file))
     except Exception as cause:  # whatever stands between this machine and a hub
         why = next((line for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
         raise NotFoundError(

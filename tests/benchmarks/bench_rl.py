@@ -11,7 +11,7 @@ the share that is asked for, 0.95. Seconds of training are printed.
 cartpole_vs_sb3: seconds until the mean return of 100 episodes without exploring is 475. Ours are those of the whole
 training, with its validations and what the trainer writes; the peer's (rl-zoo's tuned settings) are those of `learn`
 without the episodes that tell how far it is. A side that does not get there within its steps (the peer's 50,000, our
-30,000 gradient steps) is counted with the time that it had. `ratio`: how many times sooner we are there.
+15,000 gradient steps) is counted with the time that it had. `ratio`: how many times sooner we are there.
 steps_vs_sb3: steps of the environment per second with all that is learned from them: both sides take one gradient step
 of a batch of 64 on the same network (256, 256) for every two steps, ours in 16 environments that step together and by
 the product's own trainer, the peer as it is tuned. `ratio`: how many times more.
@@ -158,10 +158,11 @@ def measured(case: str, runs: int) -> dict[str, Any]:
     measure, unit = CASES[case]
     found = [measure(seed) for seed in range(runs)]
     own, other = ([one[side] for one in found] for side in (0, 1))
-    spread = statistics.stdev(own) if runs > 1 else 0.0
+    spreads = [statistics.stdev(ones) if runs > 1 else 0.0 for ones in (own, other)]
     mean, theirs = statistics.mean(own), statistics.mean(other)
     ratio = theirs / mean if unit == "s" else mean / theirs
-    print(f"{case}: ours {mean:.4g} (spread {spread:.2g}), peer {theirs:.4g} {unit}: ratio {ratio:.2f}", flush=True)
+    both = " and ".join(f"{spread:.2g}" for spread in spreads)
+    print(f"{case}: ours {mean:.4g}, peer {theirs:.4g} {unit} (spread {both}): ratio {ratio:.2f}", flush=True)
     return {
         "case": case,
         "ours": round(mean, 4),
@@ -169,7 +170,7 @@ def measured(case: str, runs: int) -> dict[str, Any]:
         "unit": unit,
         "ratio": round(ratio, 3),
         "runs": runs,
-        "spread": round(spread, 4),
+        "spread": [round(spread, 4) for spread in spreads],
     }
 
 

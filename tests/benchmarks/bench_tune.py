@@ -1,6 +1,6 @@
 """What a study costs: ours, each trial in a process of its own, against Optuna's loop around stock Lightning.
 
-python tests/benchmarks/bench_tune.py [--trials 40] [--epochs 10] [--runs 3] [--json]
+python tests/benchmarks/bench_tune.py [--trials 40] [--epochs 10] [--runs 5] [--json]
 
 Both sides search the same space for the same network on the same rows, with the same sampler (TPE), pruner (median),
 seeds and number of epochs, on the same two processors, in turn, each in a fresh process (`tune_sides.py`). A run has a
@@ -58,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--runs", type=int, default=3, help="pairs, each with a seed of its own")
+    parser.add_argument("--runs", type=int, default=5, help="pairs, each with a seed of its own")
     parser.add_argument("--threads", type=int, default=0, help="of the peer; 0: what is faster in a short run")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     options = parser.parse_args()
@@ -89,7 +89,8 @@ def main() -> None:
     cases.append({**entry("memory", grown, "mib", "MiB"), "ratio": None})
     for one in cases:
         print(
-            f"{one['case']}: ours {one['ours']} {one['unit']}, peer {one['peer']} {one['unit']}, ratio {one['ratio']}"
+            f"{one['case']}: ours {one['ours']} {one['unit']}, peer {one['peer']} {one['unit']} (spread "
+            f"{' and '.join(map(str, one['spread']))}), ratio {one['ratio']}"
         )
     if options.json:
         print(json.dumps({"name": "tune", "cases": cases}))
@@ -103,12 +104,14 @@ def told(one: dict[str, Any]) -> str:
 
 
 def entry(case: str, found: Any, key: str, unit: str, *, faster: bool = False) -> dict[str, Any]:
-    """Medians of both sides; `ratio` is how many times faster ours is, or ours / peer."""
+    """Means of both sides and their spread; `ratio`, the median, is how many times faster ours is, or ours / peer."""
     both = [[one[key] for one in found[name]] for name in ("ours", "peer")]
     pairs = [theirs / mine if faster else mine / theirs for mine, theirs in zip(*both, strict=True) if mine and theirs]
     ratio = round(statistics.median(pairs), 3) if pairs else None
-    mine, theirs = (round(statistics.median(values), 4) for values in both)
-    return {"case": case, "ours": mine, "peer": theirs, "unit": unit, "ratio": ratio, "runs": len(both[0])}
+    mine, theirs = (round(statistics.fmean(values), 4) for values in both)
+    spread = [round(statistics.stdev(values), 4) if len(values) > 1 else 0.0 for values in both]
+    told = {"case": case, "ours": mine, "peer": theirs, "unit": unit, "ratio": ratio}
+    return {**told, "runs": len(both[0]), "spread": spread}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 from walks import Walk
 
 import lepton_nb
-from lepton_nb import models, training
+from lepton_nb import models, tracking, training
 from lepton_nb.errors import UsageError
 from lepton_nb.records import Epoch, Failed
 from lepton_nb.runtime.model import Model
@@ -153,3 +153,27 @@ def test_data_of_another_kind_is_refused_with_what_an_agent_takes(home):
         lepton_nb.train("cnn", data="maze:8x8")
     with pytest.raises(UsageError, match="dqn has no option 'depth'"):
         lepton_nb.train("dqn", data="maze:8x8", net=("depth=3",))
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by its name", "made by a function"])
+def test_an_agent_is_tuned_by_its_return_where_it_acts(home, named):
+    place = models.environment("maze:2x2" if named else Walk)
+    fit = Fit(epochs=2, batch_size=32, seed=0, patience=0, accelerator="cpu")
+    method = training.Method(trials=2, jobs=1, objectives=("val_return", "latency_ms"))
+    given = {name: value for name, value in QUICK.items() if named or name != "sweeps"}
+    space = "lr=log(1e-3,1e-2) net.gamma=[0.9,0.99]"
+    study = training.tune(Workspace(home), "dqn", place, fit, space, method, options=given)
+    assert study.status == "finished"
+    assert [one.direction for one in study.objectives] == ["max", "min"]
+    for one in study.trials:
+        assert one.complete, one.cause
+        returns = tracking.get(Workspace(home), one.run).metrics()["val_return"].dropna()
+        assert one.values[0] == pytest.approx(max(returns), rel=1e-3)
+        assert one.values[1] > 0
+        assert one.params["net.gamma"] in (0.9, 0.99)
+
+
+def test_what_tells_an_agents_best_epoch_tells_its_best_trial(home):
+    study = lepton_nb.tune("dqn", data="maze:2x2", epochs=1, net=options(), trials=1, space="lr=log(1e-3,1e-2)")
+    assert [(one.name, one.direction) for one in study.objectives] == [("val_return", "max")]
+    assert study.best.values

@@ -13,7 +13,7 @@ from typing import Any
 
 from ... import data
 from ...errors import DataError
-from ...models import EXAMPLES, load_trained, read_examples
+from ...models import EXAMPLES, Environment, load_trained, read_examples
 from ...workspace import Workspace, write_json
 from ..job import Job
 from .attempt import RESULT
@@ -40,7 +40,7 @@ def measure(folder: Path) -> dict[str, float]:
 
     torch.set_num_threads(1)
     module = load_trained(folder).eval()
-    inputs, named = _row(folder)
+    inputs, named = _row(folder, module)
     taken: list[float] = []
     with torch.inference_mode():
         begin = time.perf_counter()
@@ -56,10 +56,13 @@ def measure(folder: Path) -> dict[str, float]:
     }
 
 
-def _row(folder: Path) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _row(folder: Path, module: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The inputs of one row, as `forward` takes them: by place, and by name."""
     import torch
 
+    if isinstance(place := getattr(module, "environment", None), Environment):
+        # How long a network takes does not depend on what it sees.
+        return (torch.zeros(1, *place.feature_shape),), {}
     job = Job.read(folder)
     if not job.loaders:
         found = data.find(Workspace(job.home), job.data)

@@ -23,7 +23,7 @@ class Method:
 
     Args:
         trials: how many are made in all.
-        objectives: `NAME`, `NAME:min` or `NAME:max` each; none for the loss that tells the best epoch.
+        objectives: `NAME`, `NAME:min` or `NAME:max` each; none for what tells the best epoch.
         sampler: chooses what is tried.
         pruner: chooses what is stopped early; None for the usual one, where there is one objective.
         jobs: how many train at a time; 0 is as many as there are processors or GPUs.

@@ -155,9 +155,11 @@ class Asked:
         ship_loaders(folder, self.source)
         function = None if isinstance(self.space, Space) else self.space
         net = None if isinstance(self.net, str) else self.net
-        if net is None and function is None and not self.callbacks and not self.base.options:
+        # Where an agent acts; loaders of another kind are shipped already, or are the network's.
+        place = self.source.value if isinstance(self.source, Loaders) and self.source.kind == "own" else None
+        if net is None and function is None and place is None and not self.callbacks and not self.base.options:
             return
-        parts = (net, function, dict(self.base.options), list(self.callbacks))
+        parts = (net, function, dict(self.base.options), list(self.callbacks), place)
         (folder / "objects").mkdir(mode=0o700, exist_ok=True)
         write_atomic(folder / "objects" / _OBJECTS, pack(parts, "the study"), mode=0o600)
 
@@ -170,9 +172,11 @@ class Asked:
             NotFoundError: the data set is gone.
         """
         path = folder / "objects" / _OBJECTS
-        net, function, options, callbacks = unpack(path) if path.exists() else (None, None, {}, [])
+        packed = unpack(path) if path.exists() else (None, None, {}, [])
+        # Studies of before have no place.
+        net, function, options, callbacks, place = packed if len(packed) > 4 else (*packed, None)
         if plan.loaders:
-            value = None if plan.loaders == "own" else unpack(folder / "data" / "loaders.pkl")
+            value = place if plan.loaders == "own" else unpack(folder / "data" / "loaders.pkl")
             source: Data | Loaders = Loaders(plan.loaders, plan.data_name, value)
         else:
             source = data.find(ws, plan.data)

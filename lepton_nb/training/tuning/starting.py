@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError
-from ...models import asks_for_shapes
+from ...models import Environment, asks_for_shapes
 from ...records import Data, Objective, Report, Study, plain, silent
 from ...workspace import Workspace, check_name, locked
 from ..options import Fit, check_rate, check_trainer
@@ -128,6 +128,8 @@ def _objectives(words: Sequence[str], net: Any, source: Data | Loaders, fit: Fit
     default = fit.monitor or ANY_LOSS
     if not fit.monitor and isinstance(net, str) and isinstance(source, Data):
         default = "val_loss" if source.rows.get("validation") else "train_loss"
+    elif not fit.monitor and isinstance(source.value if isinstance(source, Loaders) else None, Environment):
+        default = "val_return"
     return objectives_of(words, default)
 
 
