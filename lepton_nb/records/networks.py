@@ -9,6 +9,9 @@ from .shown import Result, Table
 
 __all__ = ["Layer", "Layers", "Network", "Networks"]
 
+# Options of a network in a list of all; the rest is told of one alone.
+_SHOWN = 3
+
 
 @dataclass(frozen=True)
 class Network:
@@ -37,9 +40,9 @@ class Networks(Result):
 
     def table(self) -> Table:
         """A row per network."""
-        rows = [(one.name, one.about, ", ".join(one.tasks), one.inputs) for one in self.networks]
+        rows = [(one.name, one.about, ", ".join(one.tasks), one.inputs, _some(one.options)) for one in self.networks]
         note = "lepton models show NET: its options and layers; lepton train NET --data DATA --net NAME=VALUE"
-        return Table(f"{len(rows)} networks", ("network", "what it is", "tasks", "inputs"), rows, note)
+        return Table(f"{len(rows)} networks", ("network", "what it is", "tasks", "inputs", "options"), rows, note)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,12 @@ class Layers(Result):
         body = super().to_json()
         del body["picture"]
         return body
+
+
+def _some(options: tuple[str, ...]) -> str:
+    """The first few of them, and how many there are besides."""
+    more = len(options) - _SHOWN
+    return ", ".join(options[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _shape(shape: tuple[int, ...]) -> str:
