@@ -32,7 +32,9 @@ def send(connection: socket.socket, message: dict[str, Any], descriptors: Sequen
     data = _LENGTH.pack(len(body)) + body
     beside = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
     sent = connection.sendmsg([data], beside)
-    connection.sendall(data[sent:])
+    if sent < len(data):
+        # Not of nothing: that fails where the receiver has all of it and is gone.
+        connection.sendall(data[sent:])
 
 
 class Inbox:

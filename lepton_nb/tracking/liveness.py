@@ -14,15 +14,15 @@ __all__ = ["last_words", "living", "mark_process", "process_of"]
 _PIDS = 2**31
 
 
-def mark_process(ws: Workspace, run_id: str, pid: int | None = None) -> None:
+def mark_process(ws: Workspace, run_id: str, process: Identity | None = None) -> None:
     """The run lives as long as this process does.
 
     Args:
         ws: the workspace.
         run_id: the run.
-        pid: a living process (default: this one).
+        process: which may have ended already (default: this one).
     """
-    process = identify(pid)
+    process = identify() if process is None else process
     body = {"pid": process.pid, "started": process.started}
     write_json(ws.run(run_id) / "process.json", body, mode=0o600)
 

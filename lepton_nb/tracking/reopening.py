@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ..errors import ConflictError
+from ..processes import Identity
 from ..workspace import Workspace
 from . import spool
 from .ending import ending, overlay, settling
@@ -14,7 +15,7 @@ from .writing import flush
 __all__ = ["reopen_run"]
 
 
-def reopen_run(ws: Workspace, run_id: str, pid: int | None = None) -> None:
+def reopen_run(ws: Workspace, run_id: str, process: Identity | None = None) -> None:
     """Let a run that is over go on under the same id: it is `running` again, and its end is forgotten.
 
     What it has measured stays. Its next end is told by `finish_run`, or by the death of its process. A store whose
@@ -23,7 +24,7 @@ def reopen_run(ws: Workspace, run_id: str, pid: int | None = None) -> None:
     Args:
         ws: the workspace.
         run_id: a run that was started here and has stopped, failed or finished.
-        pid: the living process that it goes on in (default: this one).
+        process: the one that it goes on in (default: this one).
 
     Raises:
         NotFoundError: no such run was started here.
@@ -41,6 +42,6 @@ def reopen_run(ws: Workspace, run_id: str, pid: int | None = None) -> None:
             )
         count = 1 + sum(line["kind"] == "resume" for line in spool.lines(ws.run(run_id)))
         # In this order: a kill in between leaves a run that is over.
-        mark_process(ws, run_id, pid)
+        mark_process(ws, run_id, process)
         spool.append(ws.run(run_id), "resume", {"time": time.time(), "count": count})
     flush(ws, run_id)

@@ -37,7 +37,7 @@ def launch(ws: Workspace, run_id: str, cwd: Path, variables: Mapping[str, str] |
         env={**trainer_environment(), **(variables or {})},
     )
     try:
-        tracking.mark_process(ws, run_id, trainer.pid)
+        tracking.mark_process(ws, run_id, trainer)
     except BaseException:
         processes.stop(trainer, grace=0.0)
         raise

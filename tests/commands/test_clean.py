@@ -147,7 +147,7 @@ def test_what_runs_is_never_removed_and_what_died_goes_by_its_last_sign_of_life(
     needed = project.entry("a", 50)
     going_on = project.pipeline("20260101-000000-aaaaaa", 50, "running", key=needed.name)
     died = project.pipeline("20260101-000000-bbbbbb", 50, "running", sleeper)
-    tracking.mark_process(project.ws, dead, sleeper.pid)
+    tracking.mark_process(project.ws, dead, sleeper)
     processes.stop(sleeper, grace=0.0)
     assert clean(older_than="1d", dry_run=True).removed[0].id == died.name
     for run_id in (living, dead):

@@ -88,7 +88,7 @@ def run(ws, process):
     def record(name):
         trainer = process()
         run_id = tracking.start_run(ws, name, {}, {})
-        tracking.mark_process(ws, run_id, trainer.pid)
+        tracking.mark_process(ws, run_id, processes.identify(trainer.pid))
 
         def end_when_asked():
             while not over.wait(0.02):

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from lepton_nb import kernels, processes
+from lepton_nb.kernels import wire
 from lepton_nb.kernels.client import Forked
 
 from .conftest import gone, template_pids, wait_until
@@ -172,3 +174,21 @@ def test_a_module_that_does_not_exist_fails_as_it_does_elsewhere(way, tmp_path):
     bound = kernels.start_bound("no_such_module_here", [], log=tmp_path / "log", cwd=tmp_path)
     assert bound.wait(30) == 1
     assert "no_such_module_here" in (tmp_path / "log").read_text()
+
+
+def test_an_answer_that_came_whole_was_sent_though_the_receiver_is_gone_by_then():
+    ours, theirs = socket.socketpair()
+
+    class Quick:
+        """The end of a connection whose other end reads at once what comes, and closes."""
+
+        def sendmsg(self, *args):
+            sent = ours.sendmsg(*args)
+            assert wire.receive(wire.Inbox(theirs)) == ({"pid": 1}, [])
+            theirs.close()
+            return sent
+
+        sendall = ours.sendall
+
+    wire.send(Quick(), {"pid": 1})
+    ours.close()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from lepton_nb import tracking
+from lepton_nb import processes, tracking
 from lepton_nb.errors import ConflictError, FormatError, NotFoundError
 from lepton_nb.records import Metric
 from lepton_nb.workspace import Workspace
@@ -74,7 +74,7 @@ def test_a_run_that_is_over_goes_on_under_its_id_and_ends_anew(ws, status):
 def test_a_run_that_goes_on_and_is_killed_reads_as_failed(ws, trainer):
     run_id = start(ws)
     tracking.finish_run(ws, run_id, "finished")
-    tracking.reopen_run(ws, run_id, trainer.pid)
+    tracking.reopen_run(ws, run_id, processes.identify(trainer.pid))
     assert both(ws, run_id)[0] == "running"
     trainer.kill()
     trainer.wait()
@@ -84,7 +84,7 @@ def test_a_run_that_goes_on_and_is_killed_reads_as_failed(ws, trainer):
 
 def test_a_run_that_died_without_a_word_goes_on_and_its_death_is_told_first(ws, trainer):
     run_id = start(ws)
-    tracking.mark_process(ws, run_id, trainer.pid)
+    tracking.mark_process(ws, run_id, processes.identify(trainer.pid))
     trainer.kill()
     trainer.wait()
     tracking.reopen_run(ws, run_id)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lepton_nb import tracking
+from lepton_nb import processes, tracking
 from lepton_nb.errors import AmbiguousError, ConflictError, FormatError, NotFoundError, TrackingError, UsageError
 from lepton_nb.records import Metric
 from lepton_nb.tracking import address
@@ -140,7 +140,7 @@ def test_a_run_whose_process_died_reads_as_failed_with_its_last_words_and_is_wri
     run_id = start(ws)
     (ws.run(run_id) / "log").write_text("epoch 3\nout of cheese\n\n")
     process = python("import time; time.sleep(60)")
-    tracking.mark_process(ws, run_id, process.pid)
+    tracking.mark_process(ws, run_id, processes.identify(process.pid))
     assert tracking.get(ws, run_id).status == "running"
     process.kill()
     process.wait()

@@ -17,12 +17,13 @@ from networks import Plain, Rows
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from lepton_nb import tracking, training
+from lepton_nb import kernels, tracking, training
 from lepton_nb.errors import ConflictError, TrainingError, UsageError
 from lepton_nb.processes import is_alive
 from lepton_nb.records import decode
 from lepton_nb.training import Fit
 from lepton_nb.training.checkpoints import good_checkpoint
+from lepton_nb.training.launching import launch
 
 ROOT = Path(__file__).parents[2]
 
@@ -265,3 +266,19 @@ def test_what_cannot_travel_is_told_and_the_run_has_failed(ws):
     with pytest.raises(UsageError, match=r"the data \(Rows\) cannot be sent to the trainer"):
         training.train(ws, Plain, rows, fit(), name="locked")
     assert tracking.get(ws, "locked").status == "failed"
+
+
+def test_a_trainer_that_has_ended_before_it_is_entered_is_known_all_the_same(ws, monkeypatch):
+    start, begun = kernels.start_detached, []
+
+    def start_and_wait(*args, **kwargs):
+        begun.append(start(*args, **kwargs))
+        assert kernels.exit_status(begun[0], 120) is not None
+        return begun[0]
+
+    monkeypatch.setattr(kernels, "start_detached", start_and_wait)
+    run_id = tracking.start_run(ws, "short", {}, {})
+    # There is no job in its folder, so the trainer ends at once.
+    assert launch(ws, run_id, ws.root) == begun[0]
+    assert tracking.process_of(ws, run_id) == begun[0]
+    assert not is_alive(begun[0])
