@@ -99,10 +99,10 @@ def test_a_killed_kernel_fails_the_step_and_names_the_cell(executor, job):
 
 @pytest.mark.parametrize("warm", ["1", "0"])
 def test_the_memory_of_a_step_is_what_its_cells_took_at_most(executor, job, warm):
-    # Gone before anybody looks.
-    made = job("large", "block = b'x' * (300 * 2**20)\ndel block", environment={"LEPTON_WARM": warm})
-    # Told to a tenth, of which the block is 300.0.
-    assert 300 <= finish(executor, made).peak_memory_mb < 345
+    # Gone before anybody looks. One more than the least that is to be seen: a page that the kernel gives back meanwhile
+    # counts against it.
+    made = job("large", "block = b'x' * (301 * 2**20)\ndel block", environment={"LEPTON_WARM": warm})
+    assert 300 < finish(executor, made).peak_memory_mb < 345
 
 
 def test_the_memory_of_what_a_step_forks_counts_but_not_twice(executor, job):

@@ -113,8 +113,10 @@ class LeanAdam:
         state, self._groups = self._optimizer.state, []
         groups = []
         for group in self._optimizer.param_groups:
+            if not _is_known(group):
+                return
             learned = [one for one in group["params"] if one.grad is not None]
-            if not _is_known(group) or any(one.device.type != "cpu" or one.dtype != torch.float32 for one in learned):
+            if any(one.device.type != "cpu" or one.dtype != torch.float32 for one in learned):
                 return
             others = [one for one in group["params"] if one.grad is None]
             groups.append(_Group(group, list(group["params"]), learned, others, _averages(learned, state)))
